@@ -1,0 +1,48 @@
+"""A graph that has been checked and put in order: what validation hands to the engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nodeflow.core.json import JsonValue
+from nodeflow.core.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One link into a node: which input is fed by which output of which earlier node."""
+
+    input: str
+    source: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedNode:
+    """One node, ready to be keyed and run.
+
+    Attributes:
+        literals: Every input that is not linked, defaults filled in, parsed by its declared type.
+        record: ``literals`` in canonical JSON, computed once here so that keys cost one hash.
+        wires: Links, ordered by input name; ``source`` is an index into ``ResolvedGraph.nodes``.
+        depth: How many list levels map this node (0: called once; 1: called per item of its list inputs).
+    """
+
+    id: str
+    spec: Spec
+    literals: Mapping[str, JsonValue]
+    record: bytes
+    wires: tuple[Wire, ...]
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedGraph:
+    """Nodes in topological order; every wire points backwards.
+
+    Attributes:
+        outputs: The declared interface: result name to (node index, output name).
+    """
+
+    nodes: tuple[ResolvedNode, ...]
+    index: Mapping[str, int]
+    outputs: Mapping[str, tuple[int, str]]

@@ -1,0 +1,138 @@
+"""The description of a node as plain data, independent of how it was made."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nodeflow.core.json import JsonValue
+from nodeflow.core.types import Type
+
+
+class Kind(StrEnum):
+    """How the result of a node may be remembered."""
+
+    PURE = "pure"
+    """Same inputs, same outputs: cached."""
+    EFFECT = "effect"
+    """Saves or shows: never cached, always runs, a root of the run."""
+    EXTERNAL = "external"
+    """Depends on the outside world: remembered only within a declared age."""
+
+
+class Form(StrEnum):
+    """How a node computes."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    EXPANDER = "expander"
+
+
+class Lane(StrEnum):
+    """Which thread runs a synchronous node."""
+
+    DEVICE = "device"
+    """The one thread that owns the device."""
+    CPU = "cpu"
+    """A pool for work that needs no device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number or of a length; None means open."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    multiple_of: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """How an input is edited, and what its literal means.
+
+    Attributes:
+        kind: ``seed``, ``text``, ``model_file``, ``image_file``, ``secret``, ``color``; plain inputs have none.
+        lines: Height of a text field.
+        folder: Kind of model for ``model_file``, such as ``checkpoints``.
+    """
+
+    kind: str
+    lines: int | None = None
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a node.
+
+    Attributes:
+        required: Must be linked or set; otherwise ``default`` applies.
+        choices: The values allowed, for a closed choice.
+        open_choices: Name of the table that packs extend, for an open choice.
+        lazy: Computed only when the node awaits it.
+    """
+
+    name: str
+    type: Type
+    required: bool = True
+    default: JsonValue = None
+    range: Range | None = None
+    choices: tuple[JsonValue, ...] | None = None
+    open_choices: str | None = None
+    widget: Widget | None = None
+    lazy: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a node; links name it."""
+
+    name: str
+    type: Type
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All that is known of a node type without importing the code that computes it.
+
+    Attributes:
+        version: Counts changes of the saved inputs and outputs only.
+        takes_run: The function declares ``*, run: Run = quiet``.
+        checks: The function has cross-input checks for literal values.
+        multiple: The result is a NamedTuple whose fields are the outputs.
+        implementation: ``module:qualname``, imported at first use; empty for specs made at run time.
+        pack: Name of the pack the node belongs to.
+    """
+
+    id: str
+    version: int = 1
+    category: str = ""
+    title: str = ""
+    help: str = ""
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    kind: Kind = Kind.PURE
+    form: Form = Form.SYNC
+    lane: Lane = Lane.DEVICE
+    takes_run: bool = False
+    checks: bool = False
+    multiple: bool = False
+    implementation: str = ""
+    pack: str = ""
+    input_names: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_names", frozenset(item.name for item in self.inputs))
+
+    def input(self, name: str) -> Input | None:
+        """The input called ``name``, or None."""
+        return next((item for item in self.inputs if item.name == name), None)
+
+    def output(self, name: str) -> Output | None:
+        """The output called ``name``, or None."""
+        return next((item for item in self.outputs if item.name == name), None)

@@ -1,0 +1,1 @@
+"""Evaluates resolved graphs: keys, caches, plan, execution. Knows no node and no tensor."""

@@ -1,0 +1,1 @@
+"""The built-in node packs, written exactly as a plugin would be."""

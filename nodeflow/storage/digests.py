@@ -1,0 +1,63 @@
+"""Digests of files, computed once per state of the file."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+_SETTLED = 50_000_000
+"""Nanoseconds after which a change would give the file another time stamp; younger states are not remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Remembers in a folder, one small file per path, so that processes share it without a lock."""
+
+    folder: Path
+
+    def sha256(self, path: Path) -> str:
+        """The sha256 of a file's bytes; the file is opened only when its stat is not known.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        path = path.resolve()
+        state = _state(path)
+        record = self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
+        known = _read(record)
+        if known is not None and known.get("state") == state and isinstance(known.get("sha256"), str):
+            return str(known["sha256"])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if _state(path) == state and time.time_ns() - max(state[1], state[2]) > _SETTLED:
+            self._write(record, {"path": str(path), "state": state, "sha256": digest})
+        return digest
+
+    def _write(self, record: Path, content: dict[str, object]) -> None:
+        # Only a memo: a read-only or full disk costs time, not the run.
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            hidden = record.with_name(f".{secrets.token_hex(8)}.tmp")
+            try:
+                hidden.write_text(json.dumps(content), encoding="utf-8")
+                hidden.replace(record)
+            finally:
+                hidden.unlink(missing_ok=True)
+
+
+def _state(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def _read(record: Path) -> dict[str, object] | None:
+    try:
+        loaded = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return cast("dict[str, object]", loaded) if isinstance(loaded, dict) else None

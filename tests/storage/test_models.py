@@ -1,0 +1,114 @@
+"""Which file a model name means."""
+
+from pathlib import Path
+
+import pytest
+
+from nodeflow.core.errors import UsageError
+from nodeflow.storage.home import Config, Home
+from nodeflow.storage.models import ModelFolders, model_folders
+
+
+def put(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def folders(tmp_path: Path, config: Config | None = None, *dirs: Path) -> ModelFolders:
+    pack = tmp_path / "pack"
+    return model_folders(
+        Home(tmp_path / "home"), config or Config(), models_dirs=dirs, packs=[("built-in", pack), ("other", tmp_path)]
+    )
+
+
+def test_the_first_root_wins_and_all_are_listed(tmp_path: Path) -> None:
+    mine = put(tmp_path / "mine/checkpoints/a.safetensors")
+    put(tmp_path / "home/models/checkpoints/a.safetensors")
+    put(tmp_path / "home/models/checkpoints/sub/b.ckpt")
+    put(tmp_path / "pack/models/checkpoints/tiny.safetensors")
+    put(tmp_path / "home/models/checkpoints/readme.txt")
+    models = folders(tmp_path, None, tmp_path / "mine")
+    assert models.find("checkpoints", "a.safetensors") == mine
+    assert models.names("checkpoints") == ["a.safetensors", "sub/b.ckpt", "tiny.safetensors"]
+    assert [file.root.label for file in models.files("checkpoints")] == ["--models-dir", "home", "pack built-in"]
+    assert models.kinds() == ["checkpoints"]
+
+
+def test_a_missing_file_is_none_and_has_a_folder_to_go_to(tmp_path: Path) -> None:
+    assert folders(tmp_path).find("checkpoints", "a.safetensors") is None
+    assert folders(tmp_path).folder("checkpoints") == tmp_path / "home/models/checkpoints"
+    assert folders(tmp_path, None, tmp_path / "d").folder("loras") == tmp_path / "d/loras"
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.safetensors", "/etc/passwd", "a/../../secret.safetensors", "", "..", "a\\b"]
+)
+def test_a_name_never_leaves_the_roots(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "home/models/secret.safetensors")
+    put(tmp_path / "home/models/checkpoints/a/x.safetensors")
+    assert folders(tmp_path).find("checkpoints", name) is None
+    assert folders(tmp_path).find("..", "models/secret.safetensors") is None
+
+
+def test_a_link_counts_only_when_it_ends_inside_a_root(tmp_path: Path) -> None:
+    outside = put(tmp_path / "outside/x.safetensors")
+    place = tmp_path / "home/models/checkpoints"
+    place.mkdir(parents=True)
+    (place / "x.safetensors").symlink_to(outside)
+    assert folders(tmp_path).find("checkpoints", "x.safetensors") is None
+    assert folders(tmp_path).names("checkpoints") == []
+    listed = Config(models=(tmp_path / "outside",))
+    assert folders(tmp_path, listed).find("checkpoints", "x.safetensors") == place / "x.safetensors"
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    place = put(tmp_path / "home/models/checkpoints/a.safetensors").parent
+    (place / "again").symlink_to(place)
+    assert "a.safetensors" in folders(tmp_path).names("checkpoints")
+
+
+YAML = """
+a111:
+  base_path: sd
+  checkpoints: models/Stable-diffusion
+  loras: |
+    models/Lora
+    models/LyCORIS
+comfyui:
+  base_path: comfy
+  is_default: true
+  checkpoints: models/checkpoints/
+  clip: models/clip/
+  custom_nodes: custom_nodes/
+empty:
+"""
+
+
+def test_the_folders_of_an_existing_comfyui_are_used_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "extra_model_paths.yaml"
+    file.write_text(YAML)
+    put(tmp_path / "sd/models/Stable-diffusion/a.safetensors")
+    first = put(tmp_path / "comfy/models/checkpoints/a.safetensors")
+    lora = put(tmp_path / "sd/models/LyCORIS/l.safetensors")
+    clip = put(tmp_path / "comfy/models/clip/c.safetensors")
+    models = folders(tmp_path, Config(comfyui=(file,)))
+    assert models.find("checkpoints", "a.safetensors") == first
+    assert models.find("loras", "l.safetensors") == lora
+    assert models.find("text_encoders", "c.safetensors") == clip
+    assert models.kinds() == ["checkpoints", "loras", "text_encoders"]
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n- b", "comfyui: text", "a: [", "a:\n  loras: [x]", "\x00", "a: &a [*a]\n", "x" * (2 << 20)]
+)
+def test_a_file_that_is_not_such_a_list_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "extra_model_paths.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"extra_model_paths\.yaml"):
+        folders(tmp_path, Config(comfyui=(file,)))
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        folders(tmp_path, Config(comfyui=(tmp_path / "absent.yaml",)))

@@ -9,11 +9,17 @@ from nodeflow.core.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One link into a node: which input is fed by which output of which earlier node."""
+    """One link into a node: which input is fed by which output of which earlier node.
+
+    Attributes:
+        depth: How many list levels of the value are spread over calls. At each level of a mapped node the wires
+            whose depth reaches that level are gone through item by item, the others are handed over whole.
+    """
 
     input: str
     source: int
     output: str
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Socket types as plain data, and the one rule by which a link fits a socket."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -29,6 +29,62 @@ class Type:
                 return " | ".join(map(str, self.args))
             case _:
                 return self.name + (f"[{', '.join(map(str, self.args))}]" if self.args else "")
+
+
+ANY = Type("any")
+
+Bindings = MutableMapping[str, Type]
+"""What the type variables of one node stand for, filled in link by link."""
+
+
+def fits(source: Type, target: Type, bindings: Bindings) -> bool:
+    """Whether a value of type ``source`` may be handed to a socket of type ``target``.
+
+    An int widens to a float; ``any`` fits everywhere and takes everything; a value fits an optional or a union when
+    it fits one of its members. A type variable is bound by the first type that reaches it, and widened by a later
+    one into which the earlier fits.
+    """
+    if target.name.startswith("$"):
+        return _binds(source, target.name, bindings)
+    if "any" in (source.name, target.name):
+        return True
+    if source.name == "union":
+        return all(fits(member, target, bindings) for member in source.args)
+    if target.name == "union":
+        return any(fits(source, member, bindings) for member in target.args)
+    if target.name == "optional":
+        return fits(source.args[0] if source.name == "optional" else source, target.args[0], bindings)
+    if (source.name, target.name) == ("int", "float"):
+        return True
+    return (
+        source.name == target.name
+        and len(source.args) == len(target.args)
+        and all(fits(inner, outer, bindings) for inner, outer in zip(source.args, target.args, strict=True))
+    )
+
+
+def _binds(source: Type, variable: str, bindings: Bindings) -> bool:
+    bound = bindings.setdefault(variable, source)
+    if fits(source, bound, {}):
+        return True
+    if not fits(bound, source, {}):
+        return False
+    bindings[variable] = source
+    return True
+
+
+def substitute(type: Type, bindings: Bindings) -> Type:
+    """``type`` with its variables replaced by what they are bound to; an unbound one may be anything."""
+    if type.name.startswith("$"):
+        return bindings.get(type.name, ANY)
+    if not type.args:
+        return type
+    return Type(type.name, tuple(substitute(inner, bindings) for inner in type.args))
+
+
+def is_generic(type: Type) -> bool:
+    """Whether a type variable occurs in ``type``."""
+    return type.name.startswith("$") or any(map(is_generic, type.args))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,181 @@
+"""What the engine needs from outside, as protocols, and the plain values that cross that line."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.spec import Input, Spec
+from nodeflow.core.types import Codec, Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedFile:
+    """A file that a literal names.
+
+    Attributes:
+        path: Absolute and contained in one of the allowed folders.
+        fingerprint: Changes whenever the content may have changed; part of the node's key.
+    """
+
+    path: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """An output of an expander that is a plain value instead of a link."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What an expander recorded.
+
+    Attributes:
+        graph: The recorded nodes. Among them stand placeholders for the expander's own linked inputs; they are
+            never run.
+        arguments: Index of each placeholder in ``graph.nodes`` to the name of the input it stands for.
+        outputs: For every output of the expander the place in ``graph`` where it comes from (which may be a
+            placeholder), or a constant.
+    """
+
+    graph: ResolvedGraph
+    arguments: Mapping[int, str]
+    outputs: Mapping[str, tuple[int, str] | Constant]
+
+
+class Services(Protocol):
+    """The outside of the engine; a session implements it."""
+
+    def implementation(self, spec: Spec) -> Callable[..., object]:
+        """The function that computes ``spec``; importing it is allowed to take long and to fail."""
+        ...
+
+    def resolve_file(self, input: Input, value: str) -> ResolvedFile:
+        """The file that the literal ``value`` of a model or image file input names; raises when there is none."""
+        ...
+
+    def code_digest(self, spec: Spec) -> str:
+        """Digest of the code that computes ``spec``: equal digests, equal results."""
+        ...
+
+    def environment(self, device: str, dtype: str) -> str:
+        """What of the machine changes results: library versions, kind of device, precision."""
+        ...
+
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+        """Let an expander record its graph.
+
+        Args:
+            values: Inputs whose value is known.
+            linked: Names of the inputs that become ``Ref`` placeholders.
+        """
+        ...
+
+    def codec(self, type_name: str) -> Codec | None:
+        """How values of a socket type are turned into bytes, or None when they stay in memory."""
+        ...
+
+    def extensions(self, table: str) -> Mapping[str, object]:
+        """What packs have added to an open table."""
+        ...
+
+    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+        """Write a new file into the output folder and return its path."""
+        ...
+
+    def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
+        """Text chunks to embed into a file that ``node_id`` writes."""
+        ...
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether ``error`` means that memory of the machine or the device was exhausted."""
+        ...
+
+    def release_memory(self) -> None:
+        """Give back what allocators hold without using it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The outputs of one node on their way to the disk or back.
+
+    Attributes:
+        type: Type id of the node, for people who look into a file.
+        seconds: What computing the node took.
+        total: What recomputing it would take with everything above it that is in no file.
+        content: The encoded outputs.
+    """
+
+    type: str
+    seconds: float
+    total: float
+    content: Encoded
+
+
+class DiskTier(Protocol):
+    """Results that outlive the process, one verified file per key; shared by many processes without an index."""
+
+    def known(self) -> Collection[bytes]:
+        """Keys that seemed to be there when last looked; ``read`` has the last word."""
+        ...
+
+    def read(self, key: bytes) -> Stored | None:
+        """The result kept under ``key``, verified to the last byte; a bad file is deleted and counts as missing."""
+        ...
+
+    def write(self, key: bytes, stored: Stored) -> bool:
+        """Keep a result; False when it could not be kept, which is never an error."""
+        ...
+
+    def forget(self, key: bytes) -> None:
+        """Delete the result kept under ``key``, if there is one."""
+        ...
+
+    def lock(self, key: bytes) -> AbstractContextManager[object] | None:
+        """The right to compute ``key``, or None while another process has it."""
+        ...
+
+    def record(self, records: Mapping[str, bytes]) -> None:
+        """Remember the key records of a run by node id, so that ``explain`` can tell what changed since."""
+        ...
+
+    def recorded(self) -> Sequence[Mapping[str, bytes]]:
+        """The remembered key records, latest run first."""
+        ...
+
+    def warnings(self) -> Sequence[str]:
+        """What has to be said about the disk and was not said yet, such as that it is full."""
+        ...
+
+
+class Cancel:
+    """A wish to stop; it is granted between two nodes and between two steps of a node."""
+
+    __slots__ = ("_listeners", "_requested")
+
+    def __init__(self) -> None:
+        self._requested = False
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody wants the run to stop."""
+        return self._requested
+
+    def request(self) -> None:
+        """Ask the run to stop; safe from any thread and from a signal handler."""
+        self._requested = True
+        for wake in tuple(self._listeners):
+            wake()
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` when the run shall stop, now if it already shall; returns how to unsubscribe."""
+        self._listeners.append(wake)
+        if self._requested:
+            wake()
+        return lambda: self._listeners.remove(wake)

@@ -1,0 +1,117 @@
+"""What shapes cannot tell: the optional JSON under the metadata key `nodeflow.config`, with SD1's conventions as default."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nodeflow.diffusion.checkpoints.read import Header
+from nodeflow.diffusion.errors import CheckpointError
+from nodeflow.diffusion.latent_formats import LatentFormat, anchored_preview
+from nodeflow.diffusion.types import Prediction
+
+METADATA_KEY = "nodeflow.config"
+
+_TYPES: dict[str, dict[str, type]] = {
+    "unet": {"num_heads": int, "norm_groups": int},
+    "vae": {"norm_groups": int},
+    "text": {"heads": int, "activation": str},
+    "latent": {"scale": float, "name": str, "preview": str},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileConfig:
+    """The settings of one file; None means "by the family's convention".
+
+    Attributes:
+        unet_heads: Attention heads at every width of the UNet.
+        unet_norm_groups: Groups of every group norm in the UNet.
+        vae_norm_groups: The same in the autoencoder.
+        text_heads: Attention heads of the text encoder.
+        text_activation: "quick_gelu" or "gelu".
+        latent_scale: Factor from raw latents to the network's space.
+        latent_name: How the latent space is called.
+        anchored: The first three raw latent channels are twice the pooled colour, so a preview needs no table.
+        prediction: What the network's output means.
+    """
+
+    unet_heads: int | None = None
+    unet_norm_groups: int = 32
+    vae_norm_groups: int = 32
+    text_heads: int | None = None
+    text_activation: str = "quick_gelu"
+    latent_scale: float | None = None
+    latent_name: str | None = None
+    anchored: bool = False
+    prediction: Prediction | None = None
+
+    def latent_format(self, base: LatentFormat, channels: int, factor: int) -> LatentFormat:
+        """The latent space of the file, where `base` is its family's."""
+        scale = base.scale if self.latent_scale is None else self.latent_scale
+        preview = base.preview if channels == base.channels else ()
+        bias = base.preview_bias
+        if self.anchored:
+            preview, bias = anchored_preview(channels, scale), (0.0, 0.0, 0.0)
+        found = LatentFormat(base.name, channels, scale, base.shift, factor, preview, bias)
+        if found == base and self.latent_name is None:
+            return base
+        return replace(found, name=self.latent_name or f"{base.name}-like, scale {scale:g}")
+
+
+def file_config(header: Header) -> FileConfig:
+    """Reads the settings of a file, sections and all; unknown sections are for others.
+
+    Raises:
+        CheckpointError: It is no JSON, or a setting is unknown, of another type or out of range.
+    """
+    text = header.metadata.get(METADATA_KEY)
+    if text is None:
+        return FileConfig()
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise header.error(f"metadata {METADATA_KEY} is no JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise header.error(f"metadata {METADATA_KEY} is no table")
+    sections = {name: _section(header, name, table.get(name, {})) for name in _TYPES}
+    unet, vae, text_part, latent = (sections[name] for name in ("unet", "vae", "text", "latent"))
+    return FileConfig(
+        unet_heads=unet.get("num_heads"),
+        unet_norm_groups=unet.get("norm_groups", 32),
+        vae_norm_groups=vae.get("norm_groups", 32),
+        text_heads=text_part.get("heads"),
+        text_activation=_one_of(header, text_part.get("activation", "quick_gelu"), ("quick_gelu", "gelu")),
+        latent_scale=latent.get("scale"),
+        latent_name=latent.get("name"),
+        anchored=_one_of(header, latent.get("preview", "family"), ("family", "anchored")) == "anchored",
+        prediction=_prediction(header, table.get("prediction")),
+    )
+
+
+def _section(header: Header, name: str, section: Any) -> Mapping[str, Any]:
+    if not isinstance(section, dict):
+        raise header.error(f"metadata {METADATA_KEY}: {name} is no table")
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        kind = _TYPES[name].get(key)
+        if kind is None:
+            raise header.error(f"metadata {METADATA_KEY}: {name}.{key} is unknown; known are {', '.join(_TYPES[name])}")
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind or (kind is not str and not 0 < value < 1e6):
+            raise header.error(f"metadata {METADATA_KEY}: {name}.{key} is {value!r}; a {kind.__name__} is expected")
+        found[key] = value
+    return found
+
+
+def _one_of(header: Header, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise header.error(f"metadata {METADATA_KEY}: {value!r} is unknown; expected {' or '.join(known)}")
+    return value
+
+
+def _prediction(header: Header, value: Any) -> Prediction | None:
+    if value is None:
+        return None
+    return Prediction(_one_of(header, str(value), tuple(Prediction)))

@@ -1,0 +1,160 @@
+"""Loading a checkpoint: networks built without memory, then given the tensors of the file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from nodeflow.diffusion.checkpoints.config import FileConfig, file_config
+from nodeflow.diffusion.checkpoints.families import Build, Family, build_of
+from nodeflow.diffusion.checkpoints.infer import Shapes, text_config, unet_config, vae_config
+from nodeflow.diffusion.checkpoints.keymaps import KeyMap
+from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
+from nodeflow.diffusion.latent_formats import LatentFormat
+from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtype
+from nodeflow.diffusion.models.clip import text_model
+from nodeflow.diffusion.models.unet import UNet, UNetConfig
+from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
+from nodeflow.diffusion.tokens import Tokenizer
+from nodeflow.diffusion.types import Clip, Model, Vae
+
+_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_SHOWN = 3
+
+
+class Checkpoint(NamedTuple):
+    """The three networks of a checkpoint."""
+
+    model: Model
+    clip: Clip
+    vae: Vae
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A network that has no weights yet, and where its weights are in the file."""
+
+    title: str
+    network: nn.Module
+    sources: Mapping[str, str]
+
+
+def load_checkpoint(path: Path | str, *, device: str = "cpu", dtype: DtypeChoice = "auto") -> Checkpoint:
+    """Loads model, text encoder and autoencoder from one safetensors file.
+
+    Everything that the header can tell is checked before a weight is touched. On a CPU, weights whose dtype fits are used
+    where they lie in the memory-mapped file; the others are converted one by one.
+
+    Args:
+        path: A `.safetensors` file in Stable Diffusion's own layout.
+        device: Where the networks will run, such as "cpu" or "cuda:0".
+        dtype: "auto" or a precision, see `memory.usable_dtype`. The autoencoder runs in bf16 where the rest is fp16,
+            because fp16 overflows in it.
+
+    Raises:
+        CheckpointError: The file is damaged, of an unknown or not yet runnable family, or of a refused kind.
+        ValueRuleError: The device or the dtype cannot be used here.
+        OSError: The file cannot be read; FileNotFoundError when it is not there.
+    """
+    header = read_header(path)
+    family, build = build_of(header)
+    given = file_config(header)
+    target = usable_device(device)
+    unet, vae, text = _unet(header, build, given), _vae(header, build, given), _text(header, build, given)
+    parameters = sum(weight.numel() for part in (unet, vae, text) for weight in part.network.parameters())
+    precision = usable_dtype(dtype, target, parameters, _HALF[build.half])
+    vae_precision = torch.bfloat16 if precision == torch.float16 else precision
+    _fill(header, unet, target, precision)
+    _fill(header, text, target, precision)
+    _fill(header, vae, target, vae_precision)
+    return _assembled(unet.network, text.network, vae.network, family, build, given)
+
+
+def _assembled(
+    unet: nn.Module, text: nn.Module, vae: nn.Module, family: Family, build: Build, given: FileConfig
+) -> Checkpoint:
+    assert isinstance(unet, UNet)
+    assert isinstance(vae, AutoencoderKL)
+    space = _latent_format(vae.config, build, given)
+    prediction = given.prediction or build.prediction
+    model = Model(unet, prediction, space, context_dim=unet.config.context_dim, family=family.name)
+    return Checkpoint(model, Clip(text, Tokenizer.from_package()), Vae(vae, space))
+
+
+def _latent_format(config: VAEConfig, build: Build, given: FileConfig) -> LatentFormat:
+    channels = config.z_channels if config.embed_dim is None else config.embed_dim
+    return given.latent_format(build.latent_format, channels, config.factor)
+
+
+def _unet(header: Header, build: Build, given: FileConfig) -> _Part:
+    names = _part_names(header, build.unet)
+    config: UNetConfig = unet_config(Shapes(header, names, build.unet.part), given)
+    return _checked(header, build.unet, names, lambda: UNet(config))
+
+
+def _vae(header: Header, build: Build, given: FileConfig) -> _Part:
+    names = _part_names(header, build.vae)
+    config = vae_config(Shapes(header, names, build.vae.part), given)
+    return _checked(header, build.vae, names, lambda: AutoencoderKL(config))
+
+
+def _text(header: Header, build: Build, given: FileConfig) -> _Part:
+    names = _part_names(header, build.text)
+    config = text_config(Shapes(header, names, build.text.part), given)
+    return _checked(header, build.text, names, lambda: text_model(config))
+
+
+def _part_names(header: Header, keymap: KeyMap) -> dict[str, str]:
+    names = keymap.names(header.tensors)
+    if not names:
+        raise header.error(f"there is no {keymap.part} in the file: no name begins with {keymap.prefix}")
+    return names
+
+
+def _checked(header: Header, keymap: KeyMap, names: Mapping[str, str], build: Callable[[], nn.Module]) -> _Part:
+    """Builds a network on the meta device and compares it with the header, weight by weight."""
+    try:
+        with torch.device("meta"):
+            network = build()
+    except (ValueError, RuntimeError, ZeroDivisionError, AssertionError) as error:
+        raise header.error(f"{keymap.part}: its sizes do not make a network: {error}") from error
+    wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    sources = {_own_name(name, wanted): source for name, source in names.items()}
+    _require(header, keymap, "missing", [name for name in wanted if name not in sources])
+    _require(header, keymap, "unexpected", [name for name in sources if name not in wanted])
+    found = {name: header.tensors[sources[name]].shape for name in wanted}
+    wrong = [
+        f"{name} {list(found[name])} instead of {list(wanted[name])}" for name in wanted if found[name] != wanted[name]
+    ]
+    _require(header, keymap, "of the wrong shape", wrong)
+    return _Part(keymap.part, network, {name: sources[name] for name in wanted})
+
+
+def _own_name(name: str, wanted: Mapping[str, object]) -> str:
+    # transformers dropped "text_model." from the names of CLIPTextModel in version 5; files keep it.
+    return name if name in wanted else name.removeprefix("text_model.")
+
+
+def _require(header: Header, keymap: KeyMap, fault: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise header.error(f"{keymap.part}: {len(names)} weights are {fault}: {', '.join(names[:_SHOWN])}{more}")
+
+
+def _fill(header: Header, part: _Part, device: torch.device, dtype: torch.dtype) -> None:
+    own = {source: name for name, source in part.sources.items()}
+    weights = {own[source]: tensor.to(device, dtype) for source, tensor in read_tensors(header, own)}
+    part.network.load_state_dict(weights, assign=True)
+    part.network.requires_grad_(False).eval()
+    for module in part.network.modules():
+        _fill_positions(module, device)
+
+
+def _fill_positions(module: nn.Module, device: torch.device) -> None:
+    """Makes the one buffer that files do not carry: the numbers of the text encoder's positions."""
+    positions = module._buffers.get("position_ids")
+    if positions is not None:
+        module.register_buffer("position_ids", torch.arange(positions.shape[-1], device=device)[None], persistent=False)

@@ -1,0 +1,52 @@
+"""Text to conditioning: prompts through a text encoder, with the weights of their pieces."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
+from nodeflow.diffusion.prompts import EMPTY, Chunk, chunks, weighted
+from nodeflow.diffusion.types import Clip, Conditioning, Entry
+
+
+@torch.inference_mode()
+def encode(clip: Clip, text: str) -> Conditioning:
+    """Encodes a prompt.
+
+    Args:
+        clip: The text encoder.
+        text: A prompt of any length, see `prompts` for its syntax.
+
+    Returns:
+        One entry whose context is float32 [1, 77 n, D] for n chunks. A position of weight w holds `(z - z0) w + z0`,
+        z0 being what the empty prompt has there.
+
+    Raises:
+        NonFiniteError: The encoder produced NaN or infinity.
+        ValueRuleError: The weights are too large for the numbers to stay finite, or the encoder was released.
+    """
+    clip.require_weights()
+    rows = chunks(text, clip.tokenizer)
+    states = _states(clip, [*rows, EMPTY] if weighted(rows) else rows)  # n 77 d
+    if not bool(torch.isfinite(states).all()):
+        raise NonFiniteError("the text encoder produced NaN or infinity; its file may be damaged, or try dtype fp32")
+    if weighted(rows):
+        empty = states[-1]
+        weights = torch.tensor([row.weights for row in rows], device=states.device)[:, :, None]
+        states = (states[:-1] - empty) * weights + empty
+    if not bool(torch.isfinite(states).all()):
+        raise ValueRuleError("the weights in the prompt are too large")
+    return Conditioning((Entry(states.flatten(0, 1)[None]),))  # 1 (n 77) d
+
+
+def _states(clip: Clip, rows: Sequence[Chunk]) -> Tensor:
+    """Runs the encoder, leaving out `clip.skip` layers at the end but never the final norm."""
+    tokens = torch.tensor([row.tokens for row in rows], device=clip.device)
+    if clip.skip == 0:
+        states: Tensor = clip.network(input_ids=tokens).last_hidden_state
+        return states.float()
+    hidden: Tensor = clip.network(input_ids=tokens, output_hidden_states=True).hidden_states[-1 - clip.skip]
+    network = getattr(clip.network, "text_model", clip.network)
+    normed: Tensor = network.final_layer_norm(hidden)
+    return normed.float()

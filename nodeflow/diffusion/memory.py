@@ -1,0 +1,86 @@
+"""Where networks run and in which precision: every such decision of the library is made here.
+
+Attention always goes through `torch.nn.functional.scaled_dot_product_attention`, whose own choice of kernel (flash,
+memory-efficient, plain; oneDNN on CPUs) is the best known one on each device, so there is no switch for it. Nothing is
+compiled: pictures come in too many sizes for the compile time to pay back in a short run.
+"""
+
+import copy
+from typing import Literal
+
+import torch
+from torch import nn
+
+from nodeflow.diffusion.errors import ValueRuleError
+
+DtypeChoice = Literal["auto", "fp32", "bf16", "fp16"]
+
+SMALL_MODEL = 100_000_000
+"""Parameters below which fp32 is used on a CPU: half precision saves no time there."""
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """Checks that a device exists on this machine.
+
+    Raises:
+        ValueRuleError: No such device; the message lists those there are.
+    """
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        wanted = None
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted is not None and (wanted.type == "cpu" or (wanted.type == "cuda" and (wanted.index or 0) < len(gpus))):
+        return wanted
+    raise ValueRuleError(f"device {str(device)!r} is not usable here; there is {' and '.join(['cpu', *gpus])}")
+
+
+def usable_dtype(choice: DtypeChoice, device: torch.device, parameters: int, half: torch.dtype) -> torch.dtype:
+    """Decides the precision of a network.
+
+    Args:
+        choice: What the user asked for. "auto" on a CPU: fp32 below `SMALL_MODEL`, else bf16 where the processor has
+            instructions for it, else fp32. "auto" on a GPU: `half`.
+        device: Where it will run.
+        parameters: How large it is.
+        half: The 16-bit format its family prefers on a GPU.
+
+    Raises:
+        ValueRuleError: An unknown choice, or fp16 on a CPU (slower than fp32 there, and not every operation exists).
+    """
+    if choice != "auto" and choice not in _DTYPES:
+        raise ValueRuleError(f"dtype {choice!r} is unknown; expected auto, {', '.join(_DTYPES)}")
+    on_cpu = device.type == "cpu"
+    if choice == "fp16" and on_cpu:
+        raise ValueRuleError("dtype fp16 is not for CPUs; use fp32, bf16 or auto")
+    if choice != "auto":
+        return _DTYPES[choice]
+    if not on_cpu:
+        return half
+    return torch.bfloat16 if parameters >= SMALL_MODEL and _cpu_multiplies_bf16() else torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    # The public torch.backends.cpu.get_cpu_capability() does not tell avx512_bf16 apart from plain AVX-512.
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe is not None and probe())
+
+
+def moved(module: nn.Module, device: str | torch.device) -> nn.Module:
+    """A twin of `module` whose weights live on `device`; the original stays as it was.
+
+    The weights are the only thing that is copied, once, straight to their new place.
+
+    Raises:
+        ValueRuleError: The device does not exist here.
+    """
+    target = usable_device(device)
+    there: dict[int, object] = {}
+    for weight in module.parameters():
+        there[id(weight)] = nn.Parameter(weight.detach().to(target), requires_grad=weight.requires_grad)
+    for buffer in module.buffers():
+        there[id(buffer)] = buffer.to(target)
+    twin: nn.Module = copy.deepcopy(module, there)
+    return twin

@@ -1,0 +1,17 @@
+"""Sampling: from noise to a latent that matches the conditioning, step by step."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nodeflow.diffusion.sampling.run import Step, sample
+
+__all__ = ["Step", "sample"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports torch only when sampling is asked for; the names of samplers do not need it."""
+    if name in __all__:
+        from nodeflow.diffusion.sampling import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

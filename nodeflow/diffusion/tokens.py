@@ -1,0 +1,93 @@
+"""CLIP's tokenizer: text to numbers by byte-pair encoding with the vocabulary that OpenAI published.
+
+Source: Sennrich et al. 2016 (1508.07909), over bytes as in GPT-2; Radford et al. 2021 (2103.00020). It gives the same
+numbers as `transformers.CLIPTokenizer`.
+"""
+
+import gzip
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from importlib import resources
+from itertools import pairwise
+
+import regex
+
+START = 49406
+END = 49407
+_MERGES = 48_894
+_NEVER = _MERGES
+_END_OF_WORD = "</w>"
+_SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
+_WHITE = regex.compile(r"\s+")
+_PIECES = regex.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
+
+
+class Tokenizer:
+    """Text to CLIP's token numbers.
+
+    Args:
+        merges: Which two symbols become one, best first, each as "left right".
+    """
+
+    def __init__(self, merges: Iterable[str]) -> None:
+        self._letters = _byte_letters()
+        symbols = list(self._letters.values())
+        symbols += [symbol + _END_OF_WORD for symbol in symbols]
+        self._ranks = {merge: rank for rank, merge in enumerate(merges)}
+        self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
+        for merge, rank in self._ranks.items():
+            self._numbers[merge.replace(" ", "")] = len(symbols) + rank
+        self._tokens_of = lru_cache(maxsize=16_384)(self._merge)
+
+    @classmethod
+    def from_package(cls) -> "Tokenizer":
+        """The tokenizer with the vocabulary that comes with this package (49,408 tokens)."""
+        packed = resources.files("nodeflow.diffusion").joinpath("data", "bpe_simple_vocab_16e6.txt.gz").read_bytes()
+        return cls(gzip.decompress(packed).decode("utf-8").split("\n")[1 : _MERGES + 1])
+
+    def encode(self, text: str) -> list[int]:
+        """Gives the tokens of a text, without start and end."""
+        return [token for piece in _pieces(text) for token in self._tokens_of(piece)]
+
+    def _merge(self, piece: str) -> tuple[int, ...]:
+        """Joins the best-ranked pair of neighbours, wherever it stands, until no pair is known."""
+        if piece in _SPECIAL:
+            return (_SPECIAL[piece],)
+        word = [self._letters[byte] for byte in piece.encode("utf-8", "replace")]
+        word[-1] += _END_OF_WORD
+        while len(word) > 1:
+            best = min(pairwise(word), key=self._rank)
+            if self._rank(best) == _NEVER:
+                break
+            word = list(_joined(word, *best))
+        return tuple(self._numbers[symbol] for symbol in word)
+
+    def _rank(self, pair: tuple[str, str]) -> int:
+        return self._ranks.get(f"{pair[0]} {pair[1]}", _NEVER)
+
+
+def _joined(word: list[str], left: str, right: str) -> Iterator[str]:
+    index = 0
+    while index < len(word):
+        if word[index : index + 2] == [left, right]:
+            yield left + right
+            index += 2
+        else:
+            yield word[index]
+            index += 1
+
+
+def _pieces(text: str) -> Iterator[str]:
+    plain = _WHITE.sub(" ", unicodedata.normalize("NFC", text))
+    # Letter by letter, because str.lower() writes a Greek sigma differently at the end of a word, and CLIP's does not.
+    lowered = "".join(letter.lower() for letter in plain)
+    yield from _PIECES.findall(lowered)
+
+
+def _byte_letters() -> Mapping[int, str]:
+    """A visible letter for every byte, in the order of the vocabulary; as in GPT-2."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = (byte for byte in range(256) if byte not in visible)
+    letters = {byte: chr(byte) for byte in visible}
+    return letters | {byte: chr(256 + offset) for offset, byte in enumerate(hidden)}

@@ -72,7 +72,7 @@ class Input:
         required: Must be linked or set; otherwise ``default`` applies.
         choices: The values allowed, for a closed choice.
         open_choices: Name of the table that packs extend, for an open choice.
-        lazy: Computed only when the node awaits it.
+        lazy: Computed only when the node awaits it; in an expander, handed over as a reference to record with.
     """
 
     name: str

@@ -1,0 +1,130 @@
+"""Where packs are found: entry points of installed distributions, and folders in the user's home."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from nodeflow.core.errors import PackFailed
+from nodeflow.core.packs import BUILT_IN
+
+GROUP = "nodeflow.packs"
+_DATA = frozenset({"__pycache__", "models", "workflows", "spec.json"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPack:
+    """A pack that is installed but not imported.
+
+    Attributes:
+        package: Import name of the module that holds ``pack``.
+        root: Folder of the top-level package, or the single file; None when it cannot be found.
+        folder: Whether it lies in ``$NODEFLOW_HOME/packs`` and so is not on the import path.
+    """
+
+    package: str
+    root: Path | None
+    folder: bool = False
+
+    @property
+    def top(self) -> str:
+        """Name of the top-level package."""
+        return self.package.partition(".")[0]
+
+
+def discover(home: Path) -> tuple[tuple[FoundPack, ...], tuple[PackFailed, ...]]:
+    """All packs that are installed, in a fixed order: the built-in one, entry points by name, folders by name.
+
+    Nothing is imported. Two packs of one import name are both left out, and so are folders that are no package.
+    """
+    found = [*_installed(), *_folders(home / "packs")]
+    problems: list[PackFailed] = []
+    kept: list[FoundPack] = []
+    for item in found:
+        rivals = [other for other in found if other.top == item.top and other.root != item.root]
+        if item.folder and (reason := _unusable(item, rivals)):
+            problems.append(PackFailed(item.package, reason))
+        else:
+            kept.append(item)
+    return tuple(kept), tuple(problems)
+
+
+def _installed() -> list[FoundPack]:
+    modules = dict.fromkeys(point.module for point in metadata.entry_points(group=GROUP))
+    ordered = sorted(modules, key=lambda name: (name.partition(".")[0] != BUILT_IN, name))
+    return [FoundPack(name, _root(name.partition(".")[0])) for name in ordered]
+
+
+def _root(name: str) -> Path | None:
+    """Folder or file of a top-level module, without importing it."""
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    return origin.parent if spec.submodule_search_locations else origin
+
+
+def _folders(packs: Path) -> list[FoundPack]:
+    try:
+        folders = sorted(item for item in packs.iterdir() if item.is_dir() and item.name[0] not in "._")
+    except OSError:
+        return []
+    return [FoundPack(item.name, item, folder=True) for item in folders]
+
+
+def _unusable(item: FoundPack, rivals: Sequence[FoundPack]) -> str:
+    """Why a folder cannot be used as a pack, or nothing."""
+    assert item.root is not None
+    if not item.package.isidentifier():
+        return f"the folder {item.root} must be named like a Python package: letters, digits and _"
+    if not (item.root / "__init__.py").is_file():
+        return f"the folder {item.root} has no __init__.py"
+    if rivals:
+        return f"the folder {item.root} has the name of the installed pack at {rivals[0].root}"
+    if _root(item.package) not in (None, item.root):
+        return f"the folder {item.root} has the name of an installed module; rename it"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFinder:
+    """Lets folder packs be imported under the names of their folders, behind everything that is installed."""
+
+    folders: Mapping[str, Path]
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The place of a folder pack; part of the protocol of ``sys.meta_path``."""
+        folder = self.folders.get(fullname)
+        if folder is None:
+            return None
+        return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
+
+    def install(self) -> None:
+        """Put this finder last on ``sys.meta_path``, unless an equal one is there."""
+        if self not in sys.meta_path:
+            sys.meta_path.append(self)
+
+
+def files_of(root: Path | None) -> Iterator[Path]:
+    """The files whose text decides what a pack does, in a fixed order; models and workflows are data and left out."""
+    if root is None:
+        return
+    if root.is_file():
+        yield root
+        return
+    for item in sorted(root.iterdir()):
+        if item.name in _DATA or item.name.startswith(".") or item.suffix == ".pyc":
+            continue
+        if item.is_dir():
+            yield from files_of(item)
+        else:
+            yield item

@@ -1,0 +1,31 @@
+"""How ids and type names become the names that people and documents see."""
+
+import re
+
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_SCALARS = {"int": "number", "float": "number", "str": "text", "bool": "boolean"}
+
+
+def words(name: str) -> list[str]:
+    """The words of a CamelCase or snake_case name: ``CLIPTextEncode`` gives ``CLIP``, ``Text``, ``Encode``."""
+    return _WORDS.findall(name)
+
+
+def snake_case(name: str) -> str:
+    """``VAEDecode`` gives ``vae_decode``; a name without any letter or digit gives ``node``."""
+    return "_".join(words(name)).lower() or "node"
+
+
+def title(id: str) -> str:
+    """What the editor shows for a type id that says nothing else: ``mypack.SoftBlur`` gives ``Soft Blur``."""
+    return " ".join(words(id.rpartition(".")[2]))
+
+
+def socket_name(type_name: str) -> str:
+    """Name of an output that has no other: the snake_case of its type, and plain words for numbers and texts."""
+    return _SCALARS.get(type_name) or snake_case(type_name)
+
+
+def plural(name: str) -> str:
+    """``image`` gives ``images``, ``box`` gives ``boxes``."""
+    return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")

@@ -1,0 +1,78 @@
+"""What a pack of nodes says about itself, and what it was found to contain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodeflow.core.spec import Spec
+from nodeflow.core.types import Socket
+
+BUILT_IN = "nodeflow_nodes"
+"""Name of the pack that owns every id without a dot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What a pack says about itself, as ``pack = Pack(...)`` in the module that the entry point names.
+
+    Attributes:
+        name: Starts the ids of the pack's nodes.
+        modules: Modules with nodes and migrations, relative to the pack's package; each fails on its own.
+        sockets: Titles, colours and codecs of the pack's own value types.
+        extensions: Entries for open tables, as ``{"samplers": {"name": "module:attribute"}}``; a leading dot means
+            relative to the pack's package.
+        requires: Names of packs whose modules this pack imports.
+        package: Import name of the pack's package, where it is not ``name``.
+    """
+
+    name: str
+    version: str
+    modules: Sequence[str] = ()
+    sockets: Sequence[Socket[Any]] = ()
+    extensions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    requires: Sequence[str] = ()
+    package: str = ""
+
+    @property
+    def import_name(self) -> str:
+        """Import name of the pack's package."""
+        return self.package or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSpec:
+    """What is known of a value type without importing its class; see ``Socket``."""
+
+    name: str
+    title: str
+    color: str
+    codec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSpec:
+    """Where the function is that takes inputs of ``id`` saved with ``version`` to the next version."""
+
+    id: str
+    version: int
+    implementation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is known of a pack without importing it.
+
+    Attributes:
+        extensions: As in ``Pack``, with every place absolute.
+        problems: Why nodes of the pack are missing, one line each.
+    """
+
+    name: str
+    version: str = ""
+    package: str = ""
+    requires: tuple[str, ...] = ()
+    specs: tuple[Spec, ...] = ()
+    migrations: tuple[MigrationSpec, ...] = ()
+    sockets: tuple[SocketSpec, ...] = ()
+    extensions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,169 @@
+"""What is known of all packs together: specs by id, and the code behind them on demand."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nodeflow.core.discovery import FolderFinder
+from nodeflow.core.errors import PackFailed
+from nodeflow.core.migrations import Migration
+from nodeflow.core.node import node_mark
+from nodeflow.core.packs import Manifest, Pack, SocketSpec
+from nodeflow.core.spec import Spec
+from nodeflow.core.tables import LazyTable, Tables, join, owner_of
+from nodeflow.core.types import Codec
+
+@dataclass(slots=True)
+class Registry:
+    """Packs and single specs that were added to it; nothing else is known to it, and nothing is imported by adding.
+
+    Attributes:
+        folders: Packs that are not on the import path: import name to folder.
+        roots: Where the files of a pack are, by the name of the pack.
+    """
+
+    manifests: list[Manifest] = field(default_factory=list[Manifest])
+    folders: dict[str, Path] = field(default_factory=dict[str, Path])
+    roots: dict[str, Path] = field(default_factory=dict[str, Path])
+    _single: dict[str, tuple[Spec, Callable[..., Any]]] = field(default_factory=dict[str, Any])
+    _reported: list[PackFailed] = field(default_factory=list[PackFailed])
+    _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
+    _tables: Tables | None = None
+
+    def add(self, pack: Pack | Manifest, *, root: Path | None = None) -> None:
+        """Add a pack; one that is given as a ``Pack`` is imported for it."""
+        if isinstance(pack, Pack):
+            from nodeflow.core.scan import scan
+
+            pack = scan(pack)
+        self.manifests.append(pack)
+        if root is not None:
+            self.roots[pack.name] = root
+        self._tables = None
+
+    def add_spec(self, spec: Spec, implementation: Callable[..., Any]) -> None:
+        """Add a node that was made at run time; one that has the id of an earlier such node replaces it."""
+        self._single[spec.id] = (spec, implementation)
+        self._callables.pop(spec.id, None)
+        self._tables = None
+
+    def add_node(self, fn: Callable[..., Any]) -> Spec:
+        """Add a single function marked with ``@node``, wherever it is defined."""
+        from nodeflow.core.signature import read_spec
+
+        spec = read_spec(fn)
+        self.add_spec(spec, fn)
+        return spec
+
+    def report(self, problem: PackFailed) -> None:
+        """Keep a problem of a pack that could not be added."""
+        self._reported.append(problem)
+        self._tables = None
+
+    @property
+    def packs(self) -> Mapping[str, Manifest]:
+        """The packs that count, by name."""
+        return self._joined().packs
+
+    @property
+    def specs(self) -> Mapping[str, Spec]:
+        """All nodes that can be used, by type id."""
+        return self._joined().specs
+
+    @property
+    def sockets(self) -> Mapping[str, SocketSpec]:
+        """What packs say about value types, by name of the type."""
+        return self._joined().sockets
+
+    @property
+    def problems(self) -> tuple[PackFailed, ...]:
+        """Why packs or nodes of theirs are missing."""
+        return self._joined().problems
+
+    def spec(self, id: str) -> Spec:
+        """The spec of a type id; raises KeyError when there is none."""
+        return self._joined().specs[id]
+
+    def pack_of(self, spec: Spec) -> Manifest | None:
+        """The pack of a node; None for a node that was made at run time."""
+        return None if spec.id in self._single else self._joined().packs.get(spec.pack)
+
+    def missing(self, id: str) -> str | None:
+        """Why there is no node of this id although a pack should have it, as far as that is known."""
+        tables = self._joined()
+        if id in tables.collisions:
+            return tables.collisions[id]
+        owner = owner_of(id)
+        return next((str(problem) for problem in tables.problems if problem.pack == owner), None)
+
+    def implementation(self, spec: Spec) -> Callable[..., Any]:
+        """The code of a node, imported when it is first asked for; takes inputs as documents and the engine hold them.
+
+        Raises:
+            PackFailed: When it cannot be imported.
+        """
+        known = self._callables.get(spec.id)
+        if known is None:
+            from nodeflow.core.arrival import arriving
+
+            known = self._callables[spec.id] = arriving(self._function(spec))
+        return known
+
+    def checks(self, spec: Spec) -> tuple[Callable[..., None], ...]:
+        """The rules over several inputs; each names the inputs it looks at as its parameters, and raises InputError."""
+        mark = node_mark(self._function(spec)) if spec.checks else None
+        return mark.checks if mark else ()
+
+    def migrations(self, type_id: str, version: int) -> Migration | None:
+        """The step that takes inputs of ``type_id`` saved with ``version`` to the next version, or None."""
+        place = self._joined().migrations.get((type_id, version))
+        return None if place is None else self._attribute(place, self._pack_of_place(place))
+
+    def codec(self, type_name: str) -> Codec | None:
+        """The codec of a socket type, imported when it is first asked for."""
+        socket = self.sockets.get(type_name)
+        if socket is None or socket.codec is None:
+            return None
+        codec: Codec = self._attribute(socket.codec, self._pack_of_place(socket.codec))
+        return codec
+
+    def choices(self, table: str) -> tuple[str, ...]:
+        """The names in an open table; nothing is imported."""
+        return tuple(self._joined().extensions.get(table, {}))
+
+    def extensions(self, table: str) -> Mapping[str, Any]:
+        """An open table: its names are there at once, and a value is imported when it is first looked up."""
+        places = self._joined().extensions.get(table, {})
+        return LazyTable(places, lambda place: self._attribute(place, self._pack_of_place(place)))
+
+    def _joined(self) -> Tables:
+        if self._tables is None:
+            self._tables = join(self.manifests, [spec for spec, _ in self._single.values()], self._reported)
+        return self._tables
+
+    def _function(self, spec: Spec) -> Callable[..., Any]:
+        single = self._single.get(spec.id)
+        if single is not None:
+            return single[1]
+        function: Callable[..., Any] = self._attribute(spec.implementation, spec.pack)
+        return function
+
+    def _pack_of_place(self, place: str) -> str:
+        top = place.partition(":")[0].partition(".")[0]
+        return next((item.name for item in self.manifests if item.package.partition(".")[0] == top), top)
+
+    def _attribute(self, place: str, pack: str) -> Any:
+        from nodeflow.core.scan import import_error
+
+        module, _, path = place.partition(":")
+        if self.folders:
+            FolderFinder(self.folders).install()
+        try:
+            value: Any = importlib.import_module(module)
+            for name in path.split("."):
+                value = getattr(value, name)
+        except (Exception, SystemExit) as error:
+            raise PackFailed(pack, f"{place} cannot be imported: {import_error(error)}") from error
+        return value

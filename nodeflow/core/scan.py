@@ -1,0 +1,120 @@
+"""What a pack contains, found by importing it."""
+
+import importlib
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from nodeflow.core.errors import PackFailed
+from nodeflow.core.node import migration_mark, node_mark
+from nodeflow.core.packs import Manifest, MigrationSpec, Pack, SocketSpec
+from nodeflow.core.signature import read_spec
+from nodeflow.core.types import Socket
+
+
+def scan(pack: Pack) -> Manifest:
+    """Import the modules of a pack into this process and list what they hold; a module that fails is a problem."""
+    manifest = described(pack)
+    for _, found in scan_modules(pack, package=pack.import_name):
+        manifest = joined(manifest, found)
+    return manifest
+
+
+def scan_modules(
+    pack: Pack, *, package: str, skip: Collection[str] = (), begin: Callable[[str], None] = lambda module: None
+) -> Iterator[tuple[str, Manifest]]:
+    """Import module after module, the pack's own first, and give the part of the manifest that each adds.
+
+    Args:
+        skip: Modules that are not to be imported.
+        begin: Called with the name of a module before it is imported.
+    """
+    for name in ("", *pack.modules):
+        if name in skip:
+            continue
+        begin(name)
+        module = f"{package}.{name}" if name else package
+        try:
+            found = _contents(importlib.import_module(module), pack.name)
+        except (Exception, SystemExit) as error:
+            found = Manifest(pack.name, problems=(f"{module} cannot be imported: {import_error(error)}",))
+        yield name, found
+
+
+def described(pack: Pack, package: str = "") -> Manifest:
+    """What a pack says about itself, as a manifest without nodes."""
+    package = package or pack.import_name
+    return Manifest(
+        name=pack.name,
+        version=pack.version,
+        package=package,
+        requires=tuple(pack.requires),
+        sockets=tuple(_socket(item, package) for item in pack.sockets),
+        extensions={
+            table: {name: _absolute(place, package) for name, place in entries.items()}
+            for table, entries in pack.extensions.items()
+        },
+    )
+
+
+def joined(manifest: Manifest, found: Manifest) -> Manifest:
+    """A manifest with what one module of the pack adds to it."""
+    return replace(
+        manifest,
+        specs=manifest.specs + found.specs,
+        migrations=manifest.migrations + found.migrations,
+        problems=manifest.problems + found.problems,
+    )
+
+
+def import_error(error: BaseException) -> str:
+    """One line for an error at import: what was raised, and the last line that raised it outside the import system."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({error.filename}:{error.lineno})"
+    else:
+        place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    what = "it called sys.exit" if isinstance(error, SystemExit) else type(error).__name__
+    text = str(error).splitlines()
+    return f"{what}{f': {text[0]}' if text else ''}{place}"
+
+
+def _contents(module: ModuleType, pack: str) -> Manifest:
+    """The nodes and migrations that a module defines itself; what it imports from others is theirs."""
+    manifest = Manifest(pack)
+    for value in list(vars(module).values()):
+        if getattr(value, "__module__", None) != module.__name__:
+            continue
+        if node_mark(value) is not None:
+            manifest = joined(manifest, _node(value, pack))
+        if (mark := migration_mark(value)) is not None:
+            place = f"{module.__name__}:{value.__qualname__}"
+            manifest = joined(manifest, Manifest(pack, migrations=(MigrationSpec(mark.id, mark.version, place),)))
+    return manifest
+
+
+def _node(fn: Callable[..., Any], pack: str) -> Manifest:
+    try:
+        return Manifest(pack, specs=(read_spec(fn, pack=pack),))
+    except PackFailed as error:
+        return Manifest(pack, problems=(error.reason,))
+
+
+def _socket(socket: Socket[Any], package: str) -> SocketSpec:
+    name = socket.type.__name__
+    return SocketSpec(name, socket.title or name, socket.color, socket.codec and _absolute(socket.codec, package))
+
+
+def _absolute(place: str, package: str) -> str:
+    return f"{package}{place}" if place.startswith(".") else place
+
+
+def pack_of_module(module: Mapping[str, Any], package: str) -> Pack:
+    """The ``pack`` of an imported module, with the package it was found under; raises TypeError when there is none."""
+    pack = module.get("pack")
+    if not isinstance(pack, Pack):
+        raise TypeError("the module has no `pack = Pack(...)`")
+    return replace(pack, package=package)

@@ -1,0 +1,72 @@
+"""Markers that say how an input is edited and what its literal means, for use inside ``Annotated``."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from nodeflow.core.spec import Widget
+
+
+@runtime_checkable
+class Marker(Protocol):
+    """Anything inside ``Annotated`` that describes itself as a widget."""
+
+    def widget(self) -> Widget: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """An integer from which randomness is drawn; the editor offers to draw a new one."""
+
+    def widget(self) -> Widget:
+        return Widget("seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text field of ``lines`` lines."""
+
+    lines: int = 1
+
+    def widget(self) -> Widget:
+        return Widget("text", lines=self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file, named relative to the folders of its kind, such as ``checkpoints``; it arrives as a ``Path``."""
+
+    kind: str
+
+    def widget(self) -> Widget:
+        return Widget("model_file", folder=self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A picture of the user's input folders; it arrives as a ``Path``."""
+
+    def widget(self) -> Widget:
+        return Widget("image_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The name of a secret; the value never stands in a document."""
+
+    def widget(self) -> Widget:
+        return Widget("secret")
+
+
+@dataclass(frozen=True, slots=True)
+class Color:
+    """A colour, written ``#rrggbb``."""
+
+    def widget(self) -> Widget:
+        return Widget("color")
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A choice among the names that packs have put into ``table``, such as ``samplers``."""
+
+    table: str

@@ -1,0 +1,77 @@
+"""Every example in README.md and CONTRIBUTING.md runs, and what they claim about the tree is so."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodeflow.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# file: (\S+)\n")
+
+
+def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
+    found = BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+    return [(language, text) for language, text in found if language in languages]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, that is the home of nodeflow too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NODEFLOW_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path / "packs"))
+    (tmp_path / "workflows").symlink_to(ROOT / "workflows")
+    return tmp_path
+
+
+def run_python(text: str, name: str, names: dict[str, object]) -> None:
+    if header := FILE.match(text):
+        path = Path(header[1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text[header.end() :], encoding="utf-8")
+    else:
+        exec(compile(text, name, "exec"), names)
+
+
+def run_shell(text: str) -> None:
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "nodeflow", line
+            assert main(words[1:]) == 0, line
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_examples_run(document: str, workplace: Path) -> None:
+    names: dict[str, object] = {}
+    before = set(sys.modules)
+    try:
+        for number, (language, text) in enumerate(blocks(document, "python", "sh"), 1):
+            if language == "sh":
+                run_shell(text)
+            else:
+                run_python(text, f"{document} block {number}", names)
+    finally:
+        for module in set(sys.modules) - before:
+            if module.split(".")[0] in {"softpack", "mypack"}:
+                del sys.modules[module]
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "nodeflow/README.md"])
+def test_every_path_that_is_named_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\.\./)?(?:nodeflow|nodes|tests|workflows|diffusion|core|engine|storage|cli)/[\w./-]*)`", text))
+    places = (ROOT, ROOT / "nodeflow")
+    assert sorted(path for path in named if not any((place / path).exists() for place in places)) == []
+
+
+def test_the_first_two_blocks_of_the_readme_are_what_ci_runs() -> None:
+    first, second = (text for _, text in blocks("README.md", "bash")[:2])
+    assert "nodeflow run workflows/txt2img.json" in first
+    assert "pytest" in second
+    assert 'readme "$n"' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

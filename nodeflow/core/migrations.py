@@ -18,6 +18,7 @@ class Migrated:
     Attributes:
         inputs: All inputs of the new version.
         outputs: Outputs that have a new name, old to new; links to them are rewritten.
+        renamed: Inputs that have a new name, old to new, so that the interface follows them.
         type: The type that replaces the old one, when the id changed.
         version: The version that ``inputs`` are of; by default one more than before, or the current
             version of ``type`` when that is given.
@@ -25,6 +26,7 @@ class Migrated:
 
     inputs: Mapping[str, JsonValue]
     outputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     type: str | None = None
     version: int | None = None
 

@@ -1,0 +1,101 @@
+"""Files that a document names, and who finds them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from nodeflow.core.suggest import did_you_mean, listing
+
+_OUTSIDE: Final = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|\x00|^\s*$")
+
+
+class Files(Protocol):
+    """The user's model folders and input folders."""
+
+    def find(self, folder: str, name: str) -> Path | None:
+        """The model file called ``name`` in the folders of one kind, such as ``checkpoints``."""
+        ...
+
+    def names(self, folder: str) -> Sequence[str]:
+        """The names that ``find`` would find."""
+        ...
+
+    def folder(self, folder: str) -> Path:
+        """Where a missing file of that kind is expected."""
+        ...
+
+    def input(self, name: str) -> Path | None:
+        """The picture called ``name`` in the input folders."""
+        ...
+
+
+class NoFiles:
+    """There are none: for graphs without model files, and for tests."""
+
+    def find(self, folder: str, name: str) -> Path | None:
+        return None
+
+    def names(self, folder: str) -> Sequence[str]:
+        return ()
+
+    def folder(self, folder: str) -> Path:
+        return Path("models") / folder
+
+    def input(self, name: str) -> Path | None:
+        return None
+
+
+class FileFault(NamedTuple):
+    """Why a file name in a document cannot be used."""
+
+    code: str
+    message: str
+    expected: str | None = None
+    hint: str | None = None
+
+
+class FileCheck:
+    """Looks each file up once, however many nodes name it."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._known: dict[tuple[str | None, str], FileFault | None] = {}
+
+    def fault(self, folder: str | None, name: str) -> FileFault | None:
+        """What is wrong with a name.
+
+        Args:
+            folder: Kind of model, such as ``checkpoints``; None for a picture.
+            name: As the document has it.
+        """
+        key = (folder, name)
+        if key not in self._known:
+            self._known[key] = name_fault(name) or self._missing(folder, name)
+        return self._known[key]
+
+    def _missing(self, folder: str | None, name: str) -> FileFault | None:
+        if folder is None:
+            if self._files.input(name) is not None:
+                return None
+            return FileFault("file.missing", "there is no such picture in the input folders")
+        if self._files.find(folder, name) is not None:
+            return None
+        names = self._files.names(folder)
+        place = self._files.folder(folder) / name
+        hints = (did_you_mean(name, names), f"put the file at {place}")
+        message = f"there is no such file in {folder}"
+        return FileFault("file.missing", message, listing(names), " or ".join(hint for hint in hints if hint))
+
+
+def name_fault(name: str) -> FileFault | None:
+    """What is wrong with a file name by itself.
+
+    Names are relative to a folder of the user's, stay inside it, and are written with ``/`` on every system.
+    """
+    if _OUTSIDE.search(name.replace("\\", "/")):
+        return FileFault("file.path", "a file is named relative to its folder and never leaves it", "a relative name")
+    if "\\" in name:
+        meant = name.replace("\\", "/")
+        return FileFault("file.path", "folders in file names are parted by /", "a name with /", f'write "{meant}"')
+    return None

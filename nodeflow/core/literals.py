@@ -1,0 +1,185 @@
+"""Literal values of inputs: read by the declared type, held against range and choices."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from nodeflow.core.canonical import MAX_SAFE_INTEGER, number_text
+from nodeflow.core.json import JsonValue
+from nodeflow.core.ranges import check_range
+from nodeflow.core.reading import integral
+from nodeflow.core.spec import Input, Range
+from nodeflow.core.suggest import kind_of, listing, nearest, shorten
+from nodeflow.core.types import ANY, Type
+from nodeflow.core.unfit import Unfit
+
+
+def read_literal(input: Input, value: JsonValue, choices: Sequence[JsonValue] | None = None) -> JsonValue:
+    """``value`` as the declared type has it: a float input gets a float, an integral float becomes an int.
+
+    Args:
+        input: The input that the value is for.
+        value: The literal, already unescaped.
+        choices: The values allowed, where the input is a choice.
+
+    Raises:
+        Unfit: With the nearest value that would be accepted, where there is one.
+    """
+    read = _read(input.type, value, input.range or _OPEN)
+    if choices is not None and read is not None:
+        _check_choice(read, choices)
+    return read
+
+
+_OPEN: Final = Range()
+
+
+def _read(type_: Type, value: JsonValue, bounds: Range) -> JsonValue:
+    reader = _READERS.get(type_.name)
+    if reader is not None:
+        return reader(value, bounds)
+    match type_.name:
+        case "list":
+            return _read_list(type_.args[0], value, bounds)
+        case "optional":
+            return None if value is None else _read(type_.args[0], value, bounds)
+        case "union":
+            return _read_union(type_.args, value, bounds)
+        case name if name.startswith("$"):
+            return _read_any(value, bounds)
+    raise Unfit("literal.socket", "a value of this type cannot be written down", f"a link to an output of type {type_}")
+
+
+def _read_int(value: JsonValue, bounds: Range) -> JsonValue:
+    number = _number(value, "a whole number")
+    if isinstance(number, float):
+        low, high = math.floor(number), math.ceil(number)
+        hint = None if abs(number) > MAX_SAFE_INTEGER else f"use {low} or {high}"
+        raise Unfit("number.whole", "not a whole number", "a whole number", hint)
+    floor = bounds.ge if bounds.ge is not None else bounds.gt
+    # Whole numbers start at 0 unless the input says that it goes below.
+    least = 0 if floor is None else -MAX_SAFE_INTEGER
+    if not least <= number <= MAX_SAFE_INTEGER:
+        nearest_valid = min(max(number, least), MAX_SAFE_INTEGER)
+        raise Unfit("number.range", "out of range", f"{least} … 2^53 - 1", f"nearest is {nearest_valid}")
+    check_range(number, bounds, whole=True)
+    return number
+
+
+def _read_float(value: JsonValue, bounds: Range) -> JsonValue:
+    number = _number(value, "a number")
+    check_range(number, bounds, whole=False)
+    return float(number)
+
+
+def _number(value: JsonValue, expected: str) -> int | float:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return integral(value)
+    hint = None
+    if isinstance(value, str):
+        try:
+            meant = integral(float(value))
+            hint = f"write {number_text(meant)} without quotes"
+        except ValueError:
+            hint = None
+    raise Unfit("literal.type", f"{kind_of(value)} instead of {expected}", expected, hint)
+
+
+def _read_text(value: JsonValue, bounds: Range = _OPEN) -> JsonValue:
+    if not isinstance(value, str):
+        hint = None if isinstance(value, list | dict) or value is None else f'write "{shorten(value)}" in quotes'
+        raise Unfit("literal.type", f"{kind_of(value)} instead of a text", "a text", hint)
+    _check_length(len(value), bounds, "characters")
+    if bounds.pattern is not None and re.search(bounds.pattern, value) is None:
+        raise Unfit("text.pattern", "the text has not the form asked for", f"a text that matches {bounds.pattern}")
+    return value
+
+
+def _read_bool(value: JsonValue, bounds: Range) -> JsonValue:
+    if isinstance(value, bool):
+        return value
+    meant = _WORDS_OF_BOOL.get(str(value).casefold())
+    hint = None if meant is None else f"write {'true' if meant else 'false'}"
+    raise Unfit("literal.type", f"{kind_of(value)} instead of true or false", "true or false", hint)
+
+
+_WORDS_OF_BOOL: Final[Mapping[str, bool]] = {
+    "true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False
+}  # fmt: skip
+
+
+def _read_any(value: JsonValue, bounds: Range) -> JsonValue:
+    return value
+
+
+def _read_object(value: JsonValue, bounds: Range) -> JsonValue:
+    if not isinstance(value, dict):
+        raise Unfit("literal.type", f"{kind_of(value)} instead of an object", 'an object, written {"value": {…}}')
+    return value
+
+
+def _read_list(item: Type, value: JsonValue, bounds: Range) -> JsonValue:
+    if not isinstance(value, list):
+        raise Unfit("literal.type", f"{kind_of(value)} instead of a list", "a list", f"write [{shorten(value)}]")
+    _check_length(len(value), bounds, "items")
+    if item.name not in _READERS and any(isinstance(member, dict) for member in value):
+        raise Unfit("unsupported.rows", "rows of values are not supported yet", "a list of plain values, or links")
+    return [_read(item, member, _OPEN) for member in value]
+
+
+def literal_type(value: JsonValue) -> Type:
+    """The type that a literal gives to a type variable."""
+    return _LITERAL_TYPES.get(type(value), ANY)
+
+
+_LITERAL_TYPES: Final[Mapping[type, Type]] = {
+    bool: Type("bool"), int: Type("int"), float: Type("float"), str: Type("str")
+}  # fmt: skip
+
+
+def _check_length(length: int, bounds: Range, unit: str) -> None:
+    least = bounds.min_length or 0
+    most = math.inf if bounds.max_length is None else bounds.max_length
+    if not least <= length <= most:
+        code = "text.length" if unit == "characters" else "list.length"
+        expected = f"{least} … {most} {unit}" if bounds.max_length is not None else f"at least {least} {unit}"
+        raise Unfit(code, f"{length} {unit}", expected)
+
+
+def _read_union(members: Sequence[Type], value: JsonValue, bounds: Range) -> JsonValue:
+    faults: list[Unfit] = []
+    for member in members:
+        try:
+            return _read(member, value, bounds)
+        except Unfit as fault:
+            faults.append(fault)
+    # A member that takes this kind of value, but not this one, has the most to say.
+    telling = next((fault for fault in faults if fault.code not in ("literal.type", "literal.socket")), None)
+    if telling is not None:
+        raise telling
+    expected = " or ".join(dict.fromkeys(fault.expected or "" for fault in faults))
+    raise Unfit("literal.type", f"{kind_of(value)} fits none of the types", expected)
+
+
+def _check_choice(value: JsonValue, choices: Sequence[JsonValue]) -> None:
+    if any(value == choice and type(value) is type(choice) for choice in choices):
+        return
+    names = [choice if isinstance(choice, str) else shorten(choice) for choice in choices]
+    match = nearest(value if isinstance(value, str) else shorten(value), names)
+    hint = None if match is None else f'did you mean "{match}"?'
+    raise Unfit("literal.choice", "not one of the choices", listing(names), hint)
+
+
+_READERS: Final[Mapping[str, Callable[[JsonValue, Range], JsonValue]]] = {
+    "int": _read_int,
+    "float": _read_float,
+    "str": _read_text,
+    "bool": _read_bool,
+    "any": _read_any,
+    "dict": _read_object,
+    "Path": _read_text,
+}
+"""Types whose values can be written down, and how they are read."""

@@ -1,0 +1,66 @@
+"""Problems of structure: what pydantic found wrong with a document, in the words and codes of nodeflow."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from nodeflow.core.errors import Problem
+from nodeflow.core.json import JsonValue
+from nodeflow.core.reading import Path, place, spell
+from nodeflow.core.suggest import did_you_mean, listing, shorten
+
+FieldsAt = Callable[[Path], Sequence[str]]
+"""The fields that the object at a path may have."""
+
+_CODES: Final[Mapping[str, str]] = {
+    "missing": "field.missing",
+    "extra_forbidden": "field.unknown",
+    "string_pattern_mismatch": "field.name",
+    "literal_error": "field.value",
+    "union_tag_invalid": "field.value",
+    "union_tag_not_found": "field.missing",
+    "greater_than": "field.value",
+    "greater_than_equal": "field.value",
+    "less_than_equal": "field.value",
+    "too_short": "field.value",
+    "string_too_short": "field.value",
+}
+"""Kinds of pydantic's errors; every other one is about the type of a field."""
+
+
+def structure_problems(error: ValidationError, tree: JsonValue, fields: FieldsAt) -> Iterator[Problem]:
+    """One problem for each field that does not fit the schema."""
+    for details in error.errors(include_url=False, include_context=True):
+        yield _problem(details, tree, fields)
+
+
+def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Problem:
+    path: Path = details["loc"]
+    code = _CODES.get(details["type"], "field.type")
+    is_key = path[-1:] == ("[key]",)
+    inside = path[:-1] if is_key or code == "field.missing" else path
+    node, _ = place(inside)
+    found = None if code == "field.missing" else shorten(path[-2] if is_key else details["input"])
+    type_ = _node_type(tree, node)
+    if code == "field.unknown":
+        names = fields(path[:-1])
+        message, expected = f"there is no field {spell(path)}", listing(names)
+        return Problem(
+            code, message, node, None, expected=expected, hint=did_you_mean(str(path[-1]), names), type=type_
+        )
+    if code == "field.missing":
+        return Problem(code, f"the field {spell(path)} is missing", node, type=type_)
+    expected = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    what = "name" if is_key else "field"
+    return Problem(code, f"the {what} {spell(inside)} is wrong", node, found=found, expected=expected, type=type_)
+
+
+def _node_type(tree: JsonValue, node: str | None) -> str | None:
+    match tree:
+        case {"nodes": {**nodes}} if node is not None:
+            match nodes[node]:
+                case {"type": str() as type_}:
+                    return type_
+    return None

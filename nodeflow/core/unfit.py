@@ -1,0 +1,12 @@
+"""A value that an input does not take, before node and input are known."""
+
+
+class Unfit(Exception):
+    """A value that its input does not take; becomes a ``Problem`` once node and input are known."""
+
+    def __init__(self, code: str, message: str, expected: str | None = None, hint: str | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.expected = expected
+        self.hint = hint
+        super().__init__(message)

@@ -1,0 +1,181 @@
+"""A document held against the nodes there are: everything that is wrong with it at once, or a graph ready to run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nodeflow.core.codes import CODES
+from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
+from nodeflow.core.files import FileCheck, Files
+from nodeflow.core.inputs import InputReader, rule_problems
+from nodeflow.core.interface import apply_settings, interface_problems
+from nodeflow.core.json import JsonValue
+from nodeflow.core.linking import Linked, link
+from nodeflow.core.nodes import read_nodes
+from nodeflow.core.order import needed
+from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.spec import Kind
+from nodeflow.core.specs import Specs
+from nodeflow.core.suggest import did_you_mean, listing
+from nodeflow.core.upgrade import migrate
+from nodeflow.core.workflow import Document
+
+__all__ = ["CODES", "Resolution", "check", "resolve"]
+
+Target = tuple[int, str]
+"""A node by position, and one of its outputs; the name is empty for a node without outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What validation found.
+
+    Attributes:
+        graph: What can run; None when there is an error.
+        problems: Errors and warnings, all of them.
+        targets: What was asked for by name; the nodes are positions in ``graph``.
+    """
+
+    graph: ResolvedGraph | None
+    problems: tuple[Problem, ...]
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that forbid a run."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def require(self) -> ResolvedGraph:
+        """The graph.
+
+        Raises:
+            MissingFile: When nothing is wrong but files that are not here.
+            InvalidDocument: With all problems.
+        """
+        if self.graph is not None:
+            return self.graph
+        only_files = all(problem.code == "file.missing" for problem in self.errors)
+        raise (MissingFile if only_files else InvalidDocument)(self.problems)
+
+
+def check(
+    document: Document, specs: Specs, files: Files, *, settings: Mapping[str, JsonValue] | None = None
+) -> tuple[Problem, ...]:
+    """Everything that is wrong with a document."""
+    return resolve(document, specs, files, settings=settings).problems
+
+
+def resolve(
+    document: Document,
+    specs: Specs,
+    files: Files,
+    *,
+    targets: Sequence[str] | None = None,
+    settings: Mapping[str, JsonValue] | None = None,
+) -> Resolution:
+    """Check a document and put what is needed of it in order.
+
+    Args:
+        document: As parsed.
+        specs: The nodes there are.
+        files: The user's models and pictures.
+        targets: Node ids, ``node.output`` or names of the interface's outputs; by default all effects and all outputs
+            of the interface. What they do not need is checked, and left out.
+        settings: Values for inputs of the interface, or for ``node.input``; texts are read by the declared type.
+    """
+    document, problems = migrate(document, specs)
+    problems.extend(_pins(document))
+    document, faults = apply_settings(document, settings or {}, specs)
+    problems.extend(faults)
+    problems.extend(interface_problems(document, specs))
+    drafts = read_nodes(document, specs, InputReader(FileCheck(files), problems))
+    linked = link(drafts, document.nodes.keys(), problems)
+    for draft in drafts:
+        if draft.form.spec.checks:
+            problems.extend(rule_problems(draft, specs))
+    roots = _roots(document, linked, targets, problems)
+    if any(problem.severity == "error" for problem in problems):
+        return Resolution(None, tuple(problems))
+    return _resolution(document, linked, roots, targets is not None, problems)
+
+
+def _pins(document: Document) -> Iterator[Problem]:
+    hint = "take them out to run the document with what is here"
+    for name, pins in (("packs", document.packs), ("models", document.models)):
+        if pins:
+            yield Problem(f"unsupported.{name}", f"pinned {name} are not supported yet", found=listing(pins), hint=hint)
+
+
+def _roots(
+    document: Document, linked: Linked, targets: Sequence[str] | None, problems: list[Problem]
+) -> tuple[Target, ...]:
+    """The outputs that a run is for."""
+    if targets is not None:
+        return tuple(root for name in targets for root in _target(document, linked, name, problems))
+    effects = [(index, "") for index, draft in enumerate(linked.drafts) if draft.form.spec.kind is Kind.EFFECT]
+    results = [
+        (linked.position[node], output)
+        for node, output in _interface_outputs(document).values()
+        if node in linked.position
+    ]
+    if not effects and not results:
+        message = "no node saves or shows anything, and the interface declares no output"
+        problems.append(Problem("run.nothing", message, severity="warning", hint="add a node that saves the result"))
+        return tuple((index, "") for index in range(len(linked.drafts)))
+    return (*effects, *results)
+
+
+def _target(document: Document, linked: Linked, name: str, problems: list[Problem]) -> list[Target]:
+    results = _interface_outputs(document)
+    node, output = results.get(name) or name.partition(".")[::2]
+    index = linked.position.get(node)
+    if index is not None:
+        outputs = linked.drafts[index].form.outputs
+        if output in outputs:
+            return [(index, output)]
+        if not output:
+            return [(index, known) for known in outputs] or [(index, "")]
+        names = [f"{node}.{known}" for known in outputs]
+    elif node in document.nodes:
+        return []
+    else:
+        names = [*results, *document.nodes]
+    message = f'there is no target "{name}"'
+    problems.append(Problem("target.unknown", message, expected=listing(names), hint=did_you_mean(name, names)))
+    return []
+
+
+def _interface_outputs(document: Document) -> dict[str, tuple[str, str]]:
+    outputs: dict[str, tuple[str, str]] = {}
+    for name, item in document.interface.outputs.items():
+        node, _, output = item.source.partition(".")
+        outputs[name] = node, output
+    return outputs
+
+
+def _resolution(
+    document: Document, linked: Linked, roots: Sequence[Target], chosen: bool, problems: Sequence[Problem]
+) -> Resolution:
+    feeders = [[joint.source for joint in joints] for joints in linked.joints]
+    wanted = needed((index for index, _ in roots), feeders)
+    kept = [index for index in linked.order if index in wanted]
+    moved = {index: place for place, index in enumerate(kept)}
+    nodes = tuple(_node(linked, index, moved) for index in kept)
+    outputs = {
+        name: (moved[linked.position[node]], output)
+        for name, (node, output) in _interface_outputs(document).items()
+        if linked.position[node] in moved
+    }
+    graph = ResolvedGraph(nodes, {node.id: place for place, node in enumerate(nodes)}, outputs)
+    return Resolution(
+        graph, tuple(problems), tuple((moved[index], output) for index, output in roots) if chosen else ()
+    )
+
+
+def _node(linked: Linked, index: int, moved: Mapping[int, int]) -> ResolvedNode:
+    draft = linked.drafts[index]
+    inferred = linked.inferred[index]
+    wires = tuple(
+        Wire(joint.input, moved[joint.source], joint.output, inferred.depths.get(joint.input, 0))
+        for joint in sorted(linked.joints[index])
+    )
+    return ResolvedNode(draft.id, draft.form.spec, draft.literals, draft.record, wires, inferred.depth)

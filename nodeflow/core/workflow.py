@@ -1,0 +1,269 @@
+"""The document: what the editor saves, the shell runs and the HTTP API takes, byte for byte the same.
+
+A :class:`Document` is a typed, frozen view of a JSON tree. The tree keeps whatever the view does not name (the order
+of keys, nodes of packs that are not installed, everything in ``ui`` and ``meta``), so that saving what was loaded
+changes nothing. An edit makes a new document.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PrivateAttr, TypeAdapter, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from nodeflow.core.canonical import MAX_SAFE_INTEGER, document_bytes
+from nodeflow.core.draws import Draw
+from nodeflow.core.errors import InvalidDocument, Problem
+from nodeflow.core.json import JsonValue
+from nodeflow.core.reading import LIMITS, Limits, Path, read_json
+from nodeflow.core.structure import structure_problems
+
+NODE_ID: Final = r"^[A-Za-z][A-Za-z0-9_-]*$"
+SOCKET: Final = r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_]*$"
+
+NodeId = Annotated[str, Field(pattern=NODE_ID)]
+SocketName = Annotated[str, Field(pattern=SOCKET)]
+Order = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Link(_Part):
+    """An input that is fed by an output of another node."""
+
+    link: SocketName
+
+
+class Escaped(_Part):
+    """A literal object."""
+
+    value: Any
+
+
+class _InputValue:
+    """Lets any JSON through, because inputs are read against the node's spec; the schema tells the forms there are."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        forms: TypeAdapter[Any] = TypeAdapter(Link | Draw | Escaped | list[Any] | str | bool | float | None)
+        return handler(forms.core_schema)
+
+
+Inputs = dict[str, Annotated[JsonValue, _InputValue()]]
+
+
+class Node(BaseModel):
+    """One node.
+
+    Fields that are not listed are kept; they are an error where the pack is installed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    type: Text
+    version: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)] = 1
+    mode: Literal["bypass", "mute"] | None = None
+    title: str | None = None
+    inputs: Inputs = {}
+
+
+class Bounds(_Part):
+    """A range within the one that the socket declares."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    multiple_of: Annotated[float, Field(gt=0)] | None = None
+
+
+class InterfaceInput(_Part):
+    """A value that a caller may set by name; it goes to one or several inputs."""
+
+    to: Annotated[list[SocketName], Field(min_length=1)]
+    title: str | None = None
+    order: Order | None = None
+    range: Bounds | None = None
+
+
+class InterfaceOutput(_Part):
+    """A result that a caller gets by name."""
+
+    source: SocketName = Field(alias="from")
+    title: str | None = None
+    order: Order | None = None
+
+
+class Interface(_Part):
+    """What a document shows to whoever runs it without looking inside."""
+
+    inputs: dict[Text, InterfaceInput] = {}
+    outputs: dict[Text, InterfaceOutput] = {}
+
+
+class Definition(_Part):
+    """A sub-graph, used as the node type ``graph:NAME``."""
+
+    nodes: dict[NodeId, Node]
+    interface: Interface = Interface()
+    title: str | None = None
+    meta: dict[str, Any] = {}
+    ui: dict[str, Any] = {}
+
+
+class PackPin(_Part):
+    """The pack that a document was made with."""
+
+    version: str | None = None
+    sha256: str | None = None
+
+
+class ModelPin(_Part):
+    """The model file that a document was made with."""
+
+    sha256: str
+
+
+class Document(BaseModel):
+    """A workflow.
+
+    Attributes:
+        nodeflow: Version of the format.
+        meta: Title, author, licence: kept and never read.
+        graphs: Sub-graphs by name.
+        packs: Packs it was made with.
+        models: Model files it was made with.
+        ui: Where things are and how they look: kept, and nothing in it changes what runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    nodeflow: Literal[1]
+    meta: dict[str, Any] = {}
+    nodes: dict[NodeId, Node]
+    graphs: dict[NodeId, Definition] = {}
+    interface: Interface = Interface()
+    packs: dict[Text, PackPin] = {}
+    models: dict[Text, ModelPin] = {}
+    ui: dict[str, Any] = {}
+
+    _tree: dict[str, JsonValue] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_tree(cls, tree: JsonValue) -> Self:
+        """The document that a JSON tree describes; the tree is kept and must not be changed afterwards.
+
+        Raises:
+            InvalidDocument: With every field that is missing, unknown or of the wrong type.
+        """
+        problems = foreign_problems(tree)
+        if problems:
+            raise InvalidDocument(problems)
+        try:
+            document = cls.model_validate(tree)
+        except ValidationError as error:
+            raise InvalidDocument(structure_problems(error, tree, fields_at)) from None
+        document._tree = cast(dict[str, JsonValue], tree)
+        return document
+
+    @property
+    def tree(self) -> dict[str, JsonValue]:
+        """The document as JSON; not to be changed."""
+        if self._tree is None:
+            self._tree = self.model_dump(by_alias=True, exclude_unset=True)
+        return self._tree
+
+    def with_nodes(self, changed: Mapping[str, Mapping[str, JsonValue]]) -> "Document":
+        """A document in which some fields of some nodes are other ones."""
+        nodes = cast(dict[str, JsonValue], self.tree["nodes"])
+        renewed = {
+            id: {**cast(dict[str, JsonValue], node), **changed[id]} if id in changed else node
+            for id, node in nodes.items()
+        }
+        return Document.from_tree({**self.tree, "nodes": cast(JsonValue, renewed)})
+
+    def with_inputs(self, values: Mapping[str, Mapping[str, JsonValue]]) -> "Document":
+        """A document in which some inputs of some nodes are other ones."""
+        return self.with_nodes({id: {"inputs": {**self.nodes[id].inputs, **inputs}} for id, inputs in values.items()})
+
+    def dumps(self) -> bytes:
+        """The bytes to save: canonical, and equal to what was loaded when that was canonical."""
+        return document_bytes(self.tree)
+
+
+def parse_document(data: bytes | str, limits: Limits = LIMITS) -> Document:
+    """Read a document.
+
+    Raises:
+        InvalidDocument: Not JSON, over a limit, or not of the schema; all problems at once.
+    """
+    tree = read_json(data, limits)
+    count = count_nodes(tree)
+    if count > limits.nodes:
+        problem = Problem(
+            "limit.nodes", "the document is too large", found=f"{count:,} nodes", expected=f"at most {limits.nodes:,}"
+        )
+        raise InvalidDocument([problem])
+    return Document.from_tree(tree)
+
+
+def fed_inputs(document: Document) -> dict[str, dict[str, str]]:
+    """The inputs that the interface feeds: node id to input to the name under which a caller sets it."""
+    fed: dict[str, dict[str, str]] = {}
+    for name, declared in document.interface.inputs.items():
+        for socket in declared.to:
+            node, _, input = socket.partition(".")
+            fed.setdefault(node, {})[input] = name
+    return fed
+
+
+def fields_at(path: Path) -> tuple[str, ...]:
+    """The fields that the object at ``path`` of a document may have."""
+    match path:
+        case ("graphs", _, *inner) if inner:
+            return fields_at(tuple(inner))
+        case ("graphs", _):
+            model: type[BaseModel] = Definition
+        case ("interface",):
+            model = Interface
+        case ("interface", "inputs", _):
+            model = InterfaceInput
+        case ("interface", "inputs", _, "range"):
+            model = Bounds
+        case ("interface", "outputs", _):
+            model = InterfaceOutput
+        case ("packs", _):
+            model = PackPin
+        case ("models", _):
+            model = ModelPin
+        case _:
+            model = Document
+    return tuple(info.alias or name for name, info in model.model_fields.items())
+
+
+def count_nodes(tree: JsonValue) -> int:
+    """How many nodes a document claims to have, those of its sub-graphs included."""
+    if not isinstance(tree, dict):
+        return 0
+    graphs = tree.get("graphs")
+    nodes = tree.get("nodes")
+    inner = sum(map(count_nodes, graphs.values())) if isinstance(graphs, dict) else 0
+    return inner + (len(nodes) if isinstance(nodes, dict) else 0)
+
+
+def foreign_problems(tree: JsonValue) -> list[Problem]:
+    """Problems of a tree that is no document of this format at all, best said in one line."""
+    if not isinstance(tree, dict):
+        return [Problem("document.foreign", "a document is a JSON object", expected='{"nodeflow": 1, "nodes": {…}}')]
+    if "nodeflow" in tree or ("nodes" in tree and isinstance(tree["nodes"], dict)):
+        return []
+    nodes = [node for node in tree.values() if isinstance(node, Mapping)]
+    if "last_node_id" in tree or any("class_type" in node for node in nodes):
+        return [Problem("document.foreign", "this is a workflow of ComfyUI", expected='a document with "nodeflow": 1')]
+    return []

@@ -73,6 +73,11 @@ class Graph:
     _specs: dict[Callable[..., Any], Spec] = field(default_factory=dict[Callable[..., Any], Spec], repr=False)
     _counts: dict[str, int] = field(default_factory=dict[str, int], repr=False)
 
+    @property
+    def functions(self) -> Mapping[Callable[..., Any], Spec]:
+        """The functions that were recorded, each with its spec: what a run of this graph has to know."""
+        return self._specs
+
     @overload
     def __call__(
         self, fn: ExpanderFunction["Graph", P, R], *, id: str | None = None, title: str = ""

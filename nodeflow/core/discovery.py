@@ -1,7 +1,8 @@
 """Where packs are found: entry points of installed distributions, and folders in the user's home."""
 
+import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.machinery import ModuleSpec
@@ -56,11 +57,11 @@ def discover(home: Path) -> tuple[tuple[FoundPack, ...], tuple[PackFailed, ...]]
 def _installed() -> list[FoundPack]:
     modules = dict.fromkeys(point.module for point in metadata.entry_points(group=GROUP))
     ordered = sorted(modules, key=lambda name: (name.partition(".")[0] != BUILT_IN, name))
-    return [FoundPack(name, _root(name.partition(".")[0])) for name in ordered]
+    return [FoundPack(name, root_of(name.partition(".")[0])) for name in ordered]
 
 
-def _root(name: str) -> Path | None:
-    """Folder or file of a top-level module, without importing it."""
+def root_of(name: str) -> Path | None:
+    """Folder or single file of a top-level module, without importing it; None when there is no such file."""
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):
@@ -88,7 +89,7 @@ def _unusable(item: FoundPack, rivals: Sequence[FoundPack]) -> str:
         return f"the folder {item.root} has no __init__.py"
     if rivals:
         return f"the folder {item.root} has the name of the installed pack at {rivals[0].root}"
-    if _root(item.package) not in (None, item.root):
+    if root_of(item.package) not in (None, item.root):
         return f"the folder {item.root} has the name of an installed module; rename it"
     return ""
 
@@ -112,6 +113,19 @@ class FolderFinder:
         """Put this finder last on ``sys.meta_path``, unless an equal one is there."""
         if self not in sys.meta_path:
             sys.meta_path.append(self)
+
+
+def stamp_of(files: Iterable[Path]) -> str:
+    """A digest of names, sizes and times of change, which changes when a file may have changed."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            digest.update(f"{file}\0gone\n".encode())
+        else:
+            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def files_of(root: Path | None) -> Iterator[Path]:

@@ -133,7 +133,9 @@ def _optional(hint: Any) -> tuple[Any, ...]:
 
 def _bare(hint: Any) -> Any:
     if get_origin(hint) is Annotated:
-        raise HintError(f"{_shown(hint)}: constraints do not reach inside list[...] or a union; annotate the whole input")
+        raise HintError(
+            f"{_shown(hint)}: constraints do not reach inside list[...] or a union; annotate the whole input"
+        )
     return hint
 
 

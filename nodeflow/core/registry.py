@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from nodeflow.core.discovery import FolderFinder
+from nodeflow.core.discovery import FolderFinder, root_of
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
@@ -15,6 +16,7 @@ from nodeflow.core.spec import Spec
 from nodeflow.core.tables import LazyTable, Tables, join, owner_of
 from nodeflow.core.types import Codec
 
+
 @dataclass(slots=True)
 class Registry:
     """Packs and single specs that were added to it; nothing else is known to it, and nothing is imported by adding.
@@ -22,11 +24,13 @@ class Registry:
     Attributes:
         folders: Packs that are not on the import path: import name to folder.
         roots: Where the files of a pack are, by the name of the pack.
+        digests: Identity of the code of each node that was made at run time, by its id.
     """
 
     manifests: list[Manifest] = field(default_factory=list[Manifest])
     folders: dict[str, Path] = field(default_factory=dict[str, Path])
     roots: dict[str, Path] = field(default_factory=dict[str, Path])
+    digests: dict[str, str] = field(default_factory=dict[str, str])
     _single: dict[str, tuple[Spec, Callable[..., Any]]] = field(default_factory=dict[str, Any])
     _reported: list[PackFailed] = field(default_factory=list[PackFailed])
     _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
@@ -39,13 +43,18 @@ class Registry:
 
             pack = scan(pack)
         self.manifests.append(pack)
-        if root is not None:
-            self.roots[pack.name] = root
+        if (place := root or root_of(pack.package.partition(".")[0])) is not None:
+            self.roots[pack.name] = place
         self._tables = None
 
-    def add_spec(self, spec: Spec, implementation: Callable[..., Any]) -> None:
-        """Add a node that was made at run time; one that has the id of an earlier such node replaces it."""
+    def add_spec(self, spec: Spec, implementation: Callable[..., Any], *, digest: str = "") -> None:
+        """Add a node that was made at run time; one that has the id of an earlier such node replaces it.
+
+        Args:
+            digest: Identity of the code, for cache keys; without it results are not reused beyond this registry.
+        """
         self._single[spec.id] = (spec, implementation)
+        self.digests[spec.id] = digest or uuid4().hex
         self._callables.pop(spec.id, None)
         self._tables = None
 

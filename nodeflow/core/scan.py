@@ -17,13 +17,13 @@ from nodeflow.core.types import Socket
 def scan(pack: Pack) -> Manifest:
     """Import the modules of a pack into this process and list what they hold; a module that fails is a problem."""
     manifest = described(pack)
-    for _, found in scan_modules(pack, package=pack.import_name):
+    for _, found in scan_modules(pack):
         manifest = joined(manifest, found)
     return manifest
 
 
 def scan_modules(
-    pack: Pack, *, package: str, skip: Collection[str] = (), begin: Callable[[str], None] = lambda module: None
+    pack: Pack, *, skip: Collection[str] = (), begin: Callable[[str], object] = lambda module: None
 ) -> Iterator[tuple[str, Manifest]]:
     """Import module after module, the pack's own first, and give the part of the manifest that each adds.
 
@@ -35,7 +35,7 @@ def scan_modules(
         if name in skip:
             continue
         begin(name)
-        module = f"{package}.{name}" if name else package
+        module = f"{pack.import_name}.{name}" if name else pack.import_name
         try:
             found = _contents(importlib.import_module(module), pack.name)
         except (Exception, SystemExit) as error:
@@ -43,9 +43,9 @@ def scan_modules(
         yield name, found
 
 
-def described(pack: Pack, package: str = "") -> Manifest:
+def described(pack: Pack) -> Manifest:
     """What a pack says about itself, as a manifest without nodes."""
-    package = package or pack.import_name
+    package = pack.import_name
     return Manifest(
         name=pack.name,
         version=pack.version,

@@ -53,9 +53,7 @@ class _Reader:
             if name not in known:
                 self.fail(name, "is described in the docstring, but there is no such parameter")
         injected = self.injected(parameters, hints)
-        inputs = tuple(
-            self.input(item, hints, docstring) for item in parameters if item.name not in injected
-        )
+        inputs = tuple(self.input(item, hints, docstring) for item in parameters if item.name not in injected)
         outputs, multiple = self.outputs(hints, docstring)
         effect = not outputs and self.mark.kind is Kind.PURE
         return Spec(
@@ -162,7 +160,8 @@ class _Reader:
         except Exception as error:
             self.fail("return", f"the fields of {result.__name__} cannot be read: {error}")
         return tuple(
-            Output(name, self.read(f"return.{name}", hint).type, described.get(name, "")) for name, hint in hints.items()
+            Output(name, self.read(f"return.{name}", hint).type, described.get(name, ""))
+            for name, hint in hints.items()
         )
 
     def read(self, name: str, hint: Any) -> Hint:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
-from nodeflow.core.json import JsonValue
+from nodeflow.core.json import AsIs, JsonValue
 from nodeflow.core.types import Type
 
 
@@ -78,9 +79,9 @@ class Input:
     name: str
     type: Type
     required: bool = True
-    default: JsonValue = None
+    default: Annotated[JsonValue, AsIs()] = None
     range: Range | None = None
-    choices: tuple[JsonValue, ...] | None = None
+    choices: tuple[Annotated[JsonValue, AsIs()], ...] | None = None
     open_choices: str | None = None
     widget: Widget | None = None
     lazy: bool = False

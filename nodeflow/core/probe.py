@@ -1,0 +1,138 @@
+"""Packs imported in a process of their own, so that one that hangs, exits or crashes takes nothing with it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import TypeAdapter
+
+from nodeflow.core.discovery import FolderFinder, FoundPack
+from nodeflow.core.packs import Manifest
+from nodeflow.core.scan import described, import_error, joined, pack_of_module, scan_modules
+
+SECONDS = 60.0
+"""How long a module may take to be imported."""
+_START_SECONDS = 60.0
+_COMMAND = "import sys; from nodeflow.core.probe import serve; serve(sys.argv[1], sys.argv[2])"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the other process is to import.
+
+    Attributes:
+        skip: Modules that were read before, or are known to fail.
+        folders: Folder packs, which the pack may need.
+    """
+
+    package: str
+    skip: tuple[str, ...]
+    folders: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of what the other process reports.
+
+    Attributes:
+        module: Relative to the package; empty for the package itself, None when all is done.
+        found: What the module adds to the manifest; None when its import begins.
+    """
+
+    module: str | None
+    found: Manifest | None = None
+
+
+_REQUEST = TypeAdapter(Request)
+_EVENT = TypeAdapter(Event)
+
+
+def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS) -> Manifest:
+    """The manifest of a pack, made in another process.
+
+    A module that does not come back is left out, with the reason among the problems; the others are read without it.
+    """
+    manifest = Manifest(pack.top, package=pack.package)
+    skip: list[str] = []
+    while True:
+        events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds)
+        for event in events:
+            if event.module == "" and event.found is not None:
+                manifest = event.found
+            elif event.module and event.found is not None:
+                manifest = joined(manifest, event.found)
+        last = events[-1] if events else Event("")
+        if last.module is None:
+            return manifest
+        name = f"{pack.package}.{last.module}" if last.module else pack.package
+        manifest = joined(manifest, Manifest(manifest.name, problems=(f"{name} cannot be imported: {fate}",)))
+        if last.module == "":
+            return manifest
+        skip += [event.module for event in events if event.module and event.found is None]
+        skip.append("")
+
+
+def serve(request_file: str, report_file: str) -> None:
+    """The other process: import what is asked for and append one event a line to the report."""
+    request = _REQUEST.validate_json(Path(request_file).read_bytes())
+    with Path(report_file).open("ab", buffering=0) as report:
+        _import(request, lambda event: report.write(_EVENT.dump_json(event) + b"\n"))
+
+
+def _import(request: Request, tell: Callable[[Event], object]) -> None:
+    if request.folders:
+        FolderFinder(request.folders).install()
+    tell(Event(""))
+    try:
+        pack = pack_of_module(vars(import_module(request.package)), request.package)
+    except (Exception, SystemExit) as error:
+        reason = f"{request.package} cannot be imported: {import_error(error)}"
+        name = request.package.partition(".")[0]
+        tell(Event("", Manifest(name, package=request.package, problems=(reason,))))
+    else:
+        for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
+            tell(Event(module, found if module else joined(described(pack), found)))
+    tell(Event(None))
+
+
+def _ask(request: Request, seconds: float) -> tuple[Sequence[Event], str]:
+    """The events that the other process reported, and how it ended."""
+    with TemporaryDirectory(prefix="nodeflow-", ignore_cleanup_errors=True) as folder:
+        ask, report = Path(folder, "request"), Path(folder, "report")
+        ask.write_bytes(_REQUEST.dump_json(request))
+        report.touch()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _COMMAND, str(ask), str(report)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        try:
+            fate = _wait(process, report, seconds)
+        finally:
+            process.kill()
+            process.wait()
+        return [_EVENT.validate_json(line) for line in report.read_bytes().split(b"\n")[:-1]], fate
+
+
+def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> str:
+    """Wait while modules come in, at least one in ``seconds``; say how the process ended."""
+    seen = 0
+    while True:
+        try:
+            code = process.wait(timeout=seconds if seen else _START_SECONDS)
+        except subprocess.TimeoutExpired:
+            size = report.stat().st_size
+            if size == seen:
+                return f"it did not come back within {seconds:g} seconds"
+            seen = size
+        else:
+            return (
+                f"the process ended with exit code {code}" if code >= 0 else f"the process was killed by signal {-code}"
+            )

@@ -35,7 +35,7 @@ class Form:
         self.prefixes = {name: f"{quote(name)}:" for name in self.names}
         self.default_texts = {name: record_text(value) for name, value in self.defaults.items()}
         self.outputs: Mapping[str, Type] = {item.name: item.type for item in spec.outputs}
-        self.generic = any(is_generic(item.type) for item in (*spec.inputs, *spec.outputs))
+        self.generic = any(map(is_generic, [*(item.type for item in spec.inputs), *self.outputs.values()]))
         self._specs = specs
         self._choices: dict[str, Sequence[JsonValue] | None] = {}
 
@@ -136,9 +136,7 @@ class InputReader:
     def _draw(self, draft: Draft, name: str, value: dict[str, JsonValue]) -> None:
         fault = draw_fault(value)
         if fault is None:
-            self.say(
-                draft, name, "unsupported.draw", "draws are not supported yet", value, hint="write the value itself"
-            )
+            self.say(draft, name, "unsupported.draw", "draws are not supported yet", value, hint="write the value")
         else:
             self.say(draft, name, *fault)
 

@@ -47,8 +47,10 @@ def _read(type_: Type, value: JsonValue, bounds: Range) -> JsonValue:
         case "union":
             return _read_union(type_.args, value, bounds)
         case name if name.startswith("$"):
-            return _read_any(value, bounds)
-    raise Unfit("literal.socket", "a value of this type cannot be written down", f"a link to an output of type {type_}")
+            return value
+        case _:
+            expected = f"a link to an output of type {type_}"
+            raise Unfit("literal.socket", "a value of this type cannot be written down", expected)
 
 
 def _read_int(value: JsonValue, bounds: Range) -> JsonValue:
@@ -98,7 +100,7 @@ def _read_text(value: JsonValue, bounds: Range = _OPEN) -> JsonValue:
     return value
 
 
-def _read_bool(value: JsonValue, bounds: Range) -> JsonValue:
+def _read_bool(value: JsonValue) -> JsonValue:
     if isinstance(value, bool):
         return value
     meant = _WORDS_OF_BOOL.get(str(value).casefold())
@@ -111,11 +113,7 @@ _WORDS_OF_BOOL: Final[Mapping[str, bool]] = {
 }  # fmt: skip
 
 
-def _read_any(value: JsonValue, bounds: Range) -> JsonValue:
-    return value
-
-
-def _read_object(value: JsonValue, bounds: Range) -> JsonValue:
+def _read_object(value: JsonValue) -> JsonValue:
     if not isinstance(value, dict):
         raise Unfit("literal.type", f"{kind_of(value)} instead of an object", 'an object, written {"value": {…}}')
     return value
@@ -177,9 +175,9 @@ _READERS: Final[Mapping[str, Callable[[JsonValue, Range], JsonValue]]] = {
     "int": _read_int,
     "float": _read_float,
     "str": _read_text,
-    "bool": _read_bool,
-    "any": _read_any,
-    "dict": _read_object,
+    "bool": lambda value, _: _read_bool(value),
+    "any": lambda value, _: value,
+    "dict": lambda value, _: _read_object(value),
     "Path": _read_text,
 }
 """Types whose values can be written down, and how they are read."""

@@ -38,8 +38,8 @@ def read_nodes(document: Document, specs: Specs, reader: InputReader) -> list[Dr
 def _node_problems(id: str, node: Node, spec: Spec) -> list[Problem]:
     problems: list[Problem] = []
     if node.mode:
-        message, hint = f"mode {node.mode} is not supported yet", "take the node out, or the mode"
-        problems.append(Problem("unsupported.mode", message, id, hint=hint, type=spec.id))
+        message, way_out = f"mode {node.mode} is not supported yet", "take the node out, or the mode"
+        problems.append(Problem("unsupported.mode", message, id, hint=way_out, type=spec.id))
     if node.version > spec.version:
         hint = f"update the pack {spec.pack}" if spec.pack else None
         message = "the document was made with a newer version of this node"
@@ -59,9 +59,9 @@ def _unknown_type(document: Document, specs: Specs, id: str, type_: str) -> Prob
         name = type_.removeprefix(GRAPH_PREFIX)
         if name in document.graphs:
             return Problem("unsupported.graph", "sub-graphs are not supported yet", id, type=type_)
-        hint = did_you_mean(name, document.graphs)
+        meant = did_you_mean(name, document.graphs)
         message = f'the document has no sub-graph "{name}"'
-        return Problem("graph.unknown", message, id, expected=listing(document.graphs), hint=hint, type=type_)
+        return Problem("graph.unknown", message, id, expected=listing(document.graphs), hint=meant, type=type_)
     reason = specs.missing(type_)
     if reason is not None:
         return Problem("pack.failed", "the pack of this node could not be used", id, hint=reason, type=type_)
@@ -69,5 +69,5 @@ def _unknown_type(document: Document, specs: Specs, id: str, type_: str) -> Prob
     if pack is not None and not any(known.startswith(f"{pack}.") for known in specs.specs):
         hint = did_you_mean(type_, specs.specs) or f"install the pack {pack}"
         return Problem("pack.absent", f"the pack {pack} is not installed", id, None, type_, None, hint, type=type_)
-    hint = did_you_mean(type_, specs.specs)
-    return Problem("type.unknown", "there is no such node", id, None, type_, "a node of this version", hint, type=type_)
+    meant = did_you_mean(type_, specs.specs)
+    return Problem("type.unknown", "there is no such node", id, None, type_, None, meant, type=type_)

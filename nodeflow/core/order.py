@@ -1,6 +1,6 @@
 """The order in which nodes can run, and the cycles that leave none."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import networkx as nx
 
@@ -20,11 +20,10 @@ def cycles(count: int, edges: Iterable[Edge]) -> list[list[int]]:
     """One cycle out of each knot of nodes that feed each other, in the direction of the links."""
     graph = _graph(count, edges)
     knots = (knot for knot in nx.strongly_connected_components(graph) if len(knot) > 1 or _feeds_itself(graph, knot))
-    found = [[source for source, *_ in nx.find_cycle(graph.subgraph(knot), min(knot))] for knot in knots]
-    return sorted(found, key=min)
+    return sorted((_around(graph.subgraph(knot), min(knot)) for knot in knots), key=min)
 
 
-def needed(roots: Iterable[int], feeders: Mapping[int, Sequence[int]]) -> set[int]:
+def needed(roots: Iterable[int], feeders: Sequence[Iterable[int]]) -> set[int]:
     """The roots and everything that they are made from."""
     seen: set[int] = set()
     waiting = list(roots)
@@ -34,6 +33,11 @@ def needed(roots: Iterable[int], feeders: Mapping[int, Sequence[int]]) -> set[in
             seen.add(node)
             waiting.extend(feeders[node])
     return seen
+
+
+def _around(knot: "nx.DiGraph[int]", start: int) -> list[int]:
+    edges: list[Edge] = nx.find_cycle(knot, start)
+    return [source for source, _ in edges]
 
 
 def _feeds_itself(graph: "nx.DiGraph[int]", knot: set[int]) -> bool:

@@ -6,6 +6,7 @@ silently change (a key that occurs twice, an integer it cannot hold, NaN) is an 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -120,8 +121,8 @@ class _Marks:
         result = dict(pairs)
         if len(result) != len(pairs):
             self.found = True
-            seen: set[str] = set()
-            again = next(key for key, _ in pairs if key in seen or seen.add(key))
+            counts = Counter(key for key, _ in pairs)
+            again = counts.most_common(1)[0][0]
             self.repeated[id(result)] = result, again  # keeps it alive, so that no other object gets its id
         return result
 

@@ -58,9 +58,6 @@ def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Proble
 
 
 def _node_type(tree: JsonValue, node: str | None) -> str | None:
-    match tree:
-        case {"nodes": {**nodes}} if node is not None:
-            match nodes[node]:
-                case {"type": str() as type_}:
-                    return type_
-    return None
+    for key in ("nodes", node, "type"):
+        tree = tree.get(key) if isinstance(tree, dict) and key is not None else None
+    return tree if isinstance(tree, str) else None

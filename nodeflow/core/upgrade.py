@@ -108,11 +108,11 @@ def _next(type_: str, version: int, migrated: Migrated, specs: Specs) -> tuple[s
 
 
 def _relinked(value: JsonValue, outputs: Mapping[str, Mapping[str, str]]) -> JsonValue:
-    """``value`` with every link to a renamed output rewritten."""
+    """``value`` with every link to a renamed output rewritten; escaped literals stay as they are."""
     match value:
-        case {"link": str() as link} if len(value) == 1:
+        case {"link": str() as link, **others} if not others:
             return {"link": _renamed(link, outputs)}
-        case {"value": _} if len(value) == 1:
+        case {"value": _, **others} if not others:
             return value
         case dict():
             return {key: _relinked(inner, outputs) for key, inner in value.items()}
@@ -123,23 +123,16 @@ def _relinked(value: JsonValue, outputs: Mapping[str, Mapping[str, str]]) -> Jso
 
 
 def _renamed_interface(interface: Tree, renames: _Renames) -> JsonValue:
-    inputs = {
-        name: {
-            **cast(Tree, item),
-            "to": [_renamed(socket, renames.inputs) for socket in _texts(cast(Tree, item)["to"])],
-        }
-        for name, item in cast(Tree, interface.get("inputs", {})).items()
-    }
-    outputs = {
-        name: {**cast(Tree, item), "from": _renamed(cast(str, cast(Tree, item)["from"]), renames.outputs)}
-        for name, item in cast(Tree, interface.get("outputs", {})).items()
-    }
-    parts = {"inputs": inputs, "outputs": outputs}
-    return {key: cast(JsonValue, parts[key]) for key in interface}
+    renamed = deepcopy(interface)
+    for item in _members(renamed, "inputs"):
+        item["to"] = [_renamed(socket, renames.inputs) for socket in cast(list[str], item["to"])]
+    for item in _members(renamed, "outputs"):
+        item["from"] = _renamed(cast(str, item["from"]), renames.outputs)
+    return renamed
 
 
-def _texts(value: JsonValue) -> Iterable[str]:
-    return cast(list[str], value)
+def _members(interface: Tree, name: str) -> Iterable[Tree]:
+    return cast(dict[str, Tree], interface.get(name, {})).values()
 
 
 def _renamed(socket: str, names: Mapping[str, Mapping[str, str]]) -> str:

@@ -93,9 +93,12 @@ def resolve(
         if draft.form.spec.checks:
             problems.extend(rule_problems(draft, specs))
     roots = _roots(document, linked, targets, problems)
-    if any(problem.severity == "error" for problem in problems):
+    if linked.order is None or any(problem.severity == "error" for problem in problems):
         return Resolution(None, tuple(problems))
-    return _resolution(document, linked, roots, targets is not None, problems)
+    wanted = needed((index for index, _ in roots), [[joint.source for joint in row] for row in linked.joints])
+    graph, places = _graph(document, linked, [index for index in linked.order if index in wanted])
+    chosen = roots if targets is not None else ()
+    return Resolution(graph, tuple(problems), tuple((places[index], output) for index, output in chosen))
 
 
 def _pins(document: Document) -> Iterator[Problem]:
@@ -152,30 +155,23 @@ def _interface_outputs(document: Document) -> dict[str, tuple[str, str]]:
     return outputs
 
 
-def _resolution(
-    document: Document, linked: Linked, roots: Sequence[Target], chosen: bool, problems: Sequence[Problem]
-) -> Resolution:
-    feeders = [[joint.source for joint in joints] for joints in linked.joints]
-    wanted = needed((index for index, _ in roots), feeders)
-    kept = [index for index in linked.order if index in wanted]
-    moved = {index: place for place, index in enumerate(kept)}
-    nodes = tuple(_node(linked, index, moved) for index in kept)
+def _graph(document: Document, linked: Linked, kept: Sequence[int]) -> tuple[ResolvedGraph, Mapping[int, int]]:
+    """The graph of the drafts to keep, and where each draft is in it."""
+    places = {index: place for place, index in enumerate(kept)}
+    nodes = tuple(_node(linked, index, places) for index in kept)
     outputs = {
-        name: (moved[linked.position[node]], output)
+        name: (places[linked.position[node]], output)
         for name, (node, output) in _interface_outputs(document).items()
-        if linked.position[node] in moved
+        if linked.position[node] in places
     }
-    graph = ResolvedGraph(nodes, {node.id: place for place, node in enumerate(nodes)}, outputs)
-    return Resolution(
-        graph, tuple(problems), tuple((moved[index], output) for index, output in roots) if chosen else ()
-    )
+    return ResolvedGraph(nodes, {node.id: place for place, node in enumerate(nodes)}, outputs), places
 
 
-def _node(linked: Linked, index: int, moved: Mapping[int, int]) -> ResolvedNode:
+def _node(linked: Linked, index: int, places: Mapping[int, int]) -> ResolvedNode:
     draft = linked.drafts[index]
     inferred = linked.inferred[index]
     wires = tuple(
-        Wire(joint.input, moved[joint.source], joint.output, inferred.depths.get(joint.input, 0))
+        Wire(joint.input, places[joint.source], joint.output, inferred.depths.get(joint.input, 0))
         for joint in sorted(linked.joints[index])
     )
     return ResolvedNode(draft.id, draft.form.spec, draft.literals, draft.record, wires, inferred.depth)

@@ -1,1 +1,1 @@
-"""Latent diffusion as a library: networks, checkpoints, sampling, prompts and training; nothing here knows of workflows."""
+"""Latent diffusion as a library: networks, checkpoints, sampling, prompts, training; it knows nothing of workflows."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 if TYPE_CHECKING:
     from transformers import CLIPTextModel
 
@@ -33,7 +35,7 @@ class TextConfig:
 def text_model(config: TextConfig) -> "CLIPTextModel":
     """A text encoder with fresh weights, in evaluation mode.
 
-    `transformers` is imported here and not with the module: it takes seconds, and not every use of the networks needs text.
+    `transformers` is imported here and not with the module: it takes seconds, and not everybody needs text.
     """
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -49,4 +51,6 @@ def text_model(config: TextConfig) -> "CLIPTextModel":
         eos_token_id=config.vocab - 1,
         pad_token_id=config.vocab - 1,
     )
-    return CLIPTextModel(described).eval()
+    model = CLIPTextModel(described)
+    nn.Module.train(model, False)
+    return model

@@ -95,8 +95,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         source = x if context is None else context
+        batch = x.shape[0]
         q, k, v = (
-            projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # b n (heads d) -> b heads n d
+            projected.reshape(batch, -1, self.heads, projected.shape[-1] // self.heads).transpose(1, 2)  # b heads n d
             for projected in (self.to_q(x), self.to_k(source), self.to_v(source))
         )
         attended = F.scaled_dot_product_attention(q, k, v)
@@ -172,7 +173,6 @@ class SpatialTransformer(nn.Module):
         self.proj_out = nn.Linear(channels, channels) if use_linear else nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
         h: Tensor = self.norm(x)
         if not self.use_linear:
             h = self.proj_in(h)
@@ -183,7 +183,7 @@ class SpatialTransformer(nn.Module):
             h = block(h, context)
         if self.use_linear:
             h = self.proj_out(h)
-        h = h.transpose(1, 2).unflatten(2, (height, width))  # b hw c -> b c h w
+        h = h.transpose(1, 2).reshape(x.shape)  # b hw c -> b c h w
         if not self.use_linear:
-            h = self.proj_out(h.contiguous())
+            h = self.proj_out(h)
         return x + h

@@ -19,8 +19,8 @@ class UNetConfig:
         model_channels: width of the first level; every other width is a multiple of it.
         channel_mult: one multiplier per resolution level, finest first.
         num_res_blocks: residual blocks on the way down, per level; the way up has one more.
-        transformer_depth: transformer blocks behind each residual block on the way down, in order; 0 means no attention there.
-        transformer_depth_output: the same for the way up, listed finest level first, so it reads parallel to `transformer_depth`.
+        transformer_depth: transformer blocks behind each residual block on the way down, in order; 0: no attention.
+        transformer_depth_output: the same for the way up, finest level first, so it reads like `transformer_depth`.
         transformer_depth_middle: transformer blocks in the middle; 0 leaves a single residual block there (SSD-1B).
         context_dim: width of the text states.
         use_linear: linear projections around the transformers (SD2, SDXL); SD1 has 1x1 convolutions.
@@ -33,7 +33,7 @@ class UNetConfig:
     in_channels: int = 4
     out_channels: int = 4
     model_channels: int = 320
-    channel_mult: tuple[int, ...] | tuple[float, ...] = (1, 2, 4, 4)
+    channel_mult: tuple[float, ...] = (1, 2, 4, 4)
     num_res_blocks: tuple[int, ...] = (2, 2, 2, 2)
     transformer_depth: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 0, 0)
     transformer_depth_output: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0)

@@ -1,6 +1,7 @@
 """The KL autoencoder between pictures and latents."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ class VAEConfig:
         z_channels: channels at the bottom of encoder and decoder.
         in_channels: of the picture.
         norm_groups: groups of every group norm; 32 in released models, fewer where the width is small.
-        embed_dim: channels of the latent, behind `quant_conv`; None when the model has no such convolutions (SD3, Flux).
+        embed_dim: channels of the latent, behind `quant_conv`; None for models without such convolutions (SD3, Flux).
     """
 
     channels: int = 128
@@ -31,7 +32,7 @@ class VAEConfig:
     @property
     def factor(self) -> int:
         """Pixels of the picture per latent pixel, along each side."""
-        return int(2 ** (len(self.channel_mult) - 1))
+        return 1 << (len(self.channel_mult) - 1)
 
     def widths(self) -> tuple[int, ...]:
         """Channels of every level, finest first."""
@@ -47,14 +48,14 @@ class ResnetBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.norm2 = nn.GroupNorm(norm_groups, out_channels, eps=1e-6)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        if channels != out_channels:
-            self.nin_shortcut = nn.Conv2d(channels, out_channels, 1)
+        same = channels == out_channels
+        self.nin_shortcut = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
-        shortcut: Tensor = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
-        return shortcut + h
+        result: Tensor = self.nin_shortcut(x) + h
+        return result
 
 
 class AttnBlock(nn.Module):
@@ -120,18 +121,15 @@ class Level(nn.Module):
     def __init__(self, channels: int, out_channels: int, blocks: int, norm_groups: int) -> None:
         super().__init__()
         widths = [channels] + [out_channels] * blocks
-        self.block = nn.ModuleList(
-            ResnetBlock(before, after, norm_groups) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.block = nn.ModuleList(ResnetBlock(before, after, norm_groups) for before, after in pairwise(widths))
+        self.downsample: nn.Module = nn.Identity()
+        self.upsample: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.block:
             x = block(x)
-        if hasattr(self, "downsample"):
-            x = self.downsample(x)
-        if hasattr(self, "upsample"):
-            x = self.upsample(x)
-        return x
+        result: Tensor = self.upsample(self.downsample(x))
+        return result
 
 
 class Encoder(nn.Module):

@@ -1,1 +1,43 @@
-"""The built-in node packs, written exactly as a plugin would be."""
+"""The built-in node pack, written exactly as a plugin would be: on `nodeflow.api` and `nodeflow.diffusion` only."""
+
+from nodeflow.api import Pack, Socket
+from nodeflow.diffusion.types import Clip, Conditioning, Image, Latent, Mask, Model, Vae
+
+pack = Pack(
+    name="nodeflow_nodes",
+    version="0.1.0",
+    modules=(
+        "loaders",
+        "conditioning",
+        "latents",
+        "sampling",
+        "vae",
+        "images",
+        "grids",
+        "saving",
+        "control",
+        "primitives",
+    ),
+    extensions={
+        "samplers": {
+            "euler": "nodeflow.diffusion.sampling.ode:euler",
+            "euler_ancestral": "nodeflow.diffusion.sampling.sde:euler_ancestral",
+            "ddim": "nodeflow.diffusion.sampling.ode:euler",
+            "dpmpp_2m": "nodeflow.diffusion.sampling.ode:dpmpp_2m",
+        },
+        "schedulers": {
+            "normal": "nodeflow.diffusion.sampling.schedules:normal",
+            "karras": "nodeflow.diffusion.sampling.schedules:karras",
+            "simple": "nodeflow.diffusion.sampling.schedules:simple",
+        },
+    },
+    sockets=(
+        Socket(Model, "Model", "#b39ddb"),
+        Socket(Clip, "Text encoder", "#ffd54f"),
+        Socket(Vae, "Autoencoder", "#ff7f7f"),
+        Socket(Conditioning, "Conditioning", "#ffa931", "nodeflow_nodes.codecs:conditioning"),
+        Socket(Latent, "Latent", "#f48fb1", "nodeflow_nodes.codecs:latent"),
+        Socket(Image, "Image", "#64b5f6", "nodeflow_nodes.codecs:image"),
+        Socket(Mask, "Mask", "#81c784", "nodeflow_nodes.codecs:mask"),
+    ),
+)

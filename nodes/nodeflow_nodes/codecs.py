@@ -1,0 +1,147 @@
+"""How pictures, masks, latents and conditioning are kept on disk: a small header, and one safetensors blob per tensor.
+
+Models, text encoders and autoencoders have no codec: they stay in memory, their files are on disk already.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from nodeflow.api import Encoded
+from nodeflow.diffusion.latent_formats import LatentFormat
+from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
+
+if TYPE_CHECKING:
+    import torch
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Items(_Header):
+    type: Literal["Image"] = "Image"
+    items: tuple[tuple[int, int], ...]
+
+
+class _Mask(_Header):
+    type: Literal["Mask"] = "Mask"
+
+
+class _Latent(_Header):
+    type: Literal["Latent"] = "Latent"
+    items: tuple[tuple[int, int], ...]
+    format: LatentFormat | None
+    masked: bool
+
+
+class _Entry(_Header):
+    strength: float
+    pooled: bool
+
+
+class _Conditioning(_Header):
+    type: Literal["Conditioning"] = "Conditioning"
+    entries: tuple[_Entry, ...]
+
+
+class ImageCodec:
+    """Pixels and batch items."""
+
+    def encode(self, value: Image, /) -> Encoded:
+        """Header and blobs of `value`."""
+        return _encoded(_Items(items=_pairs(value.items)), value.pixels)
+
+    def decode(self, encoded: Encoded, /) -> Image:
+        """The value again, on the CPU."""
+        header = _Items.model_validate(encoded.header)
+        (pixels,) = _tensors(encoded, 1)
+        return Image(pixels, _items(header.items))
+
+
+class MaskCodec:
+    """The mask's values."""
+
+    def encode(self, value: Mask, /) -> Encoded:
+        """Header and blobs of `value`."""
+        return _encoded(_Mask(), value.values)
+
+    def decode(self, encoded: Encoded, /) -> Mask:
+        """The value again, on the CPU."""
+        _Mask.model_validate(encoded.header)
+        (values,) = _tensors(encoded, 1)
+        return Mask(values)
+
+
+class LatentCodec:
+    """Samples, their space, batch items, and the noise mask where there is one."""
+
+    def encode(self, value: Latent, /) -> Encoded:
+        """Header and blobs of `value`."""
+        masks = () if value.noise_mask is None else (value.noise_mask.values,)
+        header = _Latent(items=_pairs(value.items), format=value.format, masked=bool(masks))
+        return _encoded(header, value.samples, *masks)
+
+    def decode(self, encoded: Encoded, /) -> Latent:
+        """The value again, on the CPU."""
+        header = _Latent.model_validate(encoded.header)
+        samples, *masks = _tensors(encoded, 2 if header.masked else 1)
+        return Latent(samples, header.format, _items(header.items), Mask(masks[0]) if masks else None)
+
+
+class ConditioningCodec:
+    """Context, pooled vector and strength of each entry."""
+
+    def encode(self, value: Conditioning, /) -> Encoded:
+        """Header and blobs of `value`."""
+        entries = tuple(_Entry(strength=e.strength, pooled=e.pooled is not None) for e in value.entries)
+        tensors = (tensor for entry in value.entries for tensor in (entry.context, entry.pooled) if tensor is not None)
+        return _encoded(_Conditioning(entries=entries), *tensors)
+
+    def decode(self, encoded: Encoded, /) -> Conditioning:
+        """The value again, on the CPU."""
+        header = _Conditioning.model_validate(encoded.header)
+        rest = iter(_tensors(encoded, sum(2 if entry.pooled else 1 for entry in header.entries)))
+        return Conditioning(
+            tuple(Entry(next(rest), next(rest) if each.pooled else None, each.strength) for each in header.entries)
+        )
+
+
+def _encoded(header: _Header, *tensors: "torch.Tensor") -> Encoded:
+    from safetensors.torch import save
+
+    # One blob each, so that tensors may share storage, as the same conditioning taken twice does.
+    blobs = [save({"tensor": tensor.detach().cpu().contiguous()}) for tensor in tensors]
+    return Encoded(header.model_dump(mode="json"), blobs)
+
+
+def _tensors(encoded: Encoded, count: int) -> "Sequence[torch.Tensor]":
+    """Reads the blobs.
+
+    Raises:
+        ValueError: There are not `count` of them, or one is not what `_encoded` wrote.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if len(encoded.blobs) != count:
+        raise ValueError(f"{count} tensors expected, found {len(encoded.blobs)}")
+    try:
+        return [load(bytes(blob))["tensor"] for blob in encoded.blobs]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"damaged tensor: {error}") from error
+
+
+def _pairs(items: Sequence[Item]) -> tuple[tuple[int, int], ...]:
+    return tuple((item.index, item.batch_size) for item in items)
+
+
+def _items(pairs: Sequence[tuple[int, int]]) -> tuple[Item, ...]:
+    return tuple(Item(*pair) for pair in pairs)
+
+
+image = ImageCodec()
+mask = MaskCodec()
+latent = LatentCodec()
+conditioning = ConditioningCodec()

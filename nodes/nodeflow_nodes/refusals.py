@@ -1,0 +1,26 @@
+"""How an error of the diffusion library becomes a message about an input."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from nodeflow.api import InputError
+from nodeflow.diffusion.errors import DiffusionError, NonFiniteError
+
+
+@contextmanager
+def blaming(input: str, *, network: str | None = None) -> Generator[None, None, None]:
+    """Says that `input` is at fault for what goes wrong inside.
+
+    Args:
+        input: Name of the input.
+        network: Name of the input whose network is at fault when numbers became infinite; `input` by default.
+
+    Raises:
+        InputError: The diffusion library raised one of its own errors; the message is its.
+    """
+    try:
+        yield
+    except NonFiniteError as error:
+        raise InputError(network or input, str(error)) from error
+    except DiffusionError as error:
+        raise InputError(input, str(error)) from error

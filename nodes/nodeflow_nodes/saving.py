@@ -1,0 +1,64 @@
+"""Nodes that write files or show pictures."""
+
+from typing import Annotated, Literal
+
+from nodeflow.api import Field, FilePrefix, Kind, Lane, Run, node, quiet
+from nodeflow.diffusion.types import Image, Latent
+from nodeflow_nodes.refusals import blaming
+
+
+@node("SaveImage", category="image", title="Save image", kind=Kind.EFFECT, lane=Lane.CPU)
+def save_image(
+    images: Image,
+    filename_prefix: FilePrefix = "nodeflow",
+    format: Literal["png", "jpeg", "webp"] = "png",
+    quality: Annotated[int, Field(ge=1, le=100)] = 90,
+    *,
+    run: Run = quiet,
+) -> None:
+    """Write pictures into the output folder, under the next free number.
+
+    A PNG file carries the document and the record of the run, so that it can be made again, unless switched off.
+
+    Args:
+        images: The pictures.
+        filename_prefix: Start of the file names; `a/b` writes into the folder `a`.
+        format: File format; only png is exact and keeps the document.
+        quality: For jpeg and webp; at 100, webp is exact too.
+    """
+    from nodeflow.diffusion.pictures import FileFormat, write_picture
+
+    kind = FileFormat[format.upper()]
+    for row, item in enumerate(images.items):
+        text = run.provenance((item.index, item.batch_size)) if kind is FileFormat.PNG else None
+        with blaming("images"):
+            data = write_picture(images, kind, row=row, quality=quality, text=text)
+        run.save(filename_prefix, kind.value, data)
+
+
+@node("PreviewImage", category="image", title="Preview image", kind=Kind.EFFECT, lane=Lane.CPU)
+def preview_image(images: Image, *, run: Run = quiet) -> None:
+    """Show pictures on the node without writing them into the output folder.
+
+    Args:
+        images: The pictures.
+    """
+    run.show(images)
+
+
+@node("SaveLatent", category="latent", title="Save latent", kind=Kind.EFFECT, lane=Lane.CPU)
+def save_latent(latent: Latent, filename_prefix: FilePrefix = "latents/nodeflow", *, run: Run = quiet) -> None:
+    """Write a latent into the output folder as a safetensors file that ComfyUI reads too.
+
+    Args:
+        latent: What to save, all items in one file.
+        filename_prefix: Start of the file name; `a/b` writes into the folder `a`.
+    """
+    import torch
+    from safetensors.torch import save
+
+    tensors = {
+        "latent_tensor": latent.samples.detach().cpu().contiguous(),
+        "latent_format_version_0": torch.empty(0),  # says that the samples are not scaled
+    }
+    run.save(filename_prefix, "latent", save(tensors, dict(run.provenance())))

@@ -1,0 +1,116 @@
+"""Reading, resizing and writing pictures."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import load
+
+from nodeflow.api import InputError
+from nodeflow.diffusion.latent_formats import SD1
+from nodeflow.diffusion.types import Image, Item, Latent
+from nodeflow_nodes.grids import image_grid
+from nodeflow_nodes.images import image_scale, load_image
+from nodeflow_nodes.saving import preview_image, save_image, save_latent
+
+
+def batch(rows: int = 2, height: int = 4, width: int = 6) -> Image:
+    return Image(torch.rand(rows, height, width, 3))
+
+
+def test_load_image_gives_colours_and_transparency(tmp_path: Path) -> None:
+    path = tmp_path / "half.png"
+    Pillow.new("RGBA", (4, 2), (255, 0, 0, 51)).save(path)
+    image, mask = load_image(path)
+    assert image.pixels[0, 0, 0].tolist() == [1.0, 0.0, 0.0]
+    assert mask.values[0, 0, 0].item() == pytest.approx(0.8)
+
+
+def test_a_file_that_is_no_picture_is_told_of_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "letter.png"
+    path.write_text("Dear reader")
+    with pytest.raises(InputError, match=r"^image: letter\.png is not a picture"):
+        load_image(path)
+
+
+def test_frames_of_another_size_are_warned_of(tmp_path: Path, recorder: Any) -> None:
+    path = tmp_path / "pages.tiff"
+    Pillow.new("RGB", (4, 4)).save(path, save_all=True, append_images=[Pillow.new("RGB", (2, 2))])
+    load_image(path, run=recorder)
+    assert recorder.warnings == ["1 frames of another size than the first were left out"]
+
+
+@pytest.mark.parametrize("method", ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"])
+def test_resizing_leaves_its_input_alone(method: Any) -> None:
+    image = batch()
+    before = image.pixels.clone()
+    larger = image_scale(image, method, 12, 0)
+    assert larger.pixels.shape == (2, 8, 12, 3)
+    assert larger.items == image.items
+    assert torch.equal(image.pixels, before)
+
+
+def test_cropping_keeps_the_middle() -> None:
+    columns = torch.linspace(0, 1, 9).view(1, 1, 9, 1).expand(1, 3, 9, 3).contiguous()
+    found = image_scale(Image(columns), "nearest-exact", 3, 3, "center")
+    assert torch.equal(found.pixels, columns[:, :, 3:6])
+
+
+def test_a_size_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^width: "):
+        image_scale(batch(), width=0, height=0)
+
+
+def test_a_grid_is_about_as_wide_as_high() -> None:
+    sheet = image_grid(batch(5, 4, 4), gap=1)
+    assert (sheet.width, sheet.height) == (14, 9)  # 3 columns, 2 rows
+    assert torch.equal(sheet.pixels[:, :, 4], torch.ones(1, 9, 3))
+
+
+def test_a_grid_has_the_columns_asked_for() -> None:
+    image = batch(3, 4, 4)
+    sheet = image_grid(image, columns=3, gap=0)
+    assert torch.equal(sheet.pixels[0], torch.cat(list(image.pixels), dim=1))
+
+
+def test_each_picture_is_saved_with_its_document_and_its_item(recorder: Any) -> None:
+    save_image(Image(torch.rand(2, 4, 4, 3), (Item(1, 5), Item(4, 5))), "out/cat", run=recorder)
+    assert [(prefix, suffix) for prefix, suffix, _ in recorder.saved] == [("out/cat", "png")] * 2
+    for (_, _, data), item in zip(recorder.saved, ([1, 5], [4, 5]), strict=True):
+        with Pillow.open(io.BytesIO(data)) as picture:
+            assert json.loads(picture.info["nodeflow.run"]) == {"item": item}
+            assert json.loads(picture.info["nodeflow"]) == {"nodeflow": 1}
+
+
+@pytest.mark.parametrize(("format", "suffix", "start"), [("jpeg", "jpg", b"\xff\xd8"), ("webp", "webp", b"RIFF")])
+def test_other_formats_have_their_suffix(format: Any, suffix: str, start: bytes, recorder: Any) -> None:
+    save_image(batch(1), format=format, quality=80, run=recorder)
+    ((_, found, data),) = recorder.saved
+    assert found == suffix
+    assert data.startswith(start)
+
+
+def test_a_picture_too_large_for_its_format_is_told_of_the_input(recorder: Any) -> None:
+    with pytest.raises(InputError, match=r"^images: .* cannot be written as WEBP"):
+        save_image(Image(torch.zeros(1, 1, 16_400, 3)), format="webp", run=recorder)
+
+
+def test_a_preview_is_shown_and_not_written(recorder: Any) -> None:
+    image = batch()
+    preview_image(image, run=recorder)
+    assert recorder.shown == [image]
+    assert recorder.saved == []
+
+
+def test_a_latent_is_saved_as_comfyui_reads_it(recorder: Any) -> None:
+    latent = Latent(torch.randn(2, 4, 3, 2, dtype=torch.float32).transpose(2, 3), SD1)
+    save_latent(latent, run=recorder)
+    ((prefix, suffix, data),) = recorder.saved
+    assert (prefix, suffix) == ("latents/nodeflow", "latent")
+    tensors = load(data)
+    assert torch.equal(tensors["latent_tensor"], latent.samples)
+    assert "latent_format_version_0" in tensors

@@ -1,0 +1,88 @@
+"""The built-in pack as a whole: its names and its tables agree with the diffusion library's."""
+
+from importlib import import_module
+
+import nodeflow_nodes
+from nodeflow.core.node import node_mark
+from nodeflow.core.signature import read_spec
+from nodeflow.core.spec import Kind, Spec
+from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from nodeflow.diffusion.sampling.table import builtin_table
+from nodeflow_nodes.names import node_name, socket_name
+
+
+def specs() -> dict[str, Spec]:
+    modules = [import_module(f"nodeflow_nodes.{name}") for name in nodeflow_nodes.pack.modules]
+    functions = [value for module in modules for value in vars(module).values() if node_mark(value)]
+    return {spec.id: spec for spec in map(read_spec, functions)}
+
+
+def test_the_nodes_are_those_of_the_first_picture() -> None:
+    assert set(specs()) == {
+        "LoadCheckpoint", "CLIPTextEncode", "EmptyLatent", "KSampler", "VAEDecode", "VAEEncode",
+        "LoadImage", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
+        "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
+    }  # fmt: skip
+
+
+def test_every_input_is_described() -> None:
+    silent = [f"{spec.id}.{item.name}" for spec in specs().values() for item in spec.inputs if not item.help]
+    assert silent == []
+
+
+def test_the_names_of_samplers_and_schedules_are_said_alike_everywhere() -> None:
+    tables = nodeflow_nodes.pack.extensions
+    assert tuple(tables["samplers"]) == SAMPLER_NAMES == tuple(builtin_table().samplers)
+    assert tuple(tables["schedulers"]) == SCHEDULER_NAMES == tuple(builtin_table().schedules)
+
+
+def test_the_table_of_extensions_leads_to_the_functions_of_the_built_in_one() -> None:
+    def found(place: str) -> object:
+        module, _, name = place.partition(":")
+        return getattr(import_module(module), name)
+
+    tables = nodeflow_nodes.pack.extensions
+    assert {name: found(place) for name, place in tables["samplers"].items()} == {
+        name: entry.solve for name, entry in builtin_table().samplers.items()
+    }
+    assert {name: found(place) for name, place in tables["schedulers"].items()} == builtin_table().schedules
+
+
+COMFYUI = {
+    "CheckpointLoaderSimple": ("ckpt_name", "MODEL CLIP VAE"),
+    "CLIPTextEncode": ("text clip", "CONDITIONING"),
+    "EmptyLatentImage": ("width height batch_size", "LATENT"),
+    "KSampler": (
+        "model seed steps cfg sampler_name scheduler positive negative latent_image denoise",
+        "LATENT",
+    ),
+    "VAEDecode": ("samples vae", "IMAGE"),
+    "VAEEncode": ("pixels vae", "LATENT"),
+    "LoadImage": ("image", "IMAGE MASK"),
+    "SaveImage": ("images filename_prefix", ""),
+    "PreviewImage": ("images", ""),
+    "ImageScale": ("image upscale_method width height crop", "IMAGE"),
+    "LatentUpscaleBy": ("samples upscale_method scale_by", "LATENT"),
+    "SaveLatent": ("samples filename_prefix", ""),
+}
+
+
+def test_nodes_that_comfyui_has_take_its_inputs_under_the_names_of_the_table() -> None:
+    ours = specs()
+    for comfy, (inputs, outputs) in COMFYUI.items():
+        spec = ours[node_name(comfy)]
+        assert {socket_name(name) for name in inputs.split()} <= spec.input_names, comfy
+        assert [socket_name(name) for name in outputs.split()] == [output.name for output in spec.outputs], comfy
+
+
+def test_what_saves_or_shows_is_an_effect() -> None:
+    effects = {spec.id for spec in specs().values() if spec.kind is Kind.EFFECT}
+    assert effects == {"SaveImage", "PreviewImage", "SaveLatent"}
+
+
+def test_switch_is_lazy_and_repeat_expands() -> None:
+    ours = specs()
+    assert [item.name for item in ours["Switch"].inputs if item.lazy] == ["yes", "no"]
+    assert [output.name for output in ours["Switch"].outputs] == ["out"]
+    assert [output.name for output in ours["Repeat"].outputs] == ["latent"]
+    assert [output.name for output in ours["Number"].outputs] == ["number"]

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
-from nodeflow.core.hints import HintError, read_hint
+from nodeflow.core.hints import UNREADABLE, HintError, read_hint
 
 Convert = Callable[[Any], Any]
 
@@ -32,7 +32,7 @@ def arriving(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _conversions(fn: Callable[..., Any]) -> Mapping[str, Convert]:
     try:
         hints = get_type_hints(fn, include_extras=True)
-    except Exception:  # code made at run time may have hints that nobody can read
+    except UNREADABLE:  # code made at run time may have hints that nobody can read
         return {}
     found = {name: _conversion(hint) for name, hint in hints.items() if name != "return"}
     return {name: convert for name, convert in found.items() if convert is not None}

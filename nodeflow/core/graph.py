@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints, overload
 
 from nodeflow.core import names
 from nodeflow.core.errors import UsageError
@@ -175,7 +175,7 @@ class Graph:
     def _value(self, node: str, item: Input, inputs: Mapping[str, Any]) -> "JsonValue | Link":
         value = inputs.get(item.name, item.default)
         if isinstance(value, Later):
-            value = cast(Later[Any], value).value
+            value = value.value
         if isinstance(value, Asked):
             self.inputs[value.name][1].append(f"{node}.{item.name}")
             return value.default

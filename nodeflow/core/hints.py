@@ -17,6 +17,8 @@ from nodeflow.core.types import Type
 from nodeflow.core.widgets import Marker, Open
 
 ANY = Type("any")
+UNREADABLE = (NameError, AttributeError, TypeError, SyntaxError)
+"""What looking up hints may raise when a name in them is not known."""
 _BOUNDS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
 _REFUSED: dict[object, str] = {
     tuple: "write list[...] for many values, or a NamedTuple for several outputs",
@@ -134,7 +136,7 @@ def _optional(hint: Any) -> tuple[Any, ...]:
 def _bare(hint: Any) -> Any:
     if get_origin(hint) is Annotated:
         raise HintError(
-            f"{_shown(hint)}: constraints do not reach inside list[...] or a union; annotate the whole input"
+            f"{_shown(hint)}: constraints are for a whole input, not for the inside of list[...] or a union"
         )
     return hint
 

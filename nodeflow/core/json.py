@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias, Union
 
-JsonValue: TypeAlias = Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
+JsonValue: TypeAlias = Union[bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]", None]
 """What a document may hold as a literal."""
 
 

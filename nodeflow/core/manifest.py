@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -76,9 +75,9 @@ def write_snapshot(package: str) -> Path:
     Raises:
         PackFailed: When a node of it cannot be read.
     """
-    from nodeflow.core.scan import pack_of_module, scan
+    from nodeflow.core.scan import import_pack, scan
 
-    manifest = scan(pack_of_module(vars(import_module(package)), package))
+    manifest = scan(import_pack(package))
     if manifest.problems:
         raise PackFailed(manifest.name, "; ".join(manifest.problems))
     root = root_of(package)

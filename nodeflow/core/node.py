@@ -77,12 +77,12 @@ class Lazy(Protocol[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Later(Lazy[T]):
+class Later(Lazy[Any]):
     """A value that is there already, where a lazy input is asked for."""
 
-    value: T
+    value: Any
 
-    def __await__(self) -> Generator[Any, Any, T]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         yield from ()
         return self.value
 

@@ -5,15 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import TypeAdapter
 
 from nodeflow.core.discovery import FolderFinder, FoundPack
+from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import Manifest
-from nodeflow.core.scan import described, import_error, joined, pack_of_module, scan_modules
+from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
 SECONDS = 60.0
 """How long a module may take to be imported."""
@@ -89,11 +89,9 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
         FolderFinder(request.folders).install()
     tell(Event(""))
     try:
-        pack = pack_of_module(vars(import_module(request.package)), request.package)
-    except (Exception, SystemExit) as error:
-        reason = f"{request.package} cannot be imported: {import_error(error)}"
-        name = request.package.partition(".")[0]
-        tell(Event("", Manifest(name, package=request.package, problems=(reason,))))
+        pack = import_pack(request.package)
+    except PackFailed as error:
+        tell(Event("", Manifest(error.pack, package=request.package, problems=(error.reason,))))
     else:
         for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
             tell(Event(module, found if module else joined(described(pack), found)))

@@ -1,6 +1,5 @@
 """What is known of all packs together: specs by id, and the code behind them on demand."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from uuid import uuid4
 
 from nodeflow.core.discovery import FolderFinder, root_of
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.foreign import import_attribute
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
 from nodeflow.core.packs import Manifest, Pack, SocketSpec
@@ -164,15 +164,6 @@ class Registry:
         return next((item.name for item in self.manifests if item.package.partition(".")[0] == top), top)
 
     def _attribute(self, place: str, pack: str) -> Any:
-        from nodeflow.core.scan import import_error
-
-        module, _, path = place.partition(":")
         if self.folders:
             FolderFinder(self.folders).install()
-        try:
-            value: Any = importlib.import_module(module)
-            for name in path.split("."):
-                value = getattr(value, name)
-        except (Exception, SystemExit) as error:
-            raise PackFailed(pack, f"{place} cannot be imported: {import_error(error)}") from error
-        return value
+        return import_attribute(pack, place)

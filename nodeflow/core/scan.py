@@ -1,13 +1,12 @@
 """What a pack contains, found by importing it."""
 
-import importlib
-import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.foreign import import_module
 from nodeflow.core.node import migration_mark, node_mark
 from nodeflow.core.packs import Manifest, MigrationSpec, Pack, SocketSpec
 from nodeflow.core.signature import read_spec
@@ -23,7 +22,7 @@ def scan(pack: Pack) -> Manifest:
 
 
 def scan_modules(
-    pack: Pack, *, skip: Collection[str] = (), begin: Callable[[str], object] = lambda module: None
+    pack: Pack, *, skip: Collection[str] = (), begin: Callable[[str], object] = str
 ) -> Iterator[tuple[str, Manifest]]:
     """Import module after module, the pack's own first, and give the part of the manifest that each adds.
 
@@ -35,12 +34,12 @@ def scan_modules(
         if name in skip:
             continue
         begin(name)
-        module = f"{pack.import_name}.{name}" if name else pack.import_name
         try:
-            found = _contents(importlib.import_module(module), pack.name)
-        except (Exception, SystemExit) as error:
-            found = Manifest(pack.name, problems=(f"{module} cannot be imported: {import_error(error)}",))
-        yield name, found
+            module = import_module(pack.name, f"{pack.import_name}.{name}" if name else pack.import_name)
+        except PackFailed as error:
+            yield name, Manifest(pack.name, problems=(error.reason,))
+        else:
+            yield name, _contents(module, pack.name)
 
 
 def described(pack: Pack) -> Manifest:
@@ -67,19 +66,6 @@ def joined(manifest: Manifest, found: Manifest) -> Manifest:
         migrations=manifest.migrations + found.migrations,
         problems=manifest.problems + found.problems,
     )
-
-
-def import_error(error: BaseException) -> str:
-    """One line for an error at import: what was raised, and the last line that raised it outside the import system."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f" ({error.filename}:{error.lineno})"
-    else:
-        place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-    what = "it called sys.exit" if isinstance(error, SystemExit) else type(error).__name__
-    text = str(error).splitlines()
-    return f"{what}{f': {text[0]}' if text else ''}{place}"
 
 
 def _contents(module: ModuleType, pack: str) -> Manifest:
@@ -112,9 +98,10 @@ def _absolute(place: str, package: str) -> str:
     return f"{package}{place}" if place.startswith(".") else place
 
 
-def pack_of_module(module: Mapping[str, Any], package: str) -> Pack:
-    """The ``pack`` of an imported module, with the package it was found under; raises TypeError when there is none."""
-    pack = module.get("pack")
+def import_pack(package: str) -> Pack:
+    """The ``pack`` of a package, with the package it was found under; raises PackFailed when there is none."""
+    name = package.partition(".")[0]
+    pack = getattr(import_module(name, package), "pack", None)
     if not isinstance(pack, Pack):
-        raise TypeError("the module has no `pack = Pack(...)`")
+        raise PackFailed(name, f"{package} has no `pack = Pack(...)`")
     return replace(pack, package=package)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nodeflow.core import names
 from nodeflow.core.docstring import Docstring, read_docstring
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.hints import Hint, HintError, read_hint
+from nodeflow.core.hints import UNREADABLE, Hint, HintError, read_hint
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import NodeMark, node_mark
 from nodeflow.core.run import Run
@@ -78,7 +78,7 @@ class _Reader:
         """The hints, with names that stand in quotes looked up now."""
         try:
             return get_type_hints(self.fn, include_extras=True)
-        except Exception as error:
+        except UNREADABLE as error:
             self.fail(self.unresolved(), f"its type cannot be read: {error}")
 
     def unresolved(self) -> str | None:
@@ -87,7 +87,7 @@ class _Reader:
             lone = types.SimpleNamespace(__annotations__={name: annotation})
             try:
                 get_type_hints(lone, globalns=getattr(self.fn, "__globals__", {}))
-            except Exception:
+            except UNREADABLE:
                 return name
         return None
 
@@ -157,7 +157,7 @@ class _Reader:
         described = read_docstring(result.__doc__).entries
         try:
             hints = get_type_hints(result, include_extras=True)
-        except Exception as error:
+        except UNREADABLE as error:
             self.fail("return", f"the fields of {result.__name__} cannot be read: {error}")
         return tuple(
             Output(name, self.read(f"return.{name}", hint).type, described.get(name, ""))

@@ -1,0 +1,48 @@
+"""Code of others, imported: whatever it raises becomes one line that names the pack and the place."""
+
+import importlib
+import traceback
+from types import ModuleType
+from typing import Any
+
+from nodeflow.core.errors import PackFailed
+
+
+def import_module(pack: str, name: str) -> ModuleType:
+    """Import a module of a pack.
+
+    Raises:
+        PackFailed: Whatever the module raised, also when it tried to end the process.
+    """
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise PackFailed(pack, f"{name} cannot be imported: {_reason(error)}") from error
+
+
+def import_attribute(pack: str, place: str) -> Any:
+    """Import what stands at ``module:attribute``; raises PackFailed when there is nothing."""
+    module, _, path = place.partition(":")
+    value: Any = import_module(pack, module)
+    for name in path.split("."):
+        try:
+            value = getattr(value, name)
+        except AttributeError:
+            raise PackFailed(pack, f"{module} has no {path}") from None
+    return value
+
+
+def _reason(error: BaseException) -> str:
+    """What was raised, and the last line that raised it outside the import system."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and frame.filename != __file__
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({error.filename}:{error.lineno})"
+    else:
+        place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    what = "it called sys.exit" if isinstance(error, SystemExit) else type(error).__name__
+    text = str(error).splitlines()
+    return f"{what}{f': {text[0]}' if text else ''}{place}"

@@ -1,7 +1,6 @@
 """What the engine needs from outside, as protocols, and the plain values that cross that line."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,8 +135,8 @@ class DiskTier(Protocol):
         """Delete the result kept under ``key``, if there is one."""
         ...
 
-    def lock(self, key: bytes) -> AbstractContextManager[object] | None:
-        """The right to compute ``key``, or None while another process has it."""
+    def lock(self, key: bytes) -> Callable[[], None] | None:
+        """Take the right to compute ``key``: how to give it back, or None while another process has it."""
         ...
 
     def record(self, records: Mapping[str, bytes]) -> None:

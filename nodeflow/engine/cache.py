@@ -1,0 +1,181 @@
+"""The memory tier: results bounded by bytes, the least valuable dropped first."""
+
+from collections.abc import Callable, Hashable
+from heapq import heappop, heappush
+from threading import Lock
+
+from nodeflow.engine.sizes import parts, small_size
+
+ENTRY_BYTES = 300
+"""What keeping an entry costs beyond its values, so that a million numbers are bounded too."""
+
+_LEAST_SECONDS = 1e-6
+
+
+class Entry:
+    """What is remembered of one computed node.
+
+    Attributes:
+        outputs: One value per output, in the order of the spec.
+        seconds: What computing them took.
+        total: What it would take again, with everything above that is kept in no file.
+        warnings: What the node said; said again when the entry is used.
+        shown: What the node showed; shown again when the entry is used.
+        label: Type id of the node, for messages about memory.
+    """
+
+    __slots__ = ("_parts", "_uses", "label", "nbytes", "outputs", "priority", "seconds", "shown", "total", "warnings")
+
+    def __init__(
+        self,
+        outputs: tuple[object, ...],
+        seconds: float,
+        total: float,
+        label: str,
+        warnings: tuple[str, ...] = (),
+        shown: tuple[object, ...] = (),
+    ) -> None:
+        self.outputs = outputs
+        self.seconds = seconds
+        self.total = total
+        self.label = label
+        self.warnings = warnings
+        self.shown = shown
+        self.priority = 0.0
+        self._uses = 0
+        self._parts: dict[Hashable, int] | None = None
+        size = ENTRY_BYTES
+        for value in outputs:
+            small = small_size(value)
+            if small is None:
+                self._parts = dict(parts((outputs, shown)))
+                size = ENTRY_BYTES + sum(self._parts.values())
+                break
+            size += small
+        self.nbytes = size
+
+    @property
+    def shared_parts(self) -> dict[Hashable, int]:
+        """The pieces of storage that other entries may hold as well."""
+        return self._parts or {}
+
+    def value_again(self, clock: float) -> float:
+        """Rank this use: seconds saved, times how often it was of use, per byte, above what was dropped so far."""
+        self._uses += 1
+        self.priority = clock + self._uses * max(self.seconds, _LEAST_SECONDS) / self.nbytes
+        return self.priority
+
+
+class MemoryCache:
+    """Results by key, at most ``budget`` bytes of them.
+
+    Values are dropped by (seconds saved x likelihood) / bytes. Likelihood is the number of uses, ageing: every drop
+    raises the bar for what comes later (GreedyDual-Size-Frequency, Cherkasova 1998). Bytes that several values share
+    are counted once. Safe to use from several threads.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self._entries: dict[bytes, Entry] = {}
+        self._queue: list[tuple[float, bytes]] = []
+        self._holders: dict[Hashable, int] = {}
+        self._nbytes = 0
+        self._clock = 0.0
+        self._lock = Lock()
+        self._claims: dict[bytes, list[Callable[[], None]]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held now."""
+        return self._nbytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._entries
+
+    def get(self, key: bytes) -> Entry | None:
+        """The result kept under ``key``; looking it up makes it more valuable."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.value_again(self._clock)
+        return entry
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep a result, dropping less valuable ones where the budget demands it."""
+        with self._lock:
+            if key in self._entries or entry.nbytes > self.budget:
+                return
+            self._entries[key] = entry
+            heappush(self._queue, (entry.value_again(self._clock), key))
+            self._nbytes += entry.nbytes
+            if entry.shared_parts:
+                self._hold(entry)
+            while self._nbytes > self.budget:
+                self._drop_one()
+
+    def clear(self) -> int:
+        """Drop everything and return how many bytes that were."""
+        with self._lock:
+            freed = self._nbytes
+            self._entries.clear()
+            self._queue.clear()
+            self._holders.clear()
+            self._nbytes = 0
+            return freed
+
+    def largest(self, count: int) -> list[tuple[str, int]]:
+        """The largest results, as type id and bytes."""
+        with self._lock:
+            sizes = [(entry.label, entry.nbytes) for entry in self._entries.values()]
+        return sorted(sizes, key=lambda item: item[1], reverse=True)[:count]
+
+    def claim(self, key: bytes) -> bool:
+        """Take the right to compute ``key``; False while another run has it."""
+        with self._lock:
+            if key in self._claims:
+                return False
+            self._claims[key] = []
+            return True
+
+    def wait(self, key: bytes, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once nobody has the right to compute ``key`` any more, which may be now."""
+        with self._lock:
+            waiting = self._claims.get(key)
+            if waiting is not None:
+                waiting.append(wake)
+                return
+        wake()
+
+    def disclaim(self, key: bytes) -> None:
+        """Give the right to compute ``key`` back, whether it was computed or not."""
+        with self._lock:
+            waiting = self._claims.pop(key)
+        for wake in waiting:
+            wake()
+
+    def _hold(self, entry: Entry) -> None:
+        for identity, nbytes in entry.shared_parts.items():
+            held = self._holders.get(identity, 0)
+            self._holders[identity] = held + 1
+            if held:
+                self._nbytes -= nbytes
+
+    def _drop_one(self) -> None:
+        while True:
+            rank, key = heappop(self._queue)
+            entry = self._entries[key]
+            if entry.priority <= rank:
+                break
+            heappush(self._queue, (entry.priority, key))
+        self._clock = rank
+        del self._entries[key]
+        self._nbytes -= entry.nbytes
+        for identity, nbytes in entry.shared_parts.items():
+            held = self._holders[identity] - 1
+            if held:
+                self._holders[identity] = held
+                self._nbytes += nbytes
+            else:
+                del self._holders[identity]

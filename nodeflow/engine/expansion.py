@@ -1,0 +1,47 @@
+"""Putting what an expander recorded into the plan, so that keys are those of the same graph drawn by hand."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nodeflow.core.errors import NodeflowError
+from nodeflow.core.resolved import Wire
+from nodeflow.engine.plan import DONE, Place, Plan
+from nodeflow.engine.runtime import Constant, Expansion
+
+DEEPEST = 50
+MOST_NODES = 1_000_000
+SEPARATOR = "/"
+
+
+def splice(plan: Plan, index: int, expansion: Expansion) -> None:
+    """Add the recorded nodes below the id of the expander, and let its outputs stand for theirs.
+
+    Raises:
+        NodeflowError: It expands without end, or left an output out.
+    """
+    owner = plan.nodes[index]
+    if owner.id.count(SEPARATOR) >= DEEPEST or len(plan.nodes) > MOST_NODES:
+        raise NodeflowError("expands without end")
+    missing = [output.name for output in owner.spec.outputs if output.name not in expansion.outputs]
+    if missing:
+        raise NodeflowError(f"recorded nothing for its output {', '.join(missing)}")
+    outer = {wire.input: (wire.source, wire.output) for wire in plan.wires[index]}
+    arguments = {place: outer[name] for place, name in expansion.arguments.items()}
+    places: dict[int, int] = {}
+    for place, node in enumerate(expansion.graph.nodes):
+        if place not in arguments:
+            wires = tuple(
+                Wire(wire.input, *_moved((wire.source, wire.output), arguments, places), wire.depth)
+                for wire in node.wires
+            )
+            places[place] = plan.add(replace(node, id=f"{owner.id}{SEPARATOR}{node.id}", wires=wires))
+    for name, source in expansion.outputs.items():
+        found = source if isinstance(source, Constant) else _moved(source, arguments, places)
+        plan.aliases[index, name] = found
+    plan.state[index] = DONE
+    plan.identify_added(tuple(places.values()))
+
+
+def _moved(place: Place, arguments: Mapping[int, Place], places: Mapping[int, int]) -> Place:
+    found = arguments.get(place[0])
+    return found if found is not None else (places[place[0]], place[1])

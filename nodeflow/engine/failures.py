@@ -1,0 +1,88 @@
+"""What is said when a node fails: one line for a user's mistake, the node's own frames for its author."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from traceback import TracebackException
+from types import TracebackType
+
+from nodeflow.core.errors import InputError, NodeFailed, NodeflowError, OutOfMemory
+from nodeflow.core.resolved import ResolvedNode
+
+_OWN_FOLDER = str(Path(__file__).parent)
+_ASKED = re.compile(r"allocate\s+(\d[\d.,]*\s*(?:[KMGT]i?B|bytes))", re.IGNORECASE)
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def failure_of(node: ResolvedNode, error: BaseException) -> NodeFailed:
+    """The error of a node as its user and its author need it; holds on to no frame of the node."""
+    type = node.spec.id
+    if isinstance(error, InputError):
+        return NodeFailed(node.id, type, error.message, input=error.input)
+    if isinstance(error, NodeflowError):
+        return NodeFailed(node.id, type, str(error))
+    return NodeFailed(node.id, type, _one_line(error), traceback=node_traceback(error))
+
+
+def node_traceback(error: BaseException) -> str:
+    """The traceback of ``error`` from the node's own first line on."""
+    described = TracebackException.from_exception(error)
+    frames = described.stack
+    while frames and frames[0].filename.startswith(_OWN_FOLDER):
+        del frames[0]
+    return "".join(described.format())
+
+
+def let_go(error: BaseException) -> None:
+    """Drop the frames that ``error`` and its causes hold, with all the values in them."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        _clear(current.__traceback__)
+        current.__traceback__ = None
+        pending += (current.__cause__, current.__context__)
+
+
+def _clear(trace: TracebackType | None) -> None:
+    while trace is not None:
+        # A frame that is still running, such as the executor's own, cannot be cleared and need not be.
+        with suppress(RuntimeError):
+            trace.tb_frame.clear()
+        trace = trace.tb_next
+
+
+def out_of_memory(node: ResolvedNode, message: str, resident: Iterable[tuple[str, int]], cached: int) -> OutOfMemory:
+    """Say what was asked for and what stood in the way.
+
+    Args:
+        message: The allocator's own words.
+        resident: Results that could not be dropped, as a name and bytes.
+        cached: Bytes that were dropped from the memory cache before the second try.
+    """
+    asked = _ASKED.search(message)
+    held = ", ".join(f"{name} {size_text(nbytes)}" for name, nbytes in resident) or "no results"
+    return OutOfMemory(
+        node.id,
+        node.spec.id,
+        f"out of memory, asked for {asked[1] if asked else 'an unknown size'}; resident: {held}; "
+        f"{size_text(cached)} of remembered results were dropped before a second try"
+        " → a smaller picture, a smaller batch or a lower precision may fit",
+    )
+
+
+def size_text(nbytes: int) -> str:
+    """Bytes in the largest unit that keeps the number above one."""
+    size, unit = float(nbytes), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{nbytes} bytes"
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

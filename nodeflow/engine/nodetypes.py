@@ -1,0 +1,157 @@
+"""A spec prepared for one run: the fixed part of its keys, how its literals become arguments, what it may cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from nodeflow.core.json import JsonValue
+from nodeflow.core.node import Later
+from nodeflow.core.resolved import ResolvedNode
+from nodeflow.core.spec import Form, Input, Kind, Lane, Spec
+from nodeflow.core.types import Type
+from nodeflow.engine.keys import file_entry, head
+from nodeflow.engine.runtime import ResolvedFile, Services
+
+FILE_WIDGETS = frozenset(("model_file", "image_file"))
+_OPEN_TYPES = frozenset(("int", "float", "str", "bool", "any"))
+
+Convert: TypeAlias = Callable[[JsonValue], object]
+
+
+class NodeType:
+    """What every node of one spec has in common during one run.
+
+    Attributes:
+        head: The fixed part of the key record.
+        position: Output name to its place in the tuple of outputs.
+        lazy: Inputs that are computed only when awaited, or recorded as references.
+        control: Lazy or expanding: never cached itself, keyed by what it turned out to need.
+        cached: Its results are remembered.
+        plain: Keyed by type, literals and links alone.
+        on_device: A synchronous node that must have the device to itself.
+        root: Runs although nobody asks for its outputs.
+    """
+
+    __slots__ = (
+        "_converts",
+        "_files",
+        "_function",
+        "_resolved",
+        "_services",
+        "_storable",
+        "cached",
+        "control",
+        "expands",
+        "head",
+        "lazy",
+        "on_device",
+        "plain",
+        "position",
+        "root",
+        "spec",
+        "sync",
+        "volatile",
+    )
+
+    def __init__(self, spec: Spec, services: Services, environment: str) -> None:
+        self.spec = spec
+        self.head = head(spec, services.code_digest(spec), environment)
+        self.position = {output.name: place for place, output in enumerate(spec.outputs)}
+        self.expands = spec.form is Form.EXPANDER
+        self.sync = spec.form is Form.SYNC
+        self.lazy = frozenset(() if self.sync else (item.name for item in spec.inputs if item.lazy))
+        self.control = self.expands or bool(self.lazy)
+        self.cached = spec.kind is Kind.PURE and not self.control
+        self.volatile = spec.kind is Kind.EXTERNAL
+        self.on_device = self.sync and spec.lane is Lane.DEVICE
+        self.root = spec.kind is Kind.EFFECT or not spec.outputs
+        self._services = services
+        self._function: Callable[..., object] | None = None
+        self._storable: bool | None = None
+        self._files = tuple(item for item in spec.inputs if item.widget and item.widget.kind in FILE_WIDGETS)
+        self._resolved: dict[tuple[str, str], ResolvedFile] = {}
+        self._converts = self._conversions()
+        self.plain = not (self.control or self.volatile or self._files)
+
+    @property
+    def function(self) -> Callable[..., object]:
+        """The implementation, imported when it is first called for."""
+        if self._function is None:
+            self._function = self._services.implementation(self.spec)
+        return self._function
+
+    @property
+    def worth_a_lock(self) -> bool:
+        """Whether other processes should wait for a result instead of computing it as well: it may reach the disk."""
+        if self._storable is None:
+            self._storable = all(map(self._may_be_stored, (output.type for output in self.spec.outputs)))
+        return self._storable
+
+    def files(self, node: ResolvedNode) -> bytes:
+        """Entries of the key record for the files that literals of ``node`` name."""
+        entries: list[bytes] = []
+        for item in self._files:
+            for name in _names(node.literals.get(item.name)):
+                entries.append(file_entry(item.name, self._file(item, name).fingerprint))
+        return b"".join(entries)
+
+    def arguments(self, node: ResolvedNode) -> dict[str, object]:
+        """The literals of ``node`` as the implementation takes them."""
+        arguments: dict[str, object] = dict(node.literals)
+        for name, convert in self._converts:
+            if name in arguments:
+                arguments[name] = convert(node.literals[name])
+        return arguments
+
+    def outputs(self, result: object) -> tuple[object, ...]:
+        """What the implementation returned, as one value per output.
+
+        Raises:
+            TypeError: It returned another number of values than it declares.
+        """
+        if not self.spec.multiple:
+            return (result,) if self.spec.outputs else ()
+        values = tuple(cast("tuple[object, ...]", result)) if isinstance(result, tuple) else (result,)
+        if len(values) != len(self.spec.outputs):
+            raise TypeError(f"{self.spec.id} returned {len(values)} values, but declares {len(self.spec.outputs)}")
+        return values
+
+    def _may_be_stored(self, type: Type) -> bool:
+        if type.args:
+            return all(map(self._may_be_stored, type.args))
+        return type.name in _OPEN_TYPES or type.name.startswith("$") or self._services.codec(type.name) is not None
+
+    def _conversions(self) -> tuple[tuple[str, Convert], ...]:
+        found: list[tuple[str, Convert]] = [(item.name, self._path_of(item)) for item in self._files]
+        found += [(item.name, _as_float) for item in self.spec.inputs if _is_float(item.type)]
+        if not self.expands:
+            found += [(name, Later) for name in sorted(self.lazy)]
+        return tuple(found)
+
+    def _path_of(self, item: Input) -> Convert:
+        def convert(value: JsonValue) -> object:
+            if isinstance(value, str):
+                return Path(self._file(item, value).path)
+            return [convert(part) for part in value] if isinstance(value, list) else value
+
+        return convert
+
+    def _file(self, item: Input, name: str) -> ResolvedFile:
+        found = self._resolved.get((item.name, name))
+        if found is None:
+            found = self._resolved[item.name, name] = self._services.resolve_file(item, name)
+        return found
+
+
+def _names(value: JsonValue | None) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(name for part in value for name in _names(part))
+    return (value,) if isinstance(value, str) and value else ()
+
+
+def _is_float(type: Type) -> bool:
+    return type.name == "float" or (type.name == "optional" and type.args[0].name == "float")
+
+
+def _as_float(value: JsonValue) -> object:
+    return float(value) if type(value) is int else value

@@ -1,0 +1,166 @@
+"""Builds resolved graphs out of plain functions, and the services an engine needs to run them."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodeflow.core.canonical import record_bytes
+from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.spec import Form, Input, Kind, Lane, Output, Spec, Widget
+from nodeflow.core.types import Codec, Type
+from nodeflow.engine.cache import MemoryCache
+from nodeflow.engine.events import Event
+from nodeflow.engine.executor import Engine
+from nodeflow.engine.results import RunResult
+from nodeflow.engine.runtime import DiskTier, Expansion, ResolvedFile
+
+ANY = Type("any")
+
+
+class Link:
+    """An output of a node of a ``Drawing``."""
+
+    def __init__(self, node: str, output: str) -> None:
+        self.node = node
+        self.output = output
+
+
+class Drawing:
+    """Collects nodes in order and resolves them, as validation would."""
+
+    def __init__(self) -> None:
+        self.nodes: list[ResolvedNode] = []
+        self.index: dict[str, int] = {}
+        self.outputs: dict[str, tuple[int, str]] = {}
+
+    def add(self, id: str, spec: Spec, depth: int = 0, depths: Mapping[str, int] | None = None, **inputs: Any) -> Link:
+        names = [item.name for item in spec.inputs]
+        assert set(inputs) <= set(names), inputs
+        links = {name: value for name, value in sorted(inputs.items()) if isinstance(value, Link)}
+        literals = {item.name: item.default for item in spec.inputs if item.name not in links and not item.required}
+        literals |= {name: value for name, value in inputs.items() if name not in links}
+        wires = tuple(
+            Wire(name, self.index[link.node], link.output, (depths or {}).get(name, 0))
+            for name, link in links.items()
+        )
+        self.index[id] = len(self.nodes)
+        self.nodes.append(ResolvedNode(id, spec, literals, record_bytes(literals), wires, depth))
+        return Link(id, spec.outputs[0].name if spec.outputs else "")
+
+    def output(self, name: str, link: Link) -> None:
+        self.outputs[name] = (self.index[link.node], link.output)
+
+    def place(self, link: Link) -> tuple[int, str]:
+        return self.index[link.node], link.output
+
+    def graph(self) -> ResolvedGraph:
+        return ResolvedGraph(tuple(self.nodes), dict(self.index), dict(self.outputs))
+
+
+@dataclass
+class Bench:
+    """Services over plain functions; counts calls and lets a test change every answer."""
+
+    functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    codecs: dict[str, Codec] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    digest: str = "code"
+    environment_text: str = "machine"
+    written: list[tuple[str, str, bytes]] = field(default_factory=list)
+    released: int = 0
+    expansions: dict[str, Callable[..., Expansion]] = field(default_factory=dict)
+
+    def node(
+        self,
+        function: Callable[..., Any],
+        *,
+        id: str | None = None,
+        kind: Kind = Kind.PURE,
+        lane: Lane = Lane.DEVICE,
+        outputs: tuple[str, ...] = ("out",),
+        lazy: tuple[str, ...] = (),
+        types: Mapping[str, str] | None = None,
+        files: tuple[str, ...] = (),
+        form: Form | None = None,
+    ) -> Spec:
+        """Describe ``function`` as a node; every call of it is noted in ``calls``."""
+        name = id or function.__name__
+        parameters = inspect.signature(function).parameters
+        inputs = tuple(
+            Input(
+                item.name,
+                Type((types or {}).get(item.name, "any")),
+                required=item.default is inspect.Parameter.empty,
+                default=None if item.default is inspect.Parameter.empty else item.default,
+                lazy=item.name in lazy,
+                widget=Widget("model_file", folder="checkpoints") if item.name in files else None,
+            )
+            for item in parameters.values()
+            if item.name != "run"
+        )
+        if form is None:
+            form = Form.ASYNC if inspect.iscoroutinefunction(function) else Form.SYNC
+
+        def counted(**arguments: Any) -> Any:
+            self.calls.append(name)
+            return function(**arguments)
+
+        self.functions[name] = counted
+        return Spec(
+            name,
+            inputs=inputs,
+            outputs=tuple(Output(output, Type((types or {}).get(output, "any"))) for output in outputs),
+            kind=kind,
+            form=form,
+            lane=lane,
+            takes_run="run" in parameters,
+            multiple=len(outputs) > 1,
+        )
+
+    def implementation(self, spec: Spec) -> Callable[..., object]:
+        return self.functions[spec.id]
+
+    def resolve_file(self, input: Input, value: str) -> ResolvedFile:
+        if value not in self.fingerprints:
+            raise FileNotFoundError(value)
+        return ResolvedFile(f"/models/{value}", self.fingerprints[value])
+
+    def code_digest(self, spec: Spec) -> str:
+        return self.digest
+
+    def environment(self, device: str, dtype: str) -> str:
+        return f"{self.environment_text} {device} {dtype}"
+
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+        self.calls.append(spec.id)
+        return self.expansions[spec.id](values, linked)
+
+    def codec(self, type_name: str) -> Codec | None:
+        return self.codecs.get(type_name)
+
+    def extensions(self, table: str) -> Mapping[str, object]:
+        return {"table": table}
+
+    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+        self.written.append((prefix, suffix, data))
+        return f"/out/{prefix}_{len(self.written):05}.{suffix}"
+
+    def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
+        return {"node": node_id, "item": str(item)}
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, MemoryError)
+
+    def release_memory(self) -> None:
+        self.released += 1
+
+    def engine(self, budget: int = 1 << 30, disk: DiskTier | None = None) -> Engine:
+        return Engine(self, MemoryCache(budget), disk)
+
+
+def run_events(engine: Engine, graph: ResolvedGraph, **options: Any) -> tuple[RunResult, list[Event]]:
+    """Run and collect everything the listener is told."""
+    events: list[Event] = []
+    return engine.run(graph, on_event=events.append, **options), events

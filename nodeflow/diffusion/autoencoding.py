@@ -80,7 +80,7 @@ def _whole_cells(pixels: Tensor, cell: int) -> Tensor:
 def _in_parts(function: Callable[[Tensor], Tensor], x: Tensor, vae: Vae, area: int, what: str) -> Tensor:
     """Applies a function to a few rows at a time, in the network's precision; float32 on the CPU comes back."""
     weight = next(vae.network.parameters())
-    parts = x.split(max(1, _PIXELS_AT_ONCE // area))
+    parts = torch.split(x, max(1, _PIXELS_AT_ONCE // area))
     out = torch.cat([function(part.to(weight.device, weight.dtype)).float().cpu() for part in parts])
     if not bool(torch.isfinite(out).all()):
         raise NonFiniteError(f"the {what} produced NaN or infinity; the file may be damaged, or try dtype fp32")

@@ -1,7 +1,8 @@
 """Rows of a batch: which picture of which batch each row is, and checks that values share."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodeflow.diffusion.errors import ValueRuleError
 
@@ -9,7 +10,8 @@ if TYPE_CHECKING:
     import torch
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Item:
     """Which picture of which batch a row is: item 2 of 8 gets the noise that row 2 of eight gets, also when alone."""
 
     index: int
@@ -21,13 +23,13 @@ def fresh_items(rows: int) -> tuple[Item, ...]:
     return tuple(Item(index, rows) for index in range(rows))
 
 
-def checked_items(items: Iterable[Item | tuple[int, int]], rows: int, what: str) -> tuple[Item, ...]:
-    """Returns `items` as `Item`s, or fresh ones where there are none.
+def checked_items(items: Iterable[Item], rows: int, what: str) -> tuple[Item, ...]:
+    """Returns the items, or fresh ones where there are none.
 
     Raises:
         ValueRuleError: There is not one item per row, or an index lies outside its batch.
     """
-    known = tuple(Item(*item) for item in items)
+    known = tuple(items)
     if not known:
         return fresh_items(rows)
     if len(known) != rows:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.prompts import EMPTY, Chunk, chunks, weighted
@@ -47,6 +47,10 @@ def _states(clip: Clip, rows: Sequence[Chunk]) -> Tensor:
         states: Tensor = clip.network(input_ids=tokens).last_hidden_state
         return states.float()
     hidden: Tensor = clip.network(input_ids=tokens, output_hidden_states=True).hidden_states[-1 - clip.skip]
-    network = getattr(clip.network, "text_model", clip.network)
-    normed: Tensor = network.final_layer_norm(hidden)
+    normed: Tensor = _final_norm(clip.network)(hidden)
     return normed.float()
+
+
+def _final_norm(network: nn.Module) -> nn.Module:
+    # Before version 5, transformers put the encoder one level down.
+    return network.get_submodule("text_model.final_layer_norm" if hasattr(network, "text_model") else "final_layer_norm")

@@ -1,8 +1,8 @@
 """The prompt syntax: weights in round brackets, and the cutting of a prompt into chunks of 77 tokens.
 
-`(x)` weighs x by 1.1 and nests; `(x:1.3)` sets its weight, whatever is around it; `\\(` and `\\)` are plain brackets. What is
-not well formed is plain text: a bracket without partner, a weight that is no number. Weights mean what they mean in
-ComfyUI; its treatment of unbalanced brackets, which swallows what follows, is not copied.
+`(x)` weighs x by 1.1 and nests; `(x:1.3)` sets its weight, whatever is around it; `\\(` and `\\)` are plain brackets.
+What is not well formed is plain text: a bracket without partner, a weight that is no number. Weights mean what they
+mean in ComfyUI; its treatment of unbalanced brackets, which swallows what follows, is not copied.
 """
 
 import re

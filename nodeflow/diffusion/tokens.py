@@ -5,13 +5,12 @@ numbers as `transformers.CLIPTokenizer`.
 """
 
 import gzip
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from itertools import pairwise
-
-import regex
 
 START = 49406
 END = 49407
@@ -19,8 +18,9 @@ _MERGES = 48_894
 _NEVER = _MERGES
 _END_OF_WORD = "</w>"
 _SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
-_WHITE = regex.compile(r"\s+")
-_PIECES = regex.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
+# Unicode's White_Space; Python's str.isspace() takes some control characters for white too.
+_WHITE = re.compile("[\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+")
+_WHOLE = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
 
 
 class Tokenizer:
@@ -57,10 +57,10 @@ class Tokenizer:
         word = [self._letters[byte] for byte in piece.encode("utf-8", "replace")]
         word[-1] += _END_OF_WORD
         while len(word) > 1:
-            best = min(pairwise(word), key=self._rank)
+            best: tuple[str, str] = min(pairwise(word), key=self._rank)
             if self._rank(best) == _NEVER:
                 break
-            word = list(_joined(word, *best))
+            word = list(_joined(word, best[0], best[1]))
         return tuple(self._numbers[symbol] for symbol in word)
 
     def _rank(self, pair: tuple[str, str]) -> int:
@@ -79,10 +79,35 @@ def _joined(word: list[str], left: str, right: str) -> Iterator[str]:
 
 
 def _pieces(text: str) -> Iterator[str]:
+    """Splits a text into special tokens, English contractions, runs of letters, digits, runs of anything else."""
     plain = _WHITE.sub(" ", unicodedata.normalize("NFC", text))
     # Letter by letter, because str.lower() writes a Greek sigma differently at the end of a word, and CLIP's does not.
     lowered = "".join(letter.lower() for letter in plain)
-    yield from _PIECES.findall(lowered)
+    position = 0
+    while position < len(lowered):
+        end = _piece_end(lowered, position)
+        if lowered[position] != " ":
+            yield lowered[position:end]
+        position = end
+
+
+def _piece_end(text: str, start: int) -> int:
+    whole = _WHOLE.match(text, start)
+    if whole is not None:
+        return whole.end()
+    kind = _kind(text[start])
+    end = start + 1
+    while kind in "LO" and end < len(text) and _kind(text[end]) == kind:
+        end += 1
+    return end
+
+
+def _kind(letter: str) -> str:
+    """L for letters, N for digits and other numbers, a blank for white, O for anything else."""
+    if letter == " ":
+        return " "
+    major = unicodedata.category(letter)[0]
+    return major if major in "LN" else "O"
 
 
 def _byte_letters() -> Mapping[int, str]:

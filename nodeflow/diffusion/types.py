@@ -1,7 +1,7 @@
 """The values that travel between nodes: pictures, latents, conditioning, and the three networks of a checkpoint.
 
-All of them are frozen, compare by identity, and check themselves when they are made; nobody may write into their tensors.
-This module imports without torch.
+All are frozen, compare by identity, and check themselves when they are made; nobody may write into their tensors. This
+module imports without torch.
 """
 
 import dataclasses
@@ -348,7 +348,7 @@ class _Network:
         return self if self.device == str(device) else dataclasses.replace(self, network=moved(self.network, device))
 
     def release(self) -> None:
-        """Lets go of the weights, so that their memory is free once no other value shares them; the value is then spent."""
+        """Lets go of the weights; their memory is free once no other value shares them, and this value is spent."""
         self.network.to("meta")
 
     def require_weights(self) -> None:

@@ -1,16 +1,16 @@
-"""What shapes cannot tell: the optional JSON under the metadata key `nodeflow.config`, with SD1's conventions as default."""
+"""What shapes cannot tell: optional JSON in the metadata of a file; SD1's conventions are the default."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from nodeflow.diffusion.checkpoints.read import Header
-from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat, anchored_preview
 from nodeflow.diffusion.types import Prediction
 
 METADATA_KEY = "nodeflow.config"
+_LARGEST = 1e6
 
 _TYPES: dict[str, dict[str, type]] = {
     "unet": {"num_heads": int, "norm_groups": int},
@@ -93,16 +93,21 @@ def _section(header: Header, name: str, section: Any) -> Mapping[str, Any]:
     if not isinstance(section, dict):
         raise header.error(f"metadata {METADATA_KEY}: {name} is no table")
     found: dict[str, Any] = {}
-    for key, value in section.items():
+    for key, value in cast("dict[str, object]", section).items():
         kind = _TYPES[name].get(key)
         if kind is None:
             raise header.error(f"metadata {METADATA_KEY}: {name}.{key} is unknown; known are {', '.join(_TYPES[name])}")
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind or (kind is not str and not 0 < value < 1e6):
+        if not _is(kind, value):
             raise header.error(f"metadata {METADATA_KEY}: {name}.{key} is {value!r}; a {kind.__name__} is expected")
-        found[key] = value
+        found[key] = kind(value)
     return found
+
+
+def _is(kind: type, value: object) -> bool:
+    if kind is str:
+        return isinstance(value, str)
+    numbers = (int, float) if kind is float else (int,)
+    return isinstance(value, numbers) and not isinstance(value, bool) and 0 < value < _LARGEST
 
 
 def _one_of(header: Header, value: str, known: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 Looking a file up here needs its header only, and no torch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nodeflow.diffusion.checkpoints.keymaps import CLIP_L, UNET, VAE, KeyMap
@@ -54,26 +54,34 @@ class Family:
     build: Build | None = None
 
 
-def family_of(header: Header) -> Family:
+def family_of(header: Header, families: Iterable[Family] | None = None) -> Family:
     """Tells the family of a file from its header.
+
+    Args:
+        header: The file.
+        families: Asked from the first to the last; `FAMILIES` by default.
 
     Raises:
         CheckpointError: It is of no known family; the message shows some of its names.
     """
-    for family in FAMILIES:
+    for family in FAMILIES if families is None else families:
         if family.mark(header):
             return family
     sample = ", ".join(sorted(header.tensors)[:3])
     raise header.error(f"unknown kind of model: {len(header.tensors)} tensors, such as {sample}; {_CHECKPOINT}")
 
 
-def build_of(header: Header) -> tuple[Family, Build]:
+def build_of(header: Header, families: Iterable[Family] | None = None) -> tuple[Family, Build]:
     """Tells the family of a file, and how its files are built.
+
+    Args:
+        header: The file.
+        families: Asked from the first to the last; `FAMILIES` by default.
 
     Raises:
         CheckpointError: It is of no known family, or of one that is only recognised.
     """
-    family = family_of(header)
+    family = family_of(header, families)
     if family.build is None:
         raise header.error(f"it looks like {family.title}, which is recognised but not runnable yet; {_CHECKPOINT}")
     return family, family.build

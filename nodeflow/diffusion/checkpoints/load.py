@@ -1,6 +1,6 @@
 """Loading a checkpoint: networks built without memory, then given the tensors of the file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,17 +42,20 @@ class _Part:
     sources: Mapping[str, str]
 
 
-def load_checkpoint(path: Path | str, *, device: str = "cpu", dtype: DtypeChoice = "auto") -> Checkpoint:
+def load_checkpoint(
+    path: Path | str, *, device: str = "cpu", dtype: DtypeChoice = "auto", families: Iterable[Family] | None = None
+) -> Checkpoint:
     """Loads model, text encoder and autoencoder from one safetensors file.
 
-    Everything that the header can tell is checked before a weight is touched. On a CPU, weights whose dtype fits are used
-    where they lie in the memory-mapped file; the others are converted one by one.
+    Everything that the header can tell is checked before a weight is touched. On a CPU, weights whose dtype fits are
+    used where they lie in the memory-mapped file; the others are converted one by one.
 
     Args:
         path: A `.safetensors` file in Stable Diffusion's own layout.
         device: Where the networks will run, such as "cpu" or "cuda:0".
         dtype: "auto" or a precision, see `memory.usable_dtype`. The autoencoder runs in bf16 where the rest is fp16,
             because fp16 overflows in it.
+        families: The table of families; `FAMILIES` by default.
 
     Raises:
         CheckpointError: The file is damaged, of an unknown or not yet runnable family, or of a refused kind.
@@ -60,7 +63,7 @@ def load_checkpoint(path: Path | str, *, device: str = "cpu", dtype: DtypeChoice
         OSError: The file cannot be read; FileNotFoundError when it is not there.
     """
     header = read_header(path)
-    family, build = build_of(header)
+    family, build = build_of(header, families)
     given = file_config(header)
     target = usable_device(device)
     unet, vae, text = _unet(header, build, given), _vae(header, build, given), _text(header, build, given)
@@ -155,6 +158,6 @@ def _fill(header: Header, part: _Part, device: torch.device, dtype: torch.dtype)
 
 def _fill_positions(module: nn.Module, device: torch.device) -> None:
     """Makes the one buffer that files do not carry: the numbers of the text encoder's positions."""
-    positions = module._buffers.get("position_ids")
+    positions = dict(module.named_buffers(recurse=False)).get("position_ids")
     if positions is not None:
         module.register_buffer("position_ids", torch.arange(positions.shape[-1], device=device)[None], persistent=False)

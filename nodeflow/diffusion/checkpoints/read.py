@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nodeflow.diffusion.errors import CheckpointError
 
@@ -78,9 +78,7 @@ def read_header(path: Path | str) -> Header:
     with file.open("rb") as stream:
         data = _header_bytes(file, stream, size)
     entries = _parse(file, data)
-    metadata = entries.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise CheckpointError(f"{file.name}: damaged header: the metadata are not texts by name")
+    metadata = _metadata(file, entries.pop("__metadata__", {}))
     tensors = _checked(file, entries, size - 8 - len(data))
     return Header(file, tensors, metadata)
 
@@ -94,7 +92,8 @@ def read_tensors(header: Header, names: Iterable[str]) -> "Iterable[tuple[str, t
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(header.path, framework="pt", device="cpu") as file:
+        opened: Any = safe_open(header.path, framework="pt", device="cpu")
+        with opened as file:
             for name in names:
                 yield name, file.get_tensor(name)
     except SafetensorError as error:
@@ -126,6 +125,15 @@ def _header_bytes(file: Path, stream: BinaryIO, size: int) -> bytes:
     return stream.read(length)
 
 
+def _metadata(file: Path, entry: object) -> dict[str, str]:
+    if isinstance(entry, dict):
+        table = cast("dict[str, object]", entry)
+        texts = {name: text for name, text in table.items() if isinstance(text, str)}
+        if len(texts) == len(table):
+            return texts
+    raise CheckpointError(f"{file.name}: damaged header: the metadata are not texts by name")
+
+
 def _parse(file: Path, data: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -134,12 +142,12 @@ def _parse(file: Path, data: bytes) -> dict[str, Any]:
         return found
 
     try:
-        entries = json.loads(data, object_pairs_hook=unique)
+        entries: object = json.loads(data, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file.name}: damaged header: {error}") from error
     if not isinstance(entries, dict):
         raise CheckpointError(f"{file.name}: damaged header: not a table of tensors")
-    return entries
+    return cast("dict[str, Any]", entries)
 
 
 def _checked(file: Path, entries: dict[str, Any], available: int) -> dict[str, TensorInfo]:
@@ -167,19 +175,25 @@ def _checked(file: Path, entries: dict[str, Any], available: int) -> dict[str, T
 
 
 def _entry(file: Path, name: str, entry: Any) -> tuple[int, int, TensorInfo]:
-    match entry:
-        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]}:
-            numbers = [*shape, begin, end]
-        case _:
-            raise CheckpointError(f"{file.name}: damaged header: {name} lacks dtype, shape or data_offsets")
-    if not all(type(number) is int and number >= 0 for number in numbers):
-        raise CheckpointError(f"{file.name}: damaged header: {name} has sizes that are no natural numbers")
+    table = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+    dtype, shape, span = table.get("dtype"), _naturals(table.get("shape")), _naturals(table.get("data_offsets"))
+    if not isinstance(dtype, str) or shape is None or span is None or len(span) != 2:
+        raise CheckpointError(f"{file.name}: damaged header: {name} lacks a sound dtype, shape or data_offsets")
+    begin, end = span
     if dtype not in _ITEM_BYTES:
         raise CheckpointError(f"{file.name}: {name} is of type {dtype}, which is not supported")
-    info = TensorInfo(dtype, tuple(shape))
+    info = TensorInfo(dtype, shape)
     if end - begin != info.numel * _ITEM_BYTES[dtype]:
         raise CheckpointError(
-            f"{file.name}: damaged header: {name} of shape {shape} and type {dtype} takes "
+            f"{file.name}: damaged header: {name} of shape {list(shape)} and type {dtype} takes "
             f"{info.numel * _ITEM_BYTES[dtype]} bytes, not {end - begin}"
         )
     return begin, end, info
+
+
+def _naturals(value: object) -> tuple[int, ...] | None:
+    """The numbers of a JSON list of integers that are not negative, else None."""
+    if not isinstance(value, list):
+        return None
+    numbers = [number for number in cast("list[object]", value) if type(number) is int and number >= 0]
+    return tuple(numbers) if len(numbers) == len(cast("list[object]", value)) else None

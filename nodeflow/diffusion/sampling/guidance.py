@@ -125,7 +125,7 @@ def _entries_denoised(network: NetworkDenoiser, entries: Sequence[Entry], x: Ten
 
 
 def _call(network: NetworkDenoiser, entries: Sequence[Entry], x: Tensor, sigma: Tensor, length: int) -> list[Tensor]:
-    """One call for all entries. Repeating a context changes nothing but rounding: attention sees every token equally often."""
+    """One call for all entries. Repeating a whole context changes only rounding: attention is a weighted mean."""
     rows, count = len(x), len(entries)
     contexts = [entry.context.repeat(1, length // entry.context.shape[1], 1).expand(rows, -1, -1) for entry in entries]
     vectors = [entry.pooled.expand(rows, -1) for entry in entries if entry.pooled is not None]

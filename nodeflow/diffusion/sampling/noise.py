@@ -1,4 +1,4 @@
-"""Noise: drawn on the CPU for whole batches, so that every picture gets the same noise alone, in its batch, on any device."""
+"""Noise, drawn on the CPU for whole batches: a picture gets the same alone, in its batch, and on any device."""
 
 from collections.abc import Callable, Sequence
 

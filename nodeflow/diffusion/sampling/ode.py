@@ -5,6 +5,7 @@ Every sampler is a generator and mathematics only: the denoiser is all it knows 
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor
@@ -33,8 +34,7 @@ Sampler = Callable[[Denoiser, Tensor, Tensor, NoiseSource], Iterator[Move]]
 
 def levels_in_pairs(sigmas: Tensor) -> Iterator[tuple[float, float]]:
     """Each level with the next."""
-    values: list[float] = sigmas.tolist()
-    return zip(values, values[1:], strict=False)
+    return pairwise([float(sigma) for sigma in sigmas])
 
 
 def denoise(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
@@ -42,7 +42,7 @@ def denoise(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
     return denoiser(x, x.new_full((len(x),), sigma))
 
 
-def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Iterator[Move]:
+def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: NoiseSource) -> Iterator[Move]:
     """Euler's method (2206.00364, algorithm 2 without its second-order correction and churn).
 
     In these variables it is DDIM with eta 0 (Song et al. 2021, 2010.02502, eq. 13), hence also `ddim`.
@@ -53,7 +53,7 @@ def euler(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> 
         yield Move(x, denoised, sigma)
 
 
-def dpmpp_2m(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Iterator[Move]:
+def dpmpp_2m(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: NoiseSource) -> Iterator[Move]:
     """DPM-Solver++(2M), multistep and of second order (Lu et al. 2022, 2211.01095, algorithm 2)."""
     previous: Tensor | None = None
     step_before = 0.0

@@ -55,7 +55,7 @@ class NoiseLevels:
         return float(self.table[-1])
 
     def timestep(self, sigma: Tensor) -> Tensor:
-        """The number [B] that tells a network the noise level: the nearest entry in log sigma (the lower one on ties)."""
+        """The numbers [B] that tell a network the levels: the nearest entries in log sigma, the lower one on ties."""
         if self.is_flow:
             return sigma * len(self.table)
         distances = (sigma.log() - self.table.to(sigma.device).log()[:, None]).abs()  # n b
@@ -93,7 +93,7 @@ _DENOISED: dict[Prediction, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     Prediction.EPS: lambda x, out, sigma: x - sigma * out,  # DDPM, 2006.11239, eq. 9
     # Progressive distillation, 2202.00512, appendix D, in the variables of 2206.00364.
     Prediction.V: lambda x, out, sigma: x / (sigma**2 + 1) - out * sigma / (sigma**2 + 1).sqrt(),
-    Prediction.X0: lambda x, out, sigma: out,
+    Prediction.X0: lambda _x, out, _sigma: out,
     Prediction.FLOW: lambda x, out, sigma: x - sigma * out,
 }
 
@@ -160,7 +160,7 @@ class NetworkDenoiser:
         out = out.float()
         if not bool(torch.isfinite(out).all()):
             raise NonFiniteError(
-                f"the UNet produced NaN or infinity at sigma {float(sigma.max()):.4g} (timestep {float(timestep.max()):.0f}); "
-                "the model file may be damaged, or try dtype fp32"
+                f"the UNet produced NaN or infinity at sigma {float(sigma.max()):.4g}, "
+                f"timestep {float(timestep.max()):.0f}; the model file may be damaged, or try dtype fp32"
             )
         return _DENOISED[self.prediction](x, out, level)

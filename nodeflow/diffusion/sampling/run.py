@@ -55,7 +55,7 @@ def sample(
 ) -> Iterator[Step]:
     """Turns noise, or a latent with noise added, into a latent that matches the conditioning.
 
-    Each row gets the noise of its item, so an item alone gives the same as its row in the batch (to 1e-6 in fp32 on a CPU).
+    Each row gets the noise of its item, so an item alone gives the same as its row in the batch (to 1e-6, fp32, CPU).
 
     Args:
         model: The network.
@@ -120,11 +120,10 @@ def _check_numbers(seed: int, steps: int, cfg: float, denoise: float) -> None:
 def _check_fit(model: Model, positive: Conditioning, negative: Conditioning, latent: Latent) -> None:
     model.require_weights()
     space = model.latent_format
-    if latent.format not in (None, space):
-        found = "another" if latent.format is None else latent.format.name
+    if latent.format is not None and latent.format != space:
         raise ValueRuleError(
-            f"the latent is of space {found}, the model works in {space.name}; decode it with its own autoencoder "
-            "and encode the picture with the model's"
+            f"the latent is of space {latent.format.name}, the model works in {space.name}; "
+            "decode it with its own autoencoder and encode the picture with the model's"
         )
     if latent.samples.shape[1] != space.channels:
         raise ValueRuleError(f"the latent has {latent.samples.shape[1]} channels, the model takes {space.channels}")

@@ -11,7 +11,7 @@ from nodeflow.diffusion.sampling.prediction import Denoiser
 
 
 def ancestral_split(sigma: float, sigma_next: float, eta: float = 1.0) -> tuple[float, float]:
-    """Splits a step into (level to go down to, level of the noise added after): DDPM's posterior (2006.11239, eq. 7)."""
+    """Splits a step into the level to go down to and that of the noise added after; DDPM's posterior, eq. 7."""
     up = min(sigma_next, eta * math.sqrt(sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2))
     return math.sqrt(sigma_next**2 - up**2), up
 

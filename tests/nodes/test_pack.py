@@ -1,9 +1,12 @@
 """The built-in pack as a whole: its names and its tables agree with the diffusion library's."""
 
 from importlib import import_module
+from pathlib import Path
 
 import nodeflow_nodes
+from nodeflow.core.manifest import dump_manifest
 from nodeflow.core.node import node_mark
+from nodeflow.core.scan import import_pack, scan
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Kind, Spec
 from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
@@ -86,3 +89,10 @@ def test_switch_is_lazy_and_repeat_expands() -> None:
     assert [output.name for output in ours["Switch"].outputs] == ["out"]
     assert [output.name for output in ours["Repeat"].outputs] == ["latent"]
     assert [output.name for output in ours["Number"].outputs] == ["number"]
+
+
+def test_the_snapshot_tells_what_the_code_says() -> None:
+    """After a change: ``python -m nodeflow.core.manifest nodeflow_nodes``."""
+    assert nodeflow_nodes.__file__ is not None
+    snapshot = Path(nodeflow_nodes.__file__).with_name("spec.json")
+    assert snapshot.read_bytes() == dump_manifest(scan(import_pack("nodeflow_nodes")))

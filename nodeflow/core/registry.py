@@ -1,5 +1,7 @@
 """What is known of all packs together: specs by id, and the code behind them on demand."""
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from uuid import uuid4
 from nodeflow.core.discovery import FolderFinder, root_of
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.foreign import import_attribute
+from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
 from nodeflow.core.packs import Manifest, Pack, SocketSpec
@@ -58,12 +61,17 @@ class Registry:
         self._callables.pop(spec.id, None)
         self._tables = None
 
-    def add_node(self, fn: Callable[..., Any]) -> Spec:
-        """Add a single function marked with ``@node``, wherever it is defined."""
+    def add_node(self, fn: Callable[..., Any], spec: Spec | None = None) -> Spec:
+        """Add a function marked with ``@node``, wherever it is defined; nothing happens when it is known already.
+
+        Args:
+            spec: Its spec, when that has been read before.
+        """
         from nodeflow.core.signature import read_spec
 
-        spec = read_spec(fn)
-        self.add_spec(spec, fn)
+        spec = spec or read_spec(fn)
+        if not self._knows(fn, spec):
+            self.add_spec(spec, fn)
         return spec
 
     def report(self, problem: PackFailed) -> None:
@@ -121,13 +129,13 @@ class Registry:
         return known
 
     def checks(self, spec: Spec) -> tuple[Callable[..., None], ...]:
-        """The rules over several inputs; each names the inputs it looks at as its parameters, and raises InputError."""
+        """The rules over several inputs; each is called with all literals by name and raises InputError."""
         mark = node_mark(self._function(spec)) if spec.checks else None
-        return mark.checks if mark else ()
+        return tuple(_rule(check) for check in mark.checks) if mark else ()
 
-    def migrations(self, type_id: str, version: int) -> Migration | None:
-        """The step that takes inputs of ``type_id`` saved with ``version`` to the next version, or None."""
-        place = self._joined().migrations.get((type_id, version))
+    def migration(self, id: str, version: int) -> Migration | None:
+        """The step that takes inputs of ``id`` saved with ``version`` to the next version, or None."""
+        place = self._joined().migrations.get((id, version))
         return None if place is None else self._attribute(place, self._pack_of_place(place))
 
     def codec(self, type_name: str) -> Codec | None:
@@ -152,6 +160,13 @@ class Registry:
             self._tables = join(self.manifests, [spec for spec, _ in self._single.values()], self._reported)
         return self._tables
 
+    def _knows(self, fn: Callable[..., Any], spec: Spec) -> bool:
+        """Whether ``fn`` is what stands behind the id already; a function that was typed in may be typed in anew."""
+        if spec.id in self._single:
+            return self._single[spec.id][1] is fn
+        known = self.specs.get(spec.id)
+        return known is not None and known.implementation == spec.implementation
+
     def _function(self, spec: Spec) -> Callable[..., Any]:
         single = self._single.get(spec.id)
         if single is not None:
@@ -167,3 +182,16 @@ class Registry:
         if self.folders:
             FolderFinder(self.folders).install()
         return import_attribute(pack, place)
+
+
+def _rule(check: Callable[..., None]) -> Callable[..., None]:
+    """A check that can be called with all literals: it looks at its own, and passes when one of them is missing."""
+    parameters = inspect.signature(check).parameters
+    needed = {name for name, item in parameters.items() if item.default is inspect.Parameter.empty}
+
+    @functools.wraps(check)
+    def rule(**literals: JsonValue) -> None:
+        if needed <= literals.keys():
+            check(**{name: value for name, value in literals.items() if name in parameters})
+
+    return rule

@@ -1,6 +1,6 @@
 """What a document shows to whoever runs it: is what it declares there, and where do the values given go."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from nodeflow.core.errors import InvalidDocument, Problem
@@ -64,8 +64,14 @@ def apply_settings(
     return (document.with_inputs(values) if values else document), problems
 
 
-def interface_problems(document: Document, specs: Specs) -> Iterator[Problem]:
-    """Sockets that the interface names and that are not there, ranges it widens, inputs it feeds twice."""
+def interface_problems(document: Document, specs: Specs, ids: Collection[str]) -> Iterator[Problem]:
+    """Sockets that the interface names and that are not there, ranges it widens, inputs it feeds twice.
+
+    Args:
+        document: Migrated, so that its sockets have the names of today.
+        specs: The nodes there are.
+        ids: All nodes of the document, also those that cannot be read.
+    """
     fed: dict[str, str] = {}
     for name, declared in document.interface.inputs.items():
         for socket in declared.to:
@@ -75,13 +81,13 @@ def interface_problems(document: Document, specs: Specs) -> Iterator[Problem]:
                 message = f'the interface inputs "{first}" and "{name}" both feed it'
                 yield Problem("interface.conflict", message, place.node, place.name)
             names = None if place.spec is None else [item.name for item in place.spec.inputs]
-            yield from _socket_problems(document, f'input "{name}"', place, names)
+            yield from _socket_problems(ids, f'input "{name}"', place, names)
             if declared.range and place.input:
                 yield from _range_problems(name, place, declared.range, place.input.range or Range())
     for name, result in document.interface.outputs.items():
         place = _place(document, specs, result.source)
         names = None if place.spec is None else [item.name for item in place.spec.outputs]
-        yield from _socket_problems(document, f'output "{name}"', place, names)
+        yield from _socket_problems(ids, f'output "{name}"', place, names)
 
 
 def _sockets(document: Document, name: str) -> list[str]:
@@ -118,18 +124,17 @@ def _narrowed(document: Document, name: str, place: Place, value: JsonValue) -> 
         yield Problem(fault.code, message, place.node, place.name, shorten(value), fault.expected, fault.hint)
 
 
-def _socket_problems(document: Document, what: str, place: Place, names: Iterable[str] | None) -> Iterator[Problem]:
-    if place.node not in document.nodes:
-        names, wrong = list(document.nodes), place.node
-    elif names is None or place.name in names:
-        return
+def _socket_problems(ids: Collection[str], what: str, place: Place, names: Collection[str] | None) -> Iterator[Problem]:
+    if place.node not in ids:
+        known, wrong = ids, place.node
+    elif names is not None and place.name not in names:
+        known, wrong = names, place.name
     else:
-        wrong = place.name
-    names = list(names)
+        return
     message = f"the interface's {what} names a socket that is not there"
-    found, hint = f"{place.node}.{place.name}", did_you_mean(wrong, names)
+    found, hint = f"{place.node}.{place.name}", did_you_mean(wrong, known)
     node = place.node if place.spec else None
-    yield Problem("interface.socket", message, node, None, found, listing(names), hint)
+    yield Problem("interface.socket", message, node, None, found, listing(known), hint)
 
 
 def _range_problems(name: str, place: Place, narrowed: Bounds, declared: Range) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """The order in which nodes can run, and the cycles that leave none."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import networkx as nx
 
@@ -36,7 +37,7 @@ def needed(roots: Iterable[int], feeders: Sequence[Iterable[int]]) -> set[int]:
 
 
 def _around(knot: "nx.DiGraph[int]", start: int) -> list[int]:
-    edges: list[Edge] = nx.find_cycle(knot, start)
+    edges = cast(list[Edge], nx.find_cycle(knot, start))
     return [source for source, _ in edges]
 
 

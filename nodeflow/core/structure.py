@@ -36,6 +36,31 @@ def structure_problems(error: ValidationError, tree: JsonValue, fields: FieldsAt
         yield _problem(details, tree, fields)
 
 
+def without_faults(tree: dict[str, JsonValue], error: ValidationError) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """A copy of the tree without the parts that are wrong, and the ids of the nodes that were left out for it."""
+    mended: dict[str, JsonValue] = {**tree}
+    broken: dict[str, None] = {}
+    for details in error.errors(include_url=False, include_context=False):
+        field, *inner = map(str, details["loc"])
+        if field == "nodes" and inner:
+            broken[inner[0]] = None
+            mended[field] = _without(mended[field], inner[:1])
+        elif field == "interface" and len(inner) > 1:
+            mended[field] = _without(mended[field], inner[:2])
+        else:
+            mended.pop(field, None)
+    return {"nodeflow": 1, "nodes": {}, **mended}, tuple(broken)
+
+
+def _without(value: JsonValue, path: Sequence[str]) -> JsonValue:
+    """``value`` without the member at ``path``."""
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    first, *rest = path
+    others = {key: member for key, member in value.items() if key != first}
+    return {**value, first: _without(value[first], rest)} if rest else others
+
+
 def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Problem:
     path: Path = details["loc"]
     code = _CODES.get(details["type"], "field.type")

@@ -1,6 +1,6 @@
 """A document held against the nodes there are: everything that is wrong with it at once, or a graph ready to run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from nodeflow.core.codes import CODES
@@ -82,17 +82,19 @@ def resolve(
             of the interface. What they do not need is checked, and left out.
         settings: Values for inputs of the interface, or for ``node.input``; texts are read by the declared type.
     """
+    faults, ids = document.faults, document.ids
     document, problems = migrate(document, specs)
+    problems[:0] = faults
     problems.extend(_pins(document))
-    document, faults = apply_settings(document, settings or {}, specs)
-    problems.extend(faults)
-    problems.extend(interface_problems(document, specs))
+    document, refused = apply_settings(document, settings or {}, specs)
+    problems.extend(refused)
+    problems.extend(interface_problems(document, specs, ids))
     drafts = read_nodes(document, specs, InputReader(FileCheck(files), problems))
-    linked = link(drafts, document.nodes.keys(), problems)
+    linked = link(drafts, ids, problems)
     for draft in drafts:
         if draft.form.spec.checks:
             problems.extend(rule_problems(draft, specs))
-    roots = _roots(document, linked, targets, problems)
+    roots = _roots(document, linked, targets, ids, problems)
     if linked.order is None or any(problem.severity == "error" for problem in problems):
         return Resolution(None, tuple(problems))
     wanted = needed((index for index, _ in roots), [[joint.source for joint in row] for row in linked.joints])
@@ -109,11 +111,11 @@ def _pins(document: Document) -> Iterator[Problem]:
 
 
 def _roots(
-    document: Document, linked: Linked, targets: Sequence[str] | None, problems: list[Problem]
+    document: Document, linked: Linked, targets: Sequence[str] | None, ids: Set[str], problems: list[Problem]
 ) -> tuple[Target, ...]:
     """The outputs that a run is for."""
     if targets is not None:
-        return tuple(root for name in targets for root in _target(document, linked, name, problems))
+        return tuple(root for name in targets for root in _target(document, linked, name, ids, problems))
     effects = [(index, "") for index, draft in enumerate(linked.drafts) if draft.form.spec.kind is Kind.EFFECT]
     results = [
         (linked.position[node], output)
@@ -127,7 +129,7 @@ def _roots(
     return (*effects, *results)
 
 
-def _target(document: Document, linked: Linked, name: str, problems: list[Problem]) -> list[Target]:
+def _target(document: Document, linked: Linked, name: str, ids: Set[str], problems: list[Problem]) -> list[Target]:
     results = _interface_outputs(document)
     node, output = results.get(name) or name.partition(".")[::2]
     index = linked.position.get(node)
@@ -138,10 +140,10 @@ def _target(document: Document, linked: Linked, name: str, problems: list[Proble
         if not output:
             return [(index, known) for known in outputs] or [(index, "")]
         names = [f"{node}.{known}" for known in outputs]
-    elif node in document.nodes:
+    elif node in ids:
         return []
     else:
-        names = [*results, *document.nodes]
+        names = [*results, *ids]
     message = f'there is no target "{name}"'
     problems.append(Problem("target.unknown", message, expected=listing(names), hint=did_you_mean(name, names)))
     return []

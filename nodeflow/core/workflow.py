@@ -5,7 +5,7 @@ of keys, nodes of packs that are not installed, everything in ``ui`` and ``meta`
 changes nothing. An edit makes a new document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PrivateAttr, TypeAdapter, ValidationError
@@ -17,7 +17,7 @@ from nodeflow.core.draws import Draw
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import LIMITS, Limits, Path, read_json
-from nodeflow.core.structure import structure_problems
+from nodeflow.core.structure import structure_problems, without_faults
 
 NODE_ID: Final = r"^[A-Za-z][A-Za-z0-9_-]*$"
 SOCKET: Final = r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_]*$"
@@ -73,6 +73,9 @@ class Node(BaseModel):
     inputs: Inputs = {}
 
 
+Nodes = Annotated[dict[NodeId, Node], Field(json_schema_extra={"additionalProperties": False})]
+
+
 class Bounds(_Part):
     """A range within the one that the socket declares."""
 
@@ -110,7 +113,7 @@ class Interface(_Part):
 class Definition(_Part):
     """A sub-graph, used as the node type ``graph:NAME``."""
 
-    nodes: dict[NodeId, Node]
+    nodes: Nodes
     interface: Interface = Interface()
     title: str | None = None
     meta: dict[str, Any] = {}
@@ -146,7 +149,7 @@ class Document(BaseModel):
 
     nodeflow: Literal[1]
     meta: dict[str, Any] = {}
-    nodes: dict[NodeId, Node]
+    nodes: Nodes
     graphs: dict[NodeId, Definition] = {}
     interface: Interface = Interface()
     packs: dict[Text, PackPin] = {}
@@ -154,23 +157,50 @@ class Document(BaseModel):
     ui: dict[str, Any] = {}
 
     _tree: dict[str, JsonValue] | None = PrivateAttr(default=None)
+    _faults: tuple[Problem, ...] = PrivateAttr(default=())
+    _broken: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
-    def from_tree(cls, tree: JsonValue) -> Self:
+    def from_tree(cls, tree: JsonValue, *, keep_going: bool = False) -> Self:
         """The document that a JSON tree describes; the tree is kept and must not be changed afterwards.
+
+        Args:
+            tree: The document as JSON.
+            keep_going: Leave out the parts that are not of the schema and remember why, so that ``resolve`` reports
+                them together with whatever else is wrong.
 
         Raises:
             InvalidDocument: With every field that is missing, unknown or of the wrong type.
         """
-        problems = foreign_problems(tree)
-        if problems:
-            raise InvalidDocument(problems)
+        if not isinstance(tree, dict) or is_foreign(tree):
+            raise InvalidDocument([foreign_problem(tree)])
         try:
             document = cls.model_validate(tree)
         except ValidationError as error:
-            raise InvalidDocument(structure_problems(error, tree, fields_at)) from None
-        document._tree = cast(dict[str, JsonValue], tree)
+            problems = tuple(structure_problems(error, tree, fields_at))
+            if not keep_going:
+                raise InvalidDocument(problems) from None
+            return cls._mended(tree, error, problems)
+        document._tree = tree
         return document
+
+    @classmethod
+    def _mended(cls, tree: dict[str, JsonValue], error: ValidationError, faults: tuple[Problem, ...]) -> Self:
+        mended, broken = without_faults(tree, error)
+        document = cls.from_tree(mended)
+        document._faults = faults
+        document._broken = broken
+        return document
+
+    @property
+    def faults(self) -> tuple[Problem, ...]:
+        """What was left out of the tree, and why."""
+        return self._faults
+
+    @property
+    def ids(self) -> Set[str]:
+        """All node ids, also those of nodes that were left out."""
+        return dict.fromkeys([*self.nodes, *self._broken]).keys() if self._broken else self.nodes.keys()
 
     @property
     def tree(self) -> dict[str, JsonValue]:
@@ -197,8 +227,13 @@ class Document(BaseModel):
         return document_bytes(self.tree)
 
 
-def parse_document(data: bytes | str, limits: Limits = LIMITS) -> Document:
+def parse_document(data: bytes | str, limits: Limits = LIMITS, *, keep_going: bool = False) -> Document:
     """Read a document.
+
+    Args:
+        data: JSON text.
+        limits: What it may not exceed.
+        keep_going: See ``Document.from_tree``.
 
     Raises:
         InvalidDocument: Not JSON, over a limit, or not of the schema; all problems at once.
@@ -210,7 +245,7 @@ def parse_document(data: bytes | str, limits: Limits = LIMITS) -> Document:
             "limit.nodes", "the document is too large", found=f"{count:,} nodes", expected=f"at most {limits.nodes:,}"
         )
         raise InvalidDocument([problem])
-    return Document.from_tree(tree)
+    return Document.from_tree(tree, keep_going=keep_going)
 
 
 def fed_inputs(document: Document) -> dict[str, dict[str, str]]:
@@ -257,13 +292,17 @@ def count_nodes(tree: JsonValue) -> int:
     return inner + (len(nodes) if isinstance(nodes, dict) else 0)
 
 
-def foreign_problems(tree: JsonValue) -> list[Problem]:
-    """Problems of a tree that is no document of this format at all, best said in one line."""
-    if not isinstance(tree, dict):
-        return [Problem("document.foreign", "a document is a JSON object", expected='{"nodeflow": 1, "nodes": {…}}')]
-    if "nodeflow" in tree or ("nodes" in tree and isinstance(tree["nodes"], dict)):
-        return []
-    nodes = [node for node in tree.values() if isinstance(node, Mapping)]
-    if "last_node_id" in tree or any("class_type" in node for node in nodes):
-        return [Problem("document.foreign", "this is a workflow of ComfyUI", expected='a document with "nodeflow": 1')]
-    return []
+def is_foreign(tree: dict[str, JsonValue]) -> bool:
+    """Whether an object is no document at all, so that naming its fields one by one would help nobody."""
+    return "nodeflow" not in tree and not isinstance(tree.get("nodes"), dict)
+
+
+def foreign_problem(tree: JsonValue) -> Problem:
+    """What an object that is no document seems to be."""
+    members = tree.values() if isinstance(tree, dict) else ()
+    comfy = isinstance(tree, dict) and "last_node_id" in tree
+    if comfy or any(isinstance(member, dict) and "class_type" in member for member in members):
+        message = "this is a workflow of ComfyUI, which cannot be read yet"
+    else:
+        message = "this is JSON, but no document"
+    return Problem("document.foreign", message, expected='{"nodeflow": 1, "nodes": {…}}')

@@ -2,7 +2,7 @@
 
 import types
 from collections import abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -20,17 +20,17 @@ ANY = Type("any")
 UNREADABLE = (NameError, AttributeError, TypeError, SyntaxError)
 """What looking up hints may raise when a name in them is not known."""
 _BOUNDS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
-_REFUSED: dict[object, str] = {
-    tuple: "write list[...] for many values, or a NamedTuple for several outputs",
-    set: "write list[...]",
-    frozenset: "write list[...]",
-    abc.Sequence: "write list[...]",
-    abc.Iterable: "write list[...]",
-    abc.Iterator: "write list[...]",
-    abc.Generator: "write list[...]",
-    abc.Mapping: "write dict",
-    types.NoneType: "None is no value; write X | None",
-}
+_REFUSED: tuple[tuple[object, str], ...] = (
+    (tuple, "write list[...] for many values, or a NamedTuple for several outputs"),
+    (set, "write list[...]"),
+    (frozenset, "write list[...]"),
+    (abc.Sequence, "write list[...]"),
+    (abc.Iterable, "write list[...]"),
+    (abc.Iterator, "write list[...]"),
+    (abc.Generator, "write list[...]"),
+    (abc.Mapping, "write dict"),
+    (types.NoneType, "None is no value; write X | None"),
+)
 
 
 class HintError(ValueError):
@@ -100,9 +100,9 @@ def read_hint(hint: Any) -> Hint:
 def socket_type(hint: Any) -> Type:
     """The socket type of a hint; raises HintError when there is none."""
     origin = get_origin(hint)
-    refused = _REFUSED.get(type(None) if hint is None else origin or hint)
-    if refused is not None:
-        raise HintError(f"{_shown(hint)} is no type of a socket: {refused}")
+    for kind, way_out in _REFUSED:
+        if (origin or hint) is kind:
+            raise HintError(f"{_shown(hint)} is no type of a socket: {way_out}")
     if hint is Any or hint is object:
         return ANY
     if isinstance(hint, TypeVar):
@@ -119,10 +119,11 @@ def socket_type(hint: Any) -> Type:
     return Type(name)
 
 
-def _union(args: Iterable[Any]) -> Type:
+def _union(args: Sequence[Any]) -> Type:
     members = [item for item in args if item is not type(None)]
-    union = Type("union", tuple(dict.fromkeys(socket_type(_bare(item)) for item in members)))
-    return Type("optional", (union,)) if len(members) < len(tuple(args)) else union
+    kinds = tuple(dict.fromkeys(socket_type(_bare(item)) for item in members))
+    union = kinds[0] if len(kinds) == 1 else Type("union", kinds)
+    return Type("optional", (union,)) if len(members) < len(args) else union
 
 
 def _optional(hint: Any) -> tuple[Any, ...]:

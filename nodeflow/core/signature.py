@@ -83,13 +83,8 @@ class _Reader:
 
     def unresolved(self) -> str | None:
         """The first parameter whose hint cannot be looked up."""
-        for name, annotation in self.fn.__annotations__.items():
-            lone = types.SimpleNamespace(__annotations__={name: annotation})
-            try:
-                get_type_hints(lone, globalns=getattr(self.fn, "__globals__", {}))
-            except UNREADABLE:
-                return name
-        return None
+        fn = inspect.unwrap(self.fn)
+        return next((name for name, hint in fn.__annotations__.items() if not _resolves(hint, fn)), None)
 
     def injected(self, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> set[str]:
         """Names of the parameters that the engine fills in: the run, and the graph of an expander."""
@@ -222,6 +217,15 @@ def _key(key: object) -> str:
     if not isinstance(key, str):
         raise ValueError(f"has the key {key!r}, and keys are texts in a document")
     return key
+
+
+def _resolves(hint: Any, fn: Callable[..., Any]) -> bool:
+    lone = types.SimpleNamespace(__annotations__={"value": hint})
+    try:
+        get_type_hints(lone, globalns=getattr(fn, "__globals__", {}))
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _where(fn: Callable[..., Any], parameter: str | None = None) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from nodeflow.core.errors import UsageError
 
 _RENAMED = {"unet": "diffusion_models", "clip": "text_encoders"}
@@ -41,6 +39,8 @@ def _sections(file: Path) -> Mapping[str, Mapping[object, object]]:
         raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
     if len(text) > MAX_BYTES:
         raise UsageError(f"{file}: is larger than {MAX_BYTES} bytes, so it is no list of model folders")
+    import yaml  # most homes name no such file, and checking a document should be quick
+
     try:
         loaded = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

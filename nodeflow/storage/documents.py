@@ -23,7 +23,7 @@ class Source:
     Attributes:
         name: For messages.
         data: Its bytes.
-        folder: Where it lies, in which its input files are looked for; None for a shipped one or standard input.
+        folder: Where it lies, in which its input files are looked for; None for standard input.
     """
 
     name: str
@@ -40,7 +40,8 @@ def open_document(name: str, shipped: Mapping[str, Path]) -> Source:
     """
     path = Path(name)
     if not _is_there(path) and name.removesuffix(".json") in shipped:
-        return Source(name, _read(shipped[name.removesuffix(".json")], name))
+        path = shipped[name.removesuffix(".json")]
+        return Source(name, _read(path, name), path.absolute().parent)
     if not _is_there(path):
         near = difflib.get_close_matches(name, shipped, 3)
         known = f"did you mean the shipped workflow {' or '.join(near)}" if near else f"shipped: {', '.join(shipped)}"

@@ -56,7 +56,7 @@ def test_a_file_a_picture_and_a_shipped_name_give_the_same_document(tmp_path: Pa
     for name in (str(tmp_path / "flows/txt2img.json"), str(tmp_path / "picture.png"), "txt2img", "txt2img.json"):
         assert open_document(name, shipped).data == b"{}"
     assert open_document(str(tmp_path / "picture.png"), shipped).folder == tmp_path
-    assert open_document("txt2img", shipped).folder is None
+    assert open_document("txt2img", shipped).folder == tmp_path / "flows"
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,3 @@ def test_names_and_links_do_not_leave_the_folder(tmp_path: Path) -> None:
     assert files.find("../secret.png") is None
     assert files.find(str(tmp_path / "secret.png")) is None
     assert files.find("link.png") is None
-
-
-def test_a_file_the_caller_named_outright_is_found_anywhere(tmp_path: Path) -> None:
-    (tmp_path / "cat.png").touch()
-    files = InputFiles((), {"cat.png": tmp_path / "cat.png"})
-    assert files.find("cat.png") == tmp_path / "cat.png"
-    assert files.names() == ["cat.png"]

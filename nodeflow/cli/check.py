@@ -1,0 +1,37 @@
+"""``nodeflow check``: everything that is wrong with a workflow, without running or importing a node."""
+
+import argparse
+import json
+import sys
+
+from nodeflow.cli import wire
+from nodeflow.cli.messages import exit_code, problem_json, report_problems
+from nodeflow.core.errors import InvalidDocument, MissingFile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    wire.add_document(parser)
+    wire.add_places(parser)
+    parser.add_argument("--strict", action="store_true", help="count warnings as errors")
+    parser.add_argument("--json", action="store_true", help="print the problems as a JSON array")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Prints the problems; 0 when there is none that would stop a run."""
+    place = wire.workplace(args)
+    try:
+        problems = place.check(wire.source(args), wire.values(args), targets=args.target)
+    except InvalidDocument as error:
+        problems = error.problems
+    if args.json:
+        print(json.dumps([problem_json(problem) for problem in problems], ensure_ascii=False))
+    else:
+        report_problems(problems, sys.stderr)
+    errors = [problem for problem in problems if problem.severity == "error" or args.strict]
+    if not errors:
+        if not args.json:
+            print(f"{args.file}: ok" + (f", {len(problems)} warnings" if problems else ""))
+        return 0
+    only_files = all(problem.code.startswith("file.") for problem in errors)
+    return exit_code((MissingFile if only_files else InvalidDocument)(errors))

@@ -1,0 +1,111 @@
+"""The ``nodeflow`` command: picks a subcommand, and turns what goes wrong into a message and an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final, NoReturn, Protocol, cast
+
+import nodeflow
+from nodeflow.cli.messages import exit_code, report
+from nodeflow.core.errors import NodeflowError
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "run a workflow",
+    "check": "say everything that is wrong with a workflow, without running it",
+    "explain": "say which nodes would run again, and why",
+    "nodes": "list the nodes there are, or show one",
+    "models": "list the folders of models, and the files in them",
+    "reproduce": "make a picture again from what is embedded in it, and compare",
+}
+"""Each is a module of this package, imported only when it is asked for."""
+
+INTERRUPTED: Final = 130
+
+
+class Command(Protocol):
+    """What the module of a subcommand provides."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options."""
+        ...
+
+    def execute(self, args: argparse.Namespace) -> int:
+        """Do it; returns the exit code."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: The words after ``nodeflow``; those of the process by default.
+
+    Returns:
+        The exit code: 0 ok, 2 usage, 3 document invalid, 4 model or file missing, 5 node failed, 6 out of memory,
+        7 pack failed, 130 interrupted; ``reproduce`` gives 1 for a picture that came out differently.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except SystemExit as stop:  # argparse ends this way, with 0 for --help and 2 for a mistake
+        return stop.code if isinstance(stop.code, int) else 2
+    except NodeflowError as error:
+        report(error, sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _discard_stdout()
+        return 0
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    parser = _parser()
+    if not words or words[0] not in COMMANDS:
+        parser.parse_args(words)
+        parser.print_help()
+        return 2
+    name = words[0]
+    command = cast(Command, import_module(f"nodeflow.cli.{name}"))
+    own = argparse.ArgumentParser(
+        prog=f"nodeflow {name}", description=f"{COMMANDS[name].capitalize()}.", allow_abbrev=False
+    )
+    command.add_arguments(own)
+    return command.execute(own.parse_args(words[1:]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
+    parser = _Parser(
+        prog="nodeflow",
+        usage="nodeflow [--version] COMMAND …",
+        description="A workflow engine for diffusion models.",
+        epilog=f"commands:\n{commands}\n\nnodeflow COMMAND --help tells more about one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"nodeflow {nodeflow.__version__}")
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest command when the first word is none."""
+
+    def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches
+
+        words = message.removeprefix("unrecognized arguments: ").split()
+        near = get_close_matches(words[0], COMMANDS, 1) if words else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        self.exit(2, f"nodeflow: {message}{hint}\n{self.format_usage()}")
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""``nodeflow models``: where models are looked for, and what is there, from the headers of the files alone."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from nodeflow.cli import wire
+from nodeflow.core.json import JsonValue
+from nodeflow.storage.headers import Header, HeaderFault, read_header
+from nodeflow.storage.models import ModelFile, ModelFolders, Root
+
+_SAFETENSORS = frozenset({".safetensors", ".sft"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    wire.add_places(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Prints roots and files."""
+    models = wire.workplace(args).models
+    if args.json:
+        print(json.dumps(_as_json(models), ensure_ascii=False))
+        return 0
+    for line in (*_roots(models), *_files(models)):
+        print(line)
+    return 0
+
+
+def _roots(models: ModelFolders) -> Iterator[str]:
+    yield "folders, first to last:"
+    for root in models.roots:
+        for place in _places(root):
+            yield f"  {place}  ({root.label}{'' if place.is_dir() else ', not there'})"
+
+
+def _files(models: ModelFolders) -> Iterator[str]:
+    for kind in models.kinds():
+        files = list(models.files(kind))
+        if files:
+            yield ""
+            yield f"{kind}:"
+        width = max((len(file.name) for file in files), default=0)
+        for file in files:
+            yield f"  {file.name:<{width}}  {_size(file.path):>9}  {_about(file)}  ({file.root.label})"
+
+
+def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:
+    files: list[JsonValue] = [
+        {
+            "kind": kind,
+            "name": file.name,
+            "path": str(file.path),
+            "bytes": file.path.stat().st_size,
+            "about": _about(file),
+        }
+        for kind in models.kinds()
+        for file in models.files(kind)
+    ]
+    roots: list[JsonValue] = [
+        {"source": root.label, "path": str(place), "exists": place.is_dir()}
+        for root in models.roots
+        for place in _places(root)
+    ]
+    return {"folders": roots, "files": files}
+
+
+def _places(root: Root) -> list[Path]:
+    spelled_out = dict.fromkeys(folder for folders in root.folders.values() for folder in folders)
+    return ([] if root.path is None else [root.path]) + list(spelled_out)
+
+
+def _about(file: ModelFile) -> str:
+    if file.path.suffix.lower() not in _SAFETENSORS:
+        return "not safetensors: cannot be used, because such files can run code; convert it"
+    try:
+        return _summary(read_header(file.path))
+    except HeaderFault as error:
+        return f"damaged: {error}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+
+
+def _summary(header: Header) -> str:
+    millions = header.parameters / 1e6
+    dtypes = ", ".join(sorted(header.dtypes))
+    return f"{millions:.1f} M parameters in {header.tensors} tensors, {dtypes}"
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

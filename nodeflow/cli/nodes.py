@@ -1,0 +1,98 @@
+"""``nodeflow nodes``: the nodes there are, or all about one of them."""
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from nodeflow.core.canonical import number_text
+from nodeflow.core.errors import PackFailed, UsageError
+from nodeflow.core.json import JsonValue
+from nodeflow.core.ranges import spell_range
+from nodeflow.core.registry import Registry
+from nodeflow.core.spec import Input, Spec
+from nodeflow.session.workplace import Workplace
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="type id of a node, such as KSampler")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Prints the list, or one page."""
+    registry = Workplace.at().registry
+    lines = _listing(registry) if args.name is None else _page(_spec(registry, args.name), registry)
+    for line in lines:
+        print(line)
+    if args.name is None:
+        for problem in registry.problems:
+            print(f"warning: {problem}", file=sys.stderr)
+    return 0
+
+
+def _spec(registry: Registry, name: str) -> Spec:
+    spec = registry.specs.get(name)
+    if spec is not None:
+        return spec
+    reason = registry.missing(name)
+    if reason is not None:
+        raise PackFailed(name.partition(".")[0], reason)
+    lowered = {id.lower(): id for id in registry.specs}
+    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, 3)]
+    hint = f"did you mean {' or '.join(near)}?" if near else "nodeflow nodes lists them all"
+    raise UsageError(f"there is no node {name!r}; {hint}")
+
+
+def _listing(registry: Registry) -> Iterator[str]:
+    specs = sorted(registry.specs.values(), key=lambda spec: (spec.category, spec.id))
+    width = max((len(spec.id) for spec in specs), default=0)
+    for category, members in groupby(specs, key=lambda spec: spec.category):
+        yield f"{category or 'other'}:"
+        for spec in members:
+            yield f"  {spec.id:<{width}}  {_first_line(spec.help)}".rstrip()
+
+
+def _page(spec: Spec, registry: Registry) -> Iterator[str]:
+    facts = (spec.id, f"version {spec.version}", spec.category or "other", f"pack {spec.pack or '-'}", spec.kind.value)
+    yield " · ".join(facts)
+    if spec.help:
+        yield ""
+        yield from spec.help.strip().splitlines()
+    yield from _table("inputs", [_input_row(item, registry) for item in spec.inputs])
+    yield from _table("outputs", [(item.name, str(item.type), item.help) for item in spec.outputs])
+
+
+def _table(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield ""
+    yield f"{title}:"
+    names, types = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
+    for name, type_, text in rows:
+        yield f"  {name:<{names}}  {type_:<{types}}  {text}".rstrip()
+
+
+def _input_row(item: Input, registry: Registry) -> tuple[str, str, str]:
+    choices: Sequence[JsonValue] | None = registry.choices(item.open_choices) if item.open_choices else item.choices
+    facts = [
+        "required" if item.required else f"default {_literal(item.default)}",
+        spell_range(item.range) if item.range is not None else "",
+        f"one of {', '.join(map(_literal, choices))}" if choices else "",
+        f"a file in {item.widget.folder}" if item.widget is not None and item.widget.folder else "",
+        "computed only when needed" if item.lazy else "",
+    ]
+    text = "; ".join(fact for fact in facts if fact)
+    return item.name, str(item.type), f"{text}. {item.help}" if item.help else text
+
+
+def _literal(value: JsonValue) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_text(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

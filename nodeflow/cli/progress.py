@@ -1,0 +1,107 @@
+"""Progress of a run on standard error: a bar per sampling step on a terminal, plain lines elsewhere."""
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from nodeflow.engine.events import Event, NodeFailedEvent, NodeFinished, Progress, Saved, Warned
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+
+class Display(Protocol):
+    """Something that shows events while a run goes on."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+
+def display(stream: TextIO) -> Display:
+    """Bars where ``stream`` is a terminal, else lines."""
+    return BarDisplay() if stream.isatty() else LineDisplay(stream)
+
+
+def text_of(event: Event) -> str | None:
+    """What is said about an event in one line, or None where a line would be noise."""
+    match event:
+        case Warned(node, message):
+            return f"warning: {node + ': ' if node else ''}{message}"
+        case Saved(node, path):
+            return f"{node}: wrote {path}"
+        case NodeFailedEvent(node, message):
+            return f"{node}: failed: {message}"
+        case _:
+            return None
+
+
+class LineDisplay:
+    """One line per thing worth knowing; steps are summed up when their node has finished."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._steps: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """Print the line of an event, if it has one."""
+        match event:
+            case Progress(node, step):
+                self._steps[node] = step
+            case NodeFinished(node, _, seconds) if steps := self._steps.pop(node, 0):
+                print(f"{node}: {steps} steps in {seconds:.1f} s", file=self._stream, flush=True)
+            case _:
+                if text := text_of(event):
+                    print(text, file=self._stream, flush=True)
+
+
+class BarDisplay:
+    """A bar for every node that reports steps."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bars = self._stack.enter_context(Bars(*columns, console=Console(file=sys.stderr)))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def show(self, event: Event) -> None:
+        """Move the node's bar, or print the event's line above the bars."""
+        assert self._bars is not None, "the display is entered first"
+        match event:
+            case Progress(node, step, total):
+                if node not in self._tasks:
+                    self._tasks[node] = self._bars.add_task(node, total=total)
+                self._bars.update(self._tasks[node], completed=step, total=total)
+            case NodeFinished(node) if (task := self._tasks.pop(node, None)) is not None:
+                self._bars.stop_task(task)
+            case _:
+                if text := text_of(event):
+                    self._bars.console.print(text, markup=False, highlight=False)

@@ -1,0 +1,103 @@
+"""Options that several commands share, and what they stand for."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from nodeflow.core.errors import MissingFile, Problem, UsageError
+from nodeflow.session.sources import Source, Value
+from nodeflow.session.workplace import Workplace
+
+_MAX_INPUTS = 16 * 2**20
+
+
+def add_document(parser: argparse.ArgumentParser) -> None:
+    """The workflow, and options that fill it in."""
+    parser.add_argument("file", metavar="FILE", help="workflow file, picture that carries one, shipped name, or - ")
+    add = parser.add_argument
+    add("--set", action="append", default=[], metavar="NODE.INPUT=VALUE", help="set an input of a node; repeatable")
+    add("--input", action="append", default=[], metavar="NAME=VALUE", help=_INPUT_HELP)
+    add("--inputs", metavar="FILE", help="JSON object of inputs by name")
+    add("--target", action="append", metavar="NODE", help="run only what this node needs; repeatable")
+
+
+_INPUT_HELP = (
+    "set an input that the workflow declares; NAME=@FILE takes the text, or for a file input the file itself, and "
+    "NAME=@@… a text that starts with @; repeatable"
+)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Options that say where models and inputs are."""
+    add = parser.add_argument
+    add("--models-dir", action="append", default=[], metavar="DIR", help="models in DIR/checkpoints/…; repeatable")
+    add("--input-dir", metavar="DIR", help="folder of the pictures that the workflow loads")
+
+
+def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
+    """Options that say what computes."""
+    parser.add_argument("--device", default=default, help="cpu, cuda:0, or auto: a GPU where there is one")
+    parser.add_argument("--dtype", choices=("auto", "fp32", "bf16"), default=default, help="precision of the networks")
+
+
+def source(args: argparse.Namespace) -> Source:
+    """The workflow that ``FILE`` names; ``-`` is standard input."""
+    name: str = args.file
+    return sys.stdin.buffer.read() if name == "-" else name
+
+
+def values(args: argparse.Namespace) -> Mapping[str, Value]:
+    """The values given by ``--inputs``, ``--input`` and ``--set``; a later kind wins over an earlier.
+
+    Raises:
+        UsageError: One of them is not written as it has to be.
+        MissingFile: The file of ``--inputs`` is not there.
+    """
+    given: dict[str, Value] = dict(_inputs_file(args.inputs)) if args.inputs else {}
+    for text in args.input:
+        name, value = _assignment("--input", text, "NAME=VALUE")
+        given[name] = _value(value)
+    for text in args.set:
+        name, value = _assignment("--set", text, "NODE.INPUT=VALUE")
+        if "." not in name:
+            raise UsageError(f"--set {text}: expected NODE.INPUT=VALUE; for an input of the workflow use --input")
+        given[name] = value
+    return given
+
+
+def workplace(args: argparse.Namespace) -> Workplace:
+    """What is installed, and the places that the options name."""
+    return Workplace.at(models_dirs=args.models_dir, input_dir=args.input_dir)
+
+
+def _assignment(option: str, text: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{option} {text}: expected {form}")
+    return name, value
+
+
+def _value(text: str) -> Value:
+    if text.startswith("@@"):
+        return text[1:]
+    return Path(text[1:]).expanduser() if text.startswith("@") else text
+
+
+def _inputs_file(name: str) -> Mapping[str, Value]:
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_INPUTS)
+    except OSError as error:
+        message = f"the file of --inputs cannot be read: {error.strerror or error}"
+        raise MissingFile([Problem("file.missing", message, found=name)]) from error
+    try:
+        loaded = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--inputs {name}: not JSON: {error}") from error
+    if not isinstance(loaded, dict):
+        raise UsageError(f'--inputs {name}: expected a JSON object such as {{"prompt": "a cat"}}')
+    return cast("dict[str, Value]", loaded)

@@ -1,0 +1,86 @@
+"""The user's files as documents see them: by name, contained, with digests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nodeflow.core.errors import MissingFile, Problem
+from nodeflow.core.spec import Input
+from nodeflow.engine.runtime import ResolvedFile
+from nodeflow.storage.digests import Digests
+from nodeflow.storage.inputs import InputFiles
+from nodeflow.storage.models import ModelFolders
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFiles:
+    """Model folders and input folders behind the one protocol that validation knows.
+
+    Attributes:
+        granted: Files that the caller named outright, wherever they are: by kind of model (None for a picture) and the
+            name under which the document has them.
+    """
+
+    models: ModelFolders
+    inputs: InputFiles
+    granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
+
+    def find(self, folder: str, name: str) -> Path | None:
+        """The model file called ``name`` in the folders of one kind."""
+        return self.granted.get((folder, name)) or self.models.find(folder, name)
+
+    def names(self, folder: str) -> Sequence[str]:
+        """The names that ``find`` would find."""
+        return self.models.names(folder)
+
+    def folder(self, folder: str) -> Path:
+        """Where a missing file of that kind is expected."""
+        return self.models.folder(folder)
+
+    def input(self, name: str) -> Path | None:
+        """The picture called ``name`` in the input folders."""
+        return self.granted.get((None, name)) or self.inputs.find(name)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigests:
+    """Finds the files of one run and keeps their digests for its record."""
+
+    files: SessionFiles
+    memo: Digests
+    _models: dict[str, str] = field(default_factory=dict[str, str])
+    _inputs: dict[str, str] = field(default_factory=dict[str, str])
+
+    def resolve(self, input: Input, value: str) -> ResolvedFile:
+        """The file that a literal names, with the sha256 of its bytes as fingerprint.
+
+        Raises:
+            MissingFile: It is gone, or cannot be read.
+        """
+        folder = input.widget.folder if input.widget is not None else None
+        path = self.files.find(folder, value) if folder is not None else self.files.input(value)
+        if path is None:
+            raise _missing(input, value, "there is no such file any more")
+        try:
+            digest = self.memo.sha256(path)
+        except OSError as error:
+            raise _missing(input, value, f"the file cannot be read: {error.strerror or error}") from error
+        if folder is not None:
+            self._models[f"{folder}/{value}"] = digest
+        else:
+            self._inputs[value] = digest
+        return ResolvedFile(str(path.absolute()), digest)
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """Digests of the model files met so far, by folder and name."""
+        return dict(sorted(self._models.items()))
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Digests of the input files met so far, by name."""
+        return dict(sorted(self._inputs.items()))
+
+
+def _missing(input: Input, value: str, message: str) -> MissingFile:
+    return MissingFile([Problem("file.gone", message, input=input.name, found=value)])

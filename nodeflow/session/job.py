@@ -1,0 +1,127 @@
+"""One run: the engine's part, and afterwards the files for results that no node saves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nodeflow.core.errors import NodeFailed, NodeflowError
+from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.diffusion.errors import DiffusionError
+from nodeflow.engine.cache import MemoryCache
+from nodeflow.engine.events import Event, Saved, Warned
+from nodeflow.engine.executor import Engine
+from nodeflow.engine.results import RunResult
+from nodeflow.engine.runtime import Cancel, DiskTier
+from nodeflow.session.results import NodeReport, Output, Result
+from nodeflow.session.services import RunServices
+from nodeflow.session.writing import files_of
+
+Emit = Callable[[Event], None]
+Place = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is carried out.
+
+    Attributes:
+        cache: Look up and remember results.
+        strict: A warning of a node is its failure.
+        write: Names of results to write where no node saves them; None for all.
+        previews: Somebody looks at previews.
+    """
+
+    cache: bool = True
+    strict: bool = False
+    write: frozenset[str] | None = None
+    previews: bool = False
+
+    def writes(self, name: str) -> bool:
+        """Whether a result is to be written."""
+        return self.write is None or name in self.write
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one run needs.
+
+    Attributes:
+        targets: What was asked for by name; None for all that the document declares.
+        document: What runs, for the result.
+    """
+
+    graph: ResolvedGraph
+    targets: Sequence[Place] | None
+    services: RunServices
+    memory: MemoryCache
+    disk: DiskTier | None
+    options: Options
+    document: bytes
+
+    def run(self, emit: Emit, cancel: Cancel) -> Result:
+        """Carries the run out; what fails is in the result."""
+        environment = self.services.environment_of_run
+        with Engine(self.services, self.memory, self.disk) as engine:
+            done = engine.run(
+                self.graph,
+                targets=self.targets,
+                device=environment.device,
+                dtype=environment.dtype,
+                use_cache=self.options.cache,
+                strict=self.options.strict,
+                previews=self.options.previews,
+                on_event=emit,
+                cancel=cancel,
+            )
+        outputs, failures = self._outputs(done, emit)
+        return Result(
+            outputs=outputs,
+            saved={node: tuple(Path(path) for path in paths) for node, paths in done.saved.items()},
+            shown=done.shown,
+            nodes={node: NodeReport(status.value, done.seconds.get(node, 0.0)) for node, status in done.status.items()},
+            warnings=tuple((warning.node, warning.message) for warning in done.warnings),
+            failures=(*done.failures, *failures),
+            cancelled=done.cancelled,
+            document=self.document,
+        )
+
+    def _outputs(self, done: RunResult, emit: Emit) -> tuple[Mapping[str, Output], Sequence[NodeFailed]]:
+        outputs: dict[str, Output] = {}
+        failures: list[NodeFailed] = []
+        for name, (index, output) in self._named().items():
+            node = self.graph.nodes[index]
+            declared = node.spec.output(output)
+            if declared is None or (node.id, output) not in done.values:
+                continue
+            value = done.values[node.id, output]
+            result = Output(name, str(declared.type), value, self._saved_by_nodes((index, output), done))
+            if not result.paths and not done.cancelled and self.options.writes(name):
+                try:
+                    result = replace(result, paths=self._write(name, node.id, value, emit))
+                except (NodeflowError, DiffusionError) as error:
+                    failures.append(NodeFailed(node.id, node.spec.id, str(error)))
+            outputs[name] = result
+        return outputs, failures
+
+    def _named(self) -> Mapping[str, Place]:
+        """The results of the run by name; outputs asked for that the interface does not name are ``node.output``."""
+        if self.targets is None:
+            return self.graph.outputs
+        names = {place: name for name, place in self.graph.outputs.items()}
+        chosen = (place for place in self.targets if place[1])
+        return {names.get(place, f"{self.graph.nodes[place[0]].id}.{place[1]}"): place for place in chosen}
+
+    def _saved_by_nodes(self, place: Place, done: RunResult) -> tuple[Path, ...]:
+        """Files of nodes that take this very output and write files."""
+        takers = (node for node in self.graph.nodes if any((w.source, w.output) == place for w in node.wires))
+        return tuple(Path(path) for node in takers for path in done.saved.get(node.id, ()))
+
+    def _write(self, name: str, node: str, value: object, emit: Emit) -> tuple[Path, ...]:
+        recorder, outputs = self.services.recorder, self.services.outputs
+        paths: list[Path] = []
+        for suffix, data in files_of(value, lambda item: recorder.chunks(node, item, name)):
+            paths.append(outputs.save(name, suffix, data))
+            emit(Saved(node, str(paths[-1])))
+        if not paths:
+            emit(Warned(node, f'the result "{name}" is of a type that cannot be written to a file'))
+        return tuple(paths)

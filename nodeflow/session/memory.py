@@ -1,0 +1,48 @@
+"""Telling a lack of memory from other errors, and giving back what frameworks keep."""
+
+import errno
+import gc
+import re
+import sys
+from collections.abc import Iterator
+
+_WORDS = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc|alloc_failed"
+    r"|unable to allocate|failed to allocate",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error``, or what it was raised from, says that memory ran out, on the host or on a device.
+
+    Libraries say so in different ways: MemoryError, ``torch.OutOfMemoryError``, a RuntimeError of an allocator, an
+    OSError of a memory map. torch is not imported for this.
+    """
+    return any(_is_lack(each) for each in _chain(error))
+
+
+def _is_lack(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    # safetensors and torch raise errors of their own that are no subclass of a common one.
+    return isinstance(error, Exception) and _WORDS.search(str(error)) is not None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def release_memory() -> None:
+    """Collects garbage, and gives a device's cached blocks back where torch is in use."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,145 @@
+"""What a run gives back: values by the names of the document's interface, and the files they are in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from nodeflow.core.errors import NodeFailed, UsageError
+from nodeflow.core.json import JsonValue
+from nodeflow.diffusion.types import Image, Latent, Mask
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image as Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One named result.
+
+    Attributes:
+        name: Name in the document's interface, or ``node.output`` for a target chosen at run time.
+        type: Name of the socket type.
+        value: What the node returned.
+        paths: Files it was written to, by the run or by a node that saves it.
+    """
+
+    name: str
+    type: str
+    value: object
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The first file.
+
+        Raises:
+            UsageError: It is in no file.
+        """
+        if not self.paths:
+            raise UsageError(f"{self.name}: this {self.type} was not written to a file")
+        return self.paths[0]
+
+    def pil(self) -> "Picture":
+        """The first picture, for Pillow.
+
+        Raises:
+            UsageError: It is not a picture.
+        """
+        return self.pictures()[0]
+
+    def pictures(self) -> "Sequence[Picture]":
+        """All pictures of the batch, for Pillow; their bytes are those of the files.
+
+        Raises:
+            UsageError: It is not a picture.
+        """
+        from PIL.Image import fromarray
+
+        from nodeflow.diffusion.images import to_uint8
+
+        images = [image_of(value) for value in self._values()]
+        if not images or not all(images):
+            raise UsageError(f"{self.name}: a picture was asked for, but this is of type {self.type}")
+        return [fromarray(pixels) for image in images if image is not None for pixels in to_uint8(image)]
+
+    def tensor(self) -> "torch.Tensor":
+        """The tensor inside: pixels of an Image, values of a Mask, samples of a Latent. Do not write into it.
+
+        Raises:
+            UsageError: There is none, or there are several.
+        """
+        match self.value:
+            case Image():
+                return self.value.pixels
+            case Mask():
+                return self.value.values
+            case Latent():
+                return self.value.samples
+            case _:
+                raise UsageError(f"{self.name}: a single tensor was asked for, but this is of type {self.type}")
+
+    def json(self) -> JsonValue:
+        """The value where it is a text, a number, a boolean, or a list of such; None for everything else."""
+        values = self._values()
+        if not all(value is None or isinstance(value, (str, int, float, bool)) for value in values):
+            return None
+        plain = cast("list[JsonValue]", list(values))
+        return plain if isinstance(self.value, (list, tuple)) else plain[0]
+
+    def _values(self) -> Sequence[object]:
+        return cast("Sequence[object]", self.value) if isinstance(self.value, (list, tuple)) else (self.value,)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """How one node ended: ``ran``, ``hit-memory``, ``hit-disk``, ``skipped``, ``failed``; and how long it took."""
+
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Mapping[str, Output]):
+    """Everything a run gave; a mapping of its outputs by name.
+
+    Attributes:
+        outputs: By interface name, as far as they were computed.
+        saved: Files written, by the id of the node that wrote them.
+        shown: What nodes showed, by node id.
+        nodes: Status and time of every node.
+        warnings: Pairs of node id and message.
+        failures: What failed; empty when all went well.
+        cancelled: The run was stopped before its end.
+        document: The bytes that ran, inputs filled in.
+    """
+
+    outputs: Mapping[str, Output]
+    saved: Mapping[str, Sequence[Path]] = field(default_factory=dict[str, Sequence[Path]])
+    shown: Mapping[str, Sequence[object]] = field(default_factory=dict[str, Sequence[object]])
+    nodes: Mapping[str, NodeReport] = field(default_factory=dict[str, NodeReport])
+    warnings: tuple[tuple[str, str], ...] = ()
+    failures: tuple[NodeFailed, ...] = ()
+    cancelled: bool = False
+    document: bytes = b""
+
+    def __getitem__(self, name: str) -> Output:
+        return self.outputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+
+def image_of(value: object) -> Image | None:
+    """A picture of a value: an Image itself, a Mask in grey, None for anything else."""
+    match value:
+        case Image():
+            return value
+        case Mask():
+            return Image(value.values.unsqueeze(-1).expand(-1, -1, -1, 3))
+        case _:
+            return None

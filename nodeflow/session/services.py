@@ -1,0 +1,73 @@
+"""What the engine needs from outside, put together for one run."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from nodeflow.core.codedigest import code_digest
+from nodeflow.core.registry import Registry
+from nodeflow.core.spec import Input, Spec
+from nodeflow.core.types import Codec
+from nodeflow.engine.runtime import Expansion, ResolvedFile
+from nodeflow.session.environment import Environment
+from nodeflow.session.expansion import expand
+from nodeflow.session.files import FileDigests
+from nodeflow.session.memory import is_out_of_memory, release_memory
+from nodeflow.session.record import Recorder
+from nodeflow.storage.home import Home
+from nodeflow.storage.outputs import Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """Implements ``nodeflow.engine.runtime.Services``."""
+
+    registry: Registry
+    environment_of_run: Environment
+    files: FileDigests
+    outputs: Outputs
+    recorder: Recorder
+    home: Home
+
+    def implementation(self, spec: Spec) -> Callable[..., object]:
+        """The function that computes ``spec``."""
+        return self.registry.implementation(spec)
+
+    def resolve_file(self, input: Input, value: str) -> ResolvedFile:
+        """The file that a literal names."""
+        return self.files.resolve(input, value)
+
+    def code_digest(self, spec: Spec) -> str:
+        """Digest of the code that computes ``spec``."""
+        return code_digest(self.registry, spec, self.home.root)
+
+    def environment(self, device: str, dtype: str) -> str:
+        """What of the machine changes results."""
+        return self.environment_of_run.key
+
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+        """Let an expander record its graph."""
+        return expand(self.registry, self.files.files, spec, values, linked)
+
+    def codec(self, type_name: str) -> Codec | None:
+        """How values of a socket type are kept on disk."""
+        return self.registry.codec(type_name)
+
+    def extensions(self, table: str) -> Mapping[str, object]:
+        """What packs have added to an open table."""
+        return self.registry.extensions(table)
+
+    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+        """Write a new file into the output folder."""
+        return str(self.outputs.save(prefix, suffix, data))
+
+    def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
+        """Text chunks to embed into a file."""
+        return self.recorder.chunks(node_id, item)
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Whether memory was exhausted."""
+        return is_out_of_memory(error)
+
+    def release_memory(self) -> None:
+        """Give back what allocators hold."""
+        release_memory()

@@ -1,0 +1,214 @@
+"""A session: models and results stay warm between runs, and every run gives typed results."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+from nodeflow.core.errors import InvalidDocument, Problem, UsageError
+from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.workflow import Document
+from nodeflow.engine.cache import MemoryCache
+from nodeflow.engine.events import Event
+from nodeflow.engine.explain import NodeExplanation, explain
+from nodeflow.engine.runtime import Cancel
+from nodeflow.session.environment import DTYPES, Environment, choose_device
+from nodeflow.session.files import FileDigests
+from nodeflow.session.job import Job, Options
+from nodeflow.session.record import Recorder
+from nodeflow.session.results import Result
+from nodeflow.session.running import Running
+from nodeflow.session.services import RunServices
+from nodeflow.session.sources import Source, Value
+from nodeflow.session.workplace import Prepared, Workplace
+from nodeflow.storage.digests import Digests
+from nodeflow.storage.outputs import Outputs
+from nodeflow.storage.results import DiskResults
+
+
+class Session:
+    """Runs documents and graphs in this process.
+
+    Args:
+        home: Folder of settings, packs, models and caches; ``$NODEFLOW_HOME`` or ``~/.nodeflow`` by default.
+        models_dirs: Further folders of models, searched first, each laid out as ``DIR/checkpoints/…``.
+        input_dir: Folder of pictures that documents load by name, searched first.
+        output_dir: Where files are written; made when the first one is.
+        device: ``cpu``, ``cuda:0``, or ``auto`` for a GPU where there is one.
+        dtype: ``fp32``, ``bf16``, or ``auto``.
+        cache: Remember results, in memory and on disk; models are kept in memory only.
+        metadata: Embed the document and a record of the run into pictures.
+
+    Attributes:
+        workplace: What is installed and where the user's things are.
+
+    Raises:
+        UsageError: The device, the precision or a setting in ``config.toml`` makes no sense.
+    """
+
+    def __init__(
+        self,
+        home: Path | str | None = None,
+        *,
+        models_dirs: Iterable[Path | str] = (),
+        input_dir: Path | str | None = None,
+        output_dir: Path | str = "output",
+        device: str = "auto",
+        dtype: str = "auto",
+        cache: bool = True,
+        metadata: bool = True,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise UsageError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+        self.workplace = Workplace.at(home, models_dirs=models_dirs, input_dir=input_dir)
+        self.outputs = Outputs(Path(output_dir))
+        self._device = device
+        self._dtype = dtype
+        self._cache = cache
+        self._metadata = metadata
+        self._memory = MemoryCache(self.workplace.config.memory)
+        self._turn = Lock()
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The device, the precision and the libraries."""
+        return Environment(choose_device(self._device), self._dtype)
+
+    def document(self, source: Source) -> Document:
+        """Reads a document: a file, a picture that carries one, JSON bytes, a shipped workflow's name, a graph.
+
+        Raises:
+            MissingFile: There is no such file or workflow.
+            InvalidDocument: It is no document.
+        """
+        return self.workplace.document(source)
+
+    def check(self, source: Source, inputs: Mapping[str, Value] | None = None) -> tuple[Problem, ...]:
+        """Everything that is wrong with a document, found without running any node."""
+        return self.workplace.check(source, inputs)
+
+    def start(
+        self,
+        source: Source,
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        targets: Sequence[str] | None = None,
+        strict: bool = False,
+        write: Iterable[str] | None = None,
+        previews: bool = False,
+    ) -> Running:
+        """Starts a run in a thread and returns an iterator of its events; ``result()`` of it waits for the end.
+
+        Args:
+            source: What to run; see ``document``.
+            inputs: Values by name of the document's interface or by ``node.input``. Texts are read by the declared
+                type; a Path gives a text input that file's text and a file input that very file.
+            targets: Node ids, ``node.output`` or interface outputs to run up to; everything by default.
+            strict: A warning of a node is its failure, and one about the document forbids the run.
+            write: Names of results to write into the output folder where no node saves them; all by default.
+            previews: Let nodes make previews of their steps, which come with the events.
+
+        Raises:
+            InvalidDocument: With every problem of the document.
+            MissingFile: It needs files that are not here.
+            UsageError: The output folder cannot be written to.
+        """
+        prepared = self.workplace.prepare(source, inputs, targets)
+        problems = prepared.resolution.problems
+        graph = prepared.resolution.require()
+        if strict and problems:
+            raise InvalidDocument(problems)
+        self.outputs.check()
+        job = Job(
+            graph,
+            None if targets is None else prepared.resolution.targets,
+            self._services(prepared, graph),
+            self._memory,
+            self._disk if self._cache else None,
+            Options(self._cache, strict, None if write is None else frozenset(write), previews),
+            prepared.document.dumps(),
+        )
+        return Running(lambda emit, cancel: self._in_turn(job, emit, cancel), problems)
+
+    def run(
+        self,
+        source: Source,
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        targets: Sequence[str] | None = None,
+        strict: bool = False,
+        write: Iterable[str] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Result:
+        """Runs to the end; see ``start`` for the arguments. Ctrl-C stops the run within one step.
+
+        Raises:
+            NodeFailed: A node failed; when several did, the others are notes of the first.
+        """
+        running = self.start(source, inputs, targets=targets, strict=strict, write=write)
+        try:
+            for event in running:
+                if on_event is not None:
+                    on_event(event)
+        except BaseException:
+            running.cancel()
+            raise
+        return running.result()
+
+    def explain(
+        self, source: Source, inputs: Mapping[str, Value] | None = None, *, targets: Sequence[str] | None = None
+    ) -> tuple[NodeExplanation, ...]:
+        """For every node: whether it would run or is remembered, and what changed since it last ran."""
+        prepared = self.workplace.prepare(source, inputs, targets)
+        graph = prepared.resolution.require()
+        return explain(
+            graph,
+            self._services(prepared, graph),
+            self._memory,
+            self._disk,
+            device=self.environment.device,
+            dtype=self.environment.dtype,
+            targets=None if targets is None else prepared.resolution.targets,
+        )
+
+    def close(self) -> None:
+        """Lets go of everything that was kept in memory."""
+        self._memory.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @cached_property
+    def _disk(self) -> DiskResults:
+        return DiskResults(self.workplace.home.results, self.workplace.config.disk)
+
+    def _services(self, prepared: Prepared, graph: ResolvedGraph) -> RunServices:
+        home, registry = self.workplace.home, self.workplace.registry
+        files = FileDigests(prepared.files, Digests(home.digests))
+        text = prepared.document.dumps().decode("utf-8")
+        recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
+        return RunServices(registry, self.environment, files, self.outputs, recorder, home)
+
+    def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
+        """Runs of one session take turns: they share its device and its memory."""
+        with self._turn:
+            return job.run(emit, cancel)
+
+
+def run(
+    source: Source,
+    inputs: Mapping[str, Value] | None = None,
+    *,
+    targets: Sequence[str] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    output_dir: Path | str = "output",
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Result:
+    """Runs one document or graph in a session of its own; see ``Session`` for the arguments and what is raised."""
+    with Session(output_dir=output_dir, device=device, dtype=dtype) as session:
+        return session.run(source, inputs, targets=targets, on_event=on_event)

@@ -1,0 +1,139 @@
+"""What a session takes as a document, and as values for its inputs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from nodeflow.core.errors import MissingFile, Problem, UsageError
+from nodeflow.core.graph import Graph
+from nodeflow.core.json import JsonValue
+from nodeflow.core.registry import Registry
+from nodeflow.core.spec import Input
+from nodeflow.core.workflow import Document, parse_document
+from nodeflow.storage.documents import open_document
+
+Source: TypeAlias = "Document | Graph | Path | str | bytes"
+"""A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON."""
+Value: TypeAlias = "JsonValue | Path"
+"""A value for an input; a Path gives a text input the text of that file, and a file input that very file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A document, and the folder in which its input files are looked for first."""
+
+    document: Document
+    folder: Path | None = None
+
+
+def load(source: Source, registry: Registry, shipped: Mapping[str, Path]) -> Loaded:
+    """Reads a document from wherever it is.
+
+    Raises:
+        MissingFile: There is no such file or shipped workflow.
+        InvalidDocument: It is no document.
+    """
+    match source:
+        case Document():
+            return Loaded(source)
+        case Graph():
+            _register(source, registry)
+            return Loaded(source.document())
+        case bytes():
+            return Loaded(parse_document(source))
+        case str() | Path():
+            found = open_document(str(source), shipped)
+            return Loaded(parse_document(found.data), found.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Values ready for a document: plain JSON, and the files that were named outright."""
+
+    values: Mapping[str, JsonValue]
+    granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
+
+
+def settings(document: Document, values: Mapping[str, Value], registry: Registry) -> Settings:
+    """Replaces every Path by what the input it is for needs.
+
+    Raises:
+        MissingFile: There is no such file.
+        UsageError: A text input was given a file that is not UTF-8.
+    """
+    plain: dict[str, JsonValue] = {}
+    granted: dict[tuple[str | None, str], Path] = {}
+    for name, value in values.items():
+        if not isinstance(value, Path):
+            plain[name] = value
+            continue
+        if not value.is_file():
+            raise MissingFile([Problem("file.missing", f"the file for {name} is not there", found=str(value))])
+        kinds = [_file_kind(input) for input in inputs_of(document, name, registry)]
+        if kinds and all(kinds):
+            plain[name] = value.name
+            granted.update({(kind.folder, value.name): value.absolute() for kind in kinds if kind is not None})
+        else:
+            plain[name] = _text(name, value)
+    return Settings(plain, granted)
+
+
+def inputs_of(document: Document, name: str, registry: Registry) -> Sequence[Input]:
+    """The inputs that an interface input, or ``node.input``, stands for; unknown ones are left out."""
+    declared = document.interface.inputs.get(name)
+    sockets = declared.to if declared is not None else [name]
+    return [input for socket in sockets if (input := _input(document, socket, registry)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _FileKind:
+    folder: str | None
+
+
+def _file_kind(input: Input) -> _FileKind | None:
+    match input.widget:
+        case None:
+            return None
+        case widget if widget.kind in ("model_file", "image_file"):
+            return _FileKind(widget.folder)
+        case _:
+            return None
+
+
+def _input(document: Document, socket: str, registry: Registry) -> Input | None:
+    node, _, name = socket.partition(".")
+    known = document.nodes.get(node)
+    spec = registry.specs.get(known.type) if known is not None else None
+    return spec.input(name) if spec is not None else None
+
+
+def _text(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: {path} is not a text in UTF-8; only file inputs take other files") from error
+    except OSError as error:
+        raise UsageError(f"{name}: {path} cannot be read: {error.strerror or error}") from error
+
+
+def _register(graph: Graph, registry: Registry) -> None:
+    """Makes the graph's own functions known where no pack has them."""
+    for function, spec in graph.functions.items():
+        registry.add_node(function, spec)
+
+
+def pack_folders(registry: Registry) -> Iterable[tuple[str, Path]]:
+    """Name and folder of every pack that has one."""
+    return [(name, root) for name, root in registry.roots.items() if root.is_dir()]
+
+
+def workflow_folders(folders: Iterable[tuple[str, Path]]) -> Sequence[Path]:
+    """Where packs keep workflows: ``workflows`` in the pack, and beside the sources where those are run in place."""
+    found: list[Path] = []
+    for _, folder in folders:
+        found.append(folder / "workflows")
+        checkout = folder.parent.parent
+        if folder.parent.name == "nodes" and (checkout / "pyproject.toml").is_file():
+            found.append(checkout / "workflows")
+    return found

@@ -1,0 +1,111 @@
+"""Nodes that count, sleep, print, fail and write, so that every ending of a run can be brought about."""
+
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from nodeflow.api import Field, Graph, ImageFile, InputError, Lazy, ModelFile, Ref, Run, Seed, expander, node, quiet
+
+T = TypeVar("T")
+
+
+def counting(steps: int, seconds: float) -> Iterator[int]:
+    """A sampler that only waits."""
+    for step in range(steps):
+        time.sleep(seconds)
+        yield step
+
+
+@node("shelltest.Count")
+def count(
+    steps: Annotated[int, Field(ge=1, le=1000)] = 3,
+    seconds: Annotated[float, Field(ge=0)] = 0.0,
+    seed: Seed = 0,
+    *,
+    run: Run = quiet,
+) -> int:
+    """Count steps, slowly.
+
+    Args:
+        steps: How many.
+    """
+    total = seed
+    for step in run.track(counting(steps, seconds), total=steps):
+        total += step
+    return total
+
+
+@node("shelltest.Join")
+def join(text: str, number: int = 0) -> str:
+    """Put a text and a number together."""
+    return f"{text} {number}"
+
+
+@node("shelltest.Write")
+def write(text: str, prefix: str = "note", *, run: Run = quiet) -> None:
+    """Write a text file."""
+    run.save(prefix, "txt", text.encode())
+
+
+@node("shelltest.Noisy")
+def noisy(text: str = "x") -> str:
+    """Print to standard output in every way there is."""
+    print("noise from print")
+    os.system("echo noise from a child process")  # noqa: S605, S607
+    ctypes.CDLL(None).puts(b"noise from C")
+    ctypes.CDLL(None).fflush(None)
+    return text
+
+
+@node("shelltest.Broken")
+def broken(text: str = "x") -> str:
+    """Fail by a fault of its own."""
+    return text[99]
+
+
+@node("shelltest.Picky")
+def picky(width: int = 7) -> int:
+    """Fail by a fault of its user."""
+    raise InputError("width", "must be a multiple of 8; try 8")
+
+
+@node("shelltest.Warner")
+def warner(text: str = "x", *, run: Run = quiet) -> str:
+    """Warn."""
+    run.warn("the prompt was cut")
+    return text
+
+
+@node("shelltest.Hungry")
+def hungry(megabytes: int = 1, *, run: Run = quiet) -> int:
+    """Take memory."""
+    return len(bytearray(megabytes * 2**20))
+
+
+@node("shelltest.Length")
+def length(file: Annotated[Path, ModelFile("checkpoints")]) -> int:
+    """Say how long a model file is."""
+    return len(file.read_bytes())
+
+
+@node("shelltest.Look")
+def look(file: Annotated[Path, ImageFile()]) -> int:
+    """Say how long an input file is."""
+    return len(file.read_bytes())
+
+
+@node("shelltest.Choose")
+async def choose(first: bool, yes: Lazy[T], no: Lazy[T]) -> T:
+    """Hand on one of two."""
+    return await (yes if first else no)
+
+
+@expander("shelltest.Times")
+def times(graph: Graph, text: Ref[str], turns: int = 2) -> Ref[str]:
+    """Join several times."""
+    for turn in range(turns):
+        text = graph(join)(text, turn)
+    return text

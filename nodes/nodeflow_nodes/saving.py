@@ -54,11 +54,6 @@ def save_latent(latent: Latent, filename_prefix: FilePrefix = "latents/nodeflow"
         latent: What to save, all items in one file.
         filename_prefix: Start of the file name; `a/b` writes into the folder `a`.
     """
-    import torch
-    from safetensors.torch import save
+    from nodeflow.diffusion.latent_files import write_latent
 
-    tensors = {
-        "latent_tensor": latent.samples.detach().cpu().contiguous(),
-        "latent_format_version_0": torch.empty(0),  # says that the samples are not scaled
-    }
-    run.save(filename_prefix, "latent", save(tensors, dict(run.provenance())))
+    run.save(filename_prefix, "latent", write_latent(latent, run.provenance()))

@@ -1,0 +1,61 @@
+"""The shipped workflows as documents: complete, canonical, and readable when they are opened."""
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from nodeflow import Session
+from nodeflow.core.workflow import Document, parse_document
+
+FOLDER = Path(__file__).resolve().parents[2] / "workflows"
+PATHS = sorted(FOLDER.glob("*.json"))
+WIDTH, HEIGHT = 240, 160
+"""What a node takes at least on the editor's canvas."""
+
+
+def document_of(path: Path) -> Document:
+    return parse_document(path.read_bytes())
+
+
+def test_these_are_shipped() -> None:
+    names = [path.stem for path in PATHS]
+    assert names == ["batch_grid", "hires_fix", "img2img", "steps_grid", "switch_and_loop", "txt2img"]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_workflow_is_valid(path: Path, session: Session) -> None:
+    assert session.check(path) == ()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_saving_a_workflow_changes_nothing(path: Path) -> None:
+    assert document_of(path).dumps() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_input_is_written_out(path: Path, session: Session) -> None:
+    for id, node in document_of(path).nodes.items():
+        assert set(node.inputs) == session.registry.spec(node.type).input_names, id
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_node_has_a_place_of_its_own(path: Path) -> None:
+    document = document_of(path)
+    places = {id: (place["x"], place["y"]) for id, place in document.ui["nodes"].items()}
+    assert places.keys() == document.nodes.keys()
+    for (one, (x, y)), (other, (x2, y2)) in combinations(places.items(), 2):
+        assert abs(x - x2) >= WIDTH or abs(y - y2) >= HEIGHT, f"{one} lies on {other}"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_workflow_says_what_it_does_and_gives_a_picture(path: Path) -> None:
+    document = document_of(path)
+    assert document.meta["title"]
+    assert document.meta["about"]
+    assert "picture" in document.interface.outputs
+    assert {"prompt", "negative", "seed"} <= document.interface.inputs.keys()
+
+
+def test_txt2img_declares_its_four_inputs() -> None:
+    assert [*document_of(FOLDER / "txt2img.json").interface.inputs] == ["prompt", "negative", "seed", "steps"]

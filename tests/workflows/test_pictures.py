@@ -1,0 +1,81 @@
+"""Each shipped workflow runs on the embedded checkpoint, and the written picture shows what the prompt says."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nodeflow import Session
+from nodeflow.diffusion.training.recognise import Recogniser
+
+FOLDER = Path(__file__).resolve().parents[2] / "workflows"
+CAPTION = 18
+"""Pixels of a label below a picture of 128; see `nodeflow.diffusion.captions`."""
+
+
+def written(session: Session, name: str, **inputs: object) -> Image.Image:
+    """Runs a workflow and opens the file it wrote."""
+    result = session.run(FOLDER / f"{name}.json", inputs)  # type: ignore[arg-type]
+    with Image.open(result["picture"].path) as picture:
+        picture.load()
+    return picture
+
+
+def shown(recogniser: Recogniser, picture: Image.Image) -> tuple[tuple[str, ...], str]:
+    finding = recogniser.recognise(picture)
+    return finding.things, finding.background
+
+
+def test_txt2img_shows_its_prompt(session: Session, recogniser: Recogniser) -> None:
+    picture = written(session, "txt2img")
+    assert picture.size == (128, 128)
+    assert shown(recogniser, picture) == (("cat",), "blue")
+
+
+def test_txt2img_shows_another_prompt(session: Session, recogniser: Recogniser) -> None:
+    picture = written(session, "txt2img", prompt="a rocket on a purple background", seed=3, steps=20)
+    assert shown(recogniser, picture) == (("rocket",), "purple")
+
+
+def test_img2img_turns_the_drawing_into_what_the_prompt_says(session: Session, recogniser: Recogniser) -> None:
+    assert shown(recogniser, written(session, "img2img")) == (("star",), "blue")
+
+
+def test_hires_fix_gives_a_larger_picture_of_its_prompt(session: Session, recogniser: Recogniser) -> None:
+    picture = written(session, "hires_fix")
+    assert picture.size == (192, 192)
+    assert shown(recogniser, picture) == (("fox",), "yellow")
+
+
+def test_batch_grid_shows_nine_different_pictures_of_its_prompt(session: Session, recogniser: Recogniser) -> None:
+    sheet = written(session, "batch_grid")
+    side, gap = 128, 4
+    places = [(column * (side + gap), row * (side + gap)) for row in range(3) for column in range(3)]
+    cells = [sheet.crop((x, y, x + side, y + side)) for x, y in places]
+    assert len({cell.tobytes() for cell in cells}) == 9
+    good = [cell for cell in cells if shown(recogniser, cell) == (("panda",), "pink")]
+    assert len(good) >= 8
+
+
+def test_steps_grid_shows_noise_becoming_a_picture(session: Session, recogniser: Recogniser) -> None:
+    sheet = written(session, "steps_grid")
+    side, gap = 128, 4
+    assert sheet.size == (4 * side + 3 * gap, 2 * (side + CAPTION) + gap)
+    first = sheet.crop((0, 0, side, side))
+    last = sheet.crop((sheet.width - side, side + CAPTION + gap, sheet.width, side + CAPTION + gap + side))
+    assert shown(recogniser, first)[0] != ("rocket",)
+    assert shown(recogniser, last) == (("rocket",), "black")
+
+
+@pytest.mark.parametrize(("wide", "size"), [(False, (128, 128)), (True, (192, 128))])
+def test_switch_and_loop_takes_one_branch_and_refines(
+    wide: bool, size: tuple[int, int], session: Session, recogniser: Recogniser
+) -> None:
+    result = session.run(FOLDER / "switch_and_loop.json", {"wide": wide})
+    with Image.open(result["picture"].path) as picture:
+        assert picture.size == size
+        if not wide:
+            assert shown(recogniser, picture) == (("robot",), "green")
+    taken, other = ("landscape", "square") if wide else ("square", "landscape")
+    assert result.nodes[taken].status == "ran"
+    assert other not in result.nodes or result.nodes[other].status == "skipped"

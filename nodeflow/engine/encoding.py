@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
 from nodeflow.core.json import JsonValue
+from nodeflow.core.stored import Stored
 from nodeflow.core.types import Codec, Encoded
 from nodeflow.engine.cache import Entry
-from nodeflow.engine.runtime import Stored
 
 Codecs: TypeAlias = Callable[[str], Codec | None]
 

@@ -70,7 +70,7 @@ class Execution:
     def run(self, targets: Sequence[tuple[int, str]] | None) -> RunResult:
         """Compute what is wanted; see ``Engine.run``."""
         started = perf_counter()
-        wanted = self._wanted(targets)
+        wanted = self.plan.wanted(self.graph, targets)
         unsubscribe = self.context.cancel.subscribe(partial(self._inbox.put, _nothing))
         try:
             self._start_run(wanted)
@@ -136,20 +136,6 @@ class Execution:
             self._answer(call, promise)
 
     # Beginning and end.
-
-    def _wanted(self, targets: Sequence[Place] | None) -> list[Place]:
-        if targets is not None:
-            return [*targets]
-        plan = self.plan
-        plan.with_roots = True
-        plan.roots += [index for index, type in enumerate(plan.types) if type.root]
-        wanted = [*self.graph.outputs.values(), *((index, "") for index in plan.roots)]
-        return wanted or self._loose_ends()
-
-    def _loose_ends(self) -> list[Place]:
-        taken = {(wire.source, wire.output) for node in self.graph.nodes for wire in node.wires}
-        every = ((index, output.name) for index, node in enumerate(self.graph.nodes) for output in node.spec.outputs)
-        return [place for place in every if place not in taken]
 
     def _start_run(self, wanted: Sequence[Place]) -> None:
         plan = self.plan

@@ -195,6 +195,14 @@ class Plan:
 
     # Needs, backwards.
 
+    def wanted(self, graph: ResolvedGraph, targets: Sequence[Place] | None) -> list[Place]:
+        """What a run for ``targets`` has to compute; see ``Engine.run``."""
+        if targets is not None:
+            return [*targets]
+        self.with_roots = True
+        self.roots += [index for index, type in enumerate(self.types) if type.root]
+        return [*graph.outputs.values(), *((index, "") for index in self.roots)] or _loose_ends(graph)
+
     def want(self, index: int) -> None:
         """Make sure that the outputs of a node will be there."""
         stack = [index]
@@ -459,6 +467,12 @@ class Plan:
     def make_ready(self, index: int) -> None:
         """All inputs of a node are there."""
         (self.ready if self.types[index].on_device else self.elsewhere).append(index)
+
+
+def _loose_ends(graph: ResolvedGraph) -> list[Place]:
+    taken = {(wire.source, wire.output) for node in graph.nodes for wire in node.wires}
+    every = ((index, output.name) for index, node in enumerate(graph.nodes) for output in node.spec.outputs)
+    return [place for place in every if place not in taken]
 
 
 def _json(constant: Constant) -> JsonValue:

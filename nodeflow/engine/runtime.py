@@ -6,7 +6,8 @@ from typing import Protocol
 
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Input, Spec
-from nodeflow.core.types import Codec, Encoded
+from nodeflow.core.stored import Stored
+from nodeflow.core.types import Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +98,6 @@ class Services(Protocol):
     def release_memory(self) -> None:
         """Give back what allocators hold without using it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The outputs of one node on their way to the disk or back.
-
-    Attributes:
-        type: Type id of the node, for people who look into a file.
-        seconds: What computing the node took.
-        total: What recomputing it would take with everything above it that is in no file.
-        content: The encoded outputs.
-    """
-
-    type: str
-    seconds: float
-    total: float
-    content: Encoded
 
 
 class DiskTier(Protocol):

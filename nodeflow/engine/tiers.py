@@ -1,9 +1,10 @@
 """Memory and disk as one place to look a result up and to keep it."""
 
+from nodeflow.core.stored import Stored
 from nodeflow.engine.cache import Entry, MemoryCache
 from nodeflow.engine.encoding import Codecs, NotStorable, decode_entry, encode_entry
 from nodeflow.engine.events import Status
-from nodeflow.engine.runtime import DiskTier, Stored
+from nodeflow.engine.runtime import DiskTier
 from nodeflow.engine.sizes import total_size
 
 WRITE_SECONDS = 0.003

@@ -1,14 +1,17 @@
 """Builds resolved graphs out of plain functions, and the services an engine needs to run them."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from nodeflow.core.canonical import record_bytes
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
 from nodeflow.core.spec import Form, Input, Kind, Lane, Output, Spec, Widget
-from nodeflow.core.types import Codec, Type
+from nodeflow.core.types import Codec, Encoded, Type
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
 from nodeflow.engine.executor import Engine
@@ -41,8 +44,7 @@ class Drawing:
         literals = {item.name: item.default for item in spec.inputs if item.name not in links and not item.required}
         literals |= {name: value for name, value in inputs.items() if name not in links}
         wires = tuple(
-            Wire(name, self.index[link.node], link.output, (depths or {}).get(name, 0))
-            for name, link in links.items()
+            Wire(name, self.index[link.node], link.output, (depths or {}).get(name, 0)) for name, link in links.items()
         )
         self.index[id] = len(self.nodes)
         self.nodes.append(ResolvedNode(id, spec, literals, record_bytes(literals), wires, depth))
@@ -70,6 +72,7 @@ class Bench:
     environment_text: str = "machine"
     written: list[tuple[str, str, bytes]] = field(default_factory=list)
     released: int = 0
+    sheet: type["Sheet"] | None = None
     expansions: dict[str, Callable[..., Expansion]] = field(default_factory=dict)
 
     def node(
@@ -159,8 +162,55 @@ class Bench:
     def engine(self, budget: int = 1 << 30, disk: DiskTier | None = None) -> Engine:
         return Engine(self, MemoryCache(budget), disk)
 
+    def draw(self) -> Drawing:
+        """An empty graph."""
+        return Drawing()
 
-def run_events(engine: Engine, graph: ResolvedGraph, **options: Any) -> tuple[RunResult, list[Event]]:
-    """Run and collect everything the listener is told."""
-    events: list[Event] = []
-    return engine.run(graph, on_event=events.append, **options), events
+    def run(self, drawing: Drawing | ResolvedGraph, engine: Engine | None = None, **options: Any) -> RunResult:
+        """Run in a new engine, unless one is given."""
+        graph = drawing.graph() if isinstance(drawing, Drawing) else drawing
+        if engine is not None:
+            return engine.run(graph, **options)
+        with self.engine() as fresh:
+            return fresh.run(graph, **options)
+
+    def listen(self, drawing: Drawing, engine: Engine | None = None, **options: Any) -> tuple[RunResult, list[Event]]:
+        """Run and collect everything the listener is told."""
+        events: list[Event] = []
+        return self.run(drawing, engine, on_event=events.append, **options), events
+
+    def counts(self) -> dict[str, int]:
+        """How often each node was called since this was last asked."""
+        calls, self.calls = Counter(self.calls), []
+        return dict(calls)
+
+
+class Sheet:
+    """A large value with a codec, as packs have them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+
+class SheetCodec:
+    """Keeps a ``Sheet`` as one blob."""
+
+    def encode(self, value: Sheet, /) -> Encoded:
+        return Encoded({"length": len(value.data)}, [value.data])
+
+    def decode(self, encoded: Encoded, /) -> Sheet:
+        (blob,) = encoded.blobs
+        if encoded.header != {"length": len(blob)}:
+            raise ValueError("another length")
+        return Sheet(bytes(blob))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    found = Bench(codecs={"Sheet": SheetCodec()})
+    found.sheet = Sheet
+    return found

@@ -1,0 +1,267 @@
+"""Why each node would run again: which input, file, code or parent changed since it last ran."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.spec import Kind, Spec
+from nodeflow.engine.cache import MemoryCache
+from nodeflow.engine.encoding import decode_entry
+from nodeflow.engine.expansion import splice
+from nodeflow.engine.failures import failure_of
+from nodeflow.engine.keys import KeyRecord, read_record
+from nodeflow.engine.nodetypes import NodeType
+from nodeflow.engine.plan import DONE, IDLE, LOST, PLANNED, Outputs, Place, Plan
+from nodeflow.engine.runtime import Constant, DiskTier, Services
+
+_SHOWN_LENGTH = 60
+
+
+class State(StrEnum):
+    """What would become of a node if the graph ran now."""
+
+    HIT_MEMORY = "hit-memory"
+    HIT_DISK = "hit-disk"
+    RUN = "run"
+    SKIPPED = "skipped"
+    """Not needed: what hangs below it is remembered."""
+    UNKNOWN = "unknown"
+    """Depends on what a lazy or expanding node will ask for."""
+    FAILED = "failed"
+    """Cannot run; the reason says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeExplanation:
+    """What would become of one node, and why.
+
+    Attributes:
+        reasons: For a node that would run, one sentence per thing that changed since it last ran.
+    """
+
+    node: str
+    type: str
+    state: State
+    reasons: tuple[str, ...] = ()
+
+
+def explain(
+    graph: ResolvedGraph,
+    services: Services,
+    memory: MemoryCache,
+    disk: DiskTier | None,
+    *,
+    targets: Sequence[Place] | None = None,
+    device: str = "cpu",
+    dtype: str = "auto",
+) -> tuple[NodeExplanation, ...]:
+    """Plan a run of ``graph`` without running anything, and compare it with the runs that were recorded."""
+    forecast = Forecast(graph, services, memory, disk, services.environment(device, dtype))
+    forecast.plan_for(targets)
+    return tuple(forecast.explanations())
+
+
+class Forecast:
+    """A plan that is made and never carried out."""
+
+    def __init__(
+        self,
+        graph: ResolvedGraph,
+        services: Services,
+        memory: MemoryCache,
+        disk: DiskTier | None,
+        environment: str,
+    ) -> None:
+        self._services = services
+        self._memory = memory
+        self._disk = disk
+        self._environment = environment
+        self._known = frozenset(disk.known()) if disk is not None else frozenset[bytes]()
+        self._earlier = disk.recorded() if disk is not None else ()
+        self._types: dict[int, NodeType] = {}
+        self._hits: dict[int, State] = {}
+        self._errors: dict[int, str] = {}
+        self._graph = graph
+        self._plan = Plan(graph, self, keep_records=True)
+
+    def plan_for(self, targets: Sequence[Place] | None) -> None:
+        """Plan what a run for ``targets`` would do first."""
+        plan = self._plan
+        wanted = plan.wanted(self._graph, targets)
+        plan.identify_all({index for index, _ in wanted})
+        for place in wanted:
+            found = plan.resolve(place)
+            if not isinstance(found, Constant):
+                plan.want(found[0])
+        for index in plan.roots:
+            plan.want(index)
+
+    def explanations(self) -> list[NodeExplanation]:
+        """One for every node, those that expanders recorded included."""
+        plan = self._plan
+        undecided = self._undecided()
+        found: list[NodeExplanation] = []
+        for index, node in enumerate(plan.nodes):
+            state = self._state(index, undecided)
+            reasons = self._reasons(index, state)
+            found.append(NodeExplanation(node.id, node.spec.id, state, reasons))
+        return found
+
+    # What the plan asks.
+
+    def type_of(self, spec: Spec) -> NodeType:
+        type = self._types.get(id(spec))
+        if type is None:
+            type = self._types[id(spec)] = NodeType(spec, self._services, self._environment)
+        return type
+
+    def recall(self, index: int, key: bytes) -> Outputs | None:
+        if key in self._memory:
+            self._hits[index] = State.HIT_MEMORY
+        elif key in self._known:
+            self._hits[index] = State.HIT_DISK
+        else:
+            return None
+        return ()
+
+    def recall_choice(self, state: bytes) -> str | None:
+        entry = self._memory.get(state)
+        if entry is None and self._disk is not None and state in self._known:
+            stored = self._disk.read(state)
+            entry = None if stored is None else decode_entry(stored, self._services.codec)
+        return None if entry is None else str(entry.outputs[0])
+
+    def expand(self, index: int) -> None:
+        plan = self._plan
+        node, type = plan.nodes[index], plan.types[index]
+        linked = [wire.input for wire in plan.wires[index]]
+        splice(plan, index, self._services.expand(type.spec, type.arguments(node), linked))
+        plan.propagate(index)
+
+    def fail(self, index: int, error: BaseException) -> None:
+        self._errors[index] = failure_of(self._plan.nodes[index], error).message
+        self._plan.lose(index)
+
+    def delivered(self, index: int) -> None:
+        """Nobody waits in a forecast."""
+
+    # States and reasons.
+
+    def _undecided(self) -> frozenset[int]:
+        """Nodes that a lazy node may or may not ask for."""
+        plan = self._plan
+        found: set[int] = set()
+        work = [
+            wire.source
+            for index, state in enumerate(plan.state)
+            if state == PLANNED and plan.types[index].lazy
+            for wire in plan.wires[index]
+        ]
+        while work:
+            index = work.pop()
+            if plan.state[index] == IDLE and index not in found:
+                found.add(index)
+                work += (wire.source for wire in plan.wires[index])
+        return frozenset(found)
+
+    def _state(self, index: int, undecided: frozenset[int]) -> State:
+        state = self._plan.state[index]
+        if index in self._hits:
+            return self._hits[index]
+        if state == LOST:
+            return State.FAILED
+        if state in (PLANNED, DONE):
+            return State.RUN
+        if state == IDLE and index not in undecided:
+            return State.SKIPPED
+        return State.UNKNOWN
+
+    def _reasons(self, index: int, state: State) -> tuple[str, ...]:
+        match state:
+            case State.RUN:
+                return self._why_it_runs(index)
+            case State.FAILED:
+                return (self._errors.get(index, "something above it cannot run"),)
+            case State.UNKNOWN:
+                return ("depends on what a lazy or an expanding node will ask for",)
+            case _:
+                return ()
+
+    def _why_it_runs(self, index: int) -> tuple[str, ...]:
+        plan = self._plan
+        type = plan.types[index]
+        if type.expands:
+            return ("an expanding node always runs; what it records may be remembered",)
+        if type.lazy:
+            return ("a lazy node always runs; what it asks for may be remembered",)
+        match type.spec.kind:
+            case Kind.EFFECT:
+                return ("an effect always runs",)
+            case Kind.EXTERNAL:
+                return ("it depends on the world outside, so it always runs",)
+            case Kind.PURE:
+                return self._what_changed(index)
+
+    def _what_changed(self, index: int) -> tuple[str, ...]:
+        plan = self._plan
+        name = plan.nodes[index].id
+        data = (plan.records or {}).get(name)
+        before = next((records[name] for records in self._earlier if name in records), None)
+        if before is None or data is None:
+            return ("it has not run here before",)
+        if before == data:
+            return ("its result was not kept",)
+        sources = {wire.input: plan.nodes[wire.source].id for wire in plan.wires[index]}
+        return tuple(differences(read_record(before), read_record(data), sources))
+
+
+def differences(before: KeyRecord, now: KeyRecord, sources: Mapping[str, str]) -> list[str]:
+    """What differs between two records of one node, as sentences.
+
+    Args:
+        sources: Input name to the id of the node that feeds it now.
+    """
+    return [
+        *_type_differences(json.loads(before.type), json.loads(now.type)),
+        *_literal_differences(json.loads(before.literals), json.loads(now.literals)),
+        *(f"{name}: the file changed" for name, mark in now.files.items() if before.files.get(name, mark) != mark),
+        *_link_differences(before, now, sources),
+        *(["it is mapped over a list now, or no longer"] if before.depth != now.depth else []),
+    ]
+
+
+def _type_differences(before: Sequence[Any], now: Sequence[Any]) -> list[str]:
+    labels = ("type", "version", "code", "environment")
+    return [
+        "the code that computes it changed" if label == "code" else f"{label}: {_short(old)} → {_short(new)}"
+        for label, old, new in zip(labels, before, now, strict=True)
+        if old != new
+    ]
+
+
+def _literal_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}: {_short(before[name])} → {_short(now[name])}"
+        for name in now
+        if before.get(name, now[name]) != now[name]
+    ]
+
+
+def _link_differences(before: KeyRecord, now: KeyRecord, sources: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    for name, link in now.links.items():
+        old = before.links.get(name)
+        if old is None:
+            found.append(f"{name}: linked to {sources[name]} now")
+        elif old != link:
+            found.append(f"{name}: {sources[name]} above it changed")
+    found += (f"{name}: no longer linked" for name in before.links if name not in now.links)
+    return found
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"

@@ -150,8 +150,8 @@ class _Marks:
 
     def problems(self, root: JsonValue) -> Iterator[Problem]:
         for path, value in walk(root):
-            node, input = place(path)
             if isinstance(value, _Lost):
+                node, input = place(path)
                 yield Problem(
                     "json.number",
                     f"the number at {spell(path)} is not the same everywhere",
@@ -162,6 +162,7 @@ class _Marks:
                 )
             elif id(value) in self.repeated:
                 _, key = self.repeated[id(value)]
+                node, input = place((*path, key))
                 yield Problem("json.duplicate", f'the key "{key}" occurs twice in {spell(path)}', node, input)
 
 

@@ -19,8 +19,6 @@ _CODES: Final[Mapping[str, str]] = {
     "extra_forbidden": "field.unknown",
     "string_pattern_mismatch": "field.name",
     "literal_error": "field.value",
-    "union_tag_invalid": "field.value",
-    "union_tag_not_found": "field.missing",
     "greater_than": "field.value",
     "greater_than_equal": "field.value",
     "less_than_equal": "field.value",
@@ -49,7 +47,7 @@ def without_faults(tree: dict[str, JsonValue], error: ValidationError) -> tuple[
             mended[field] = _without(mended[field], inner[:2])
         else:
             mended.pop(field, None)
-    return {"nodeflow": 1, "nodes": {}, **mended}, tuple(broken)
+    return {"nodeflow": 1, **mended}, tuple(broken)
 
 
 def _without(value: JsonValue, path: Sequence[str]) -> JsonValue:

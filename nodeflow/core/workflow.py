@@ -178,7 +178,7 @@ class Document(BaseModel):
             document = cls.model_validate(tree)
         except ValidationError as error:
             problems = tuple(structure_problems(error, tree, fields_at))
-            if not keep_going:
+            if not keep_going or not isinstance(tree.get("nodes"), dict):
                 raise InvalidDocument(problems) from None
             return cls._mended(tree, error, problems)
         document._tree = tree

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar, Union
 
 import annotated_types
 import pytest
@@ -214,7 +214,10 @@ def test_an_expander_hides_its_graph_and_takes_references() -> None:
 
     spec = read_spec(repeat)
     assert spec.form is Form.EXPANDER
-    assert [(item.name, item.type, item.lazy) for item in spec.inputs] == [("image", IMAGE, True), ("times", INT, False)]
+    assert [(item.name, item.type, item.lazy) for item in spec.inputs] == [
+        ("image", IMAGE, True),
+        ("times", INT, False),
+    ]
     assert spec.outputs == (Output("image", IMAGE),)
 
 
@@ -224,7 +227,7 @@ def test_rules_are_announced() -> None:
         return a
 
     assert not read_spec(checked).checks
-    checked.check(lambda a: None)
+    checked.check(print)
     assert read_spec(checked).checks
 
 
@@ -238,7 +241,7 @@ def test_rules_are_announced() -> None:
         (list, Type("list", (Type("any"),))),
         (list[list[T]], Type("list", (Type("list", (Type("$T"),)),))),
         (Image | None, Type("optional", (IMAGE,))),
-        (Optional[list[int]], Type("optional", (Type("list", (INT,)),))),
+        (list[int] | None, Type("optional", (Type("list", (INT,)),))),
         (Image | Mask, Type("union", (IMAGE, Type("Mask")))),
         (Union[Image, Mask, None], Type("optional", (Type("union", (IMAGE, Type("Mask"))),))),
         (list[Image | None], Type("list", (Type("optional", (IMAGE,)),))),
@@ -267,7 +270,10 @@ def test_types(hint: Any, expected: Type) -> None:
     ("hint", "expected"),
     [
         (Annotated[int, Field(gt=0, lt=10, multiple_of=2)], Range(gt=0, lt=10, multiple_of=2)),
-        (Annotated[str, Field(min_length=1, max_length=9, pattern="^a")], Range(min_length=1, max_length=9, pattern="^a")),
+        (
+            Annotated[str, Field(min_length=1, max_length=9, pattern="^a")],
+            Range(min_length=1, max_length=9, pattern="^a"),
+        ),
         (Annotated[float, annotated_types.Ge(1)], Range(ge=1)),
         (Annotated[Size, Field(le=512)], Range(ge=8, le=512, multiple_of=8)),
         (Annotated[int, Field(ge=0)] | None, Range(ge=0)),
@@ -356,15 +362,15 @@ def test_values_become_what_a_document_holds_for_them() -> None:
 
 @pytest.mark.parametrize("value", [Image(), float("nan"), float("inf"), {1: 2}, [Image()]], ids=str)
 def test_other_values_cannot_stand_in_a_document(value: object) -> None:
-    with pytest.raises(ValueError, match="cannot stand in a document|keys are texts"):
+    with pytest.raises(ValueError, match=r"cannot stand in a document|keys are texts"):
         plain_value(value)
 
 
-def no_hint(image) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def no_hint(image) -> None:  # type: ignore[no-untyped-def]
     ...
 
 
-def no_result(image: Image):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def no_result(image: Image):  # type: ignore[no-untyped-def]
     ...
 
 

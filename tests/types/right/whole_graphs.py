@@ -1,0 +1,24 @@
+# pyright: strict
+"""Graphs that every checker accepts."""
+
+from pathlib import Path
+
+from nodeflow.api import Graph, later
+from nodes_under_test import Image, Mask, blur, cut, fetch, first, load, save, soften, split, switch
+
+
+def picture(g: Graph) -> Image:
+    image = g(load)(Path("fox.png"))
+    parts = g(split)(image)
+    color, alpha = parts
+    radius = g.input("radius", 3.0)
+    soft = g(blur, id="soft", title="Soft")(color, radius, mode="fast")
+    chosen = g(switch)(True, yes=later(soft), no=later(g(fetch)("https://example.org/fox.png")))
+    kept: Image = g(cut)(chosen, parts.alpha)
+    mask: Mask = alpha
+    again = g(soften)(g(cut)(kept, mask), times=3)
+    result: Image = g(first)([again, image])
+    g(save)([result, again])
+    g.each(blur)([image, again], radius=[1.0, 2.0])
+    g.output("picture", result)
+    return result

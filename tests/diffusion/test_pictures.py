@@ -187,3 +187,10 @@ def test_one_row_of_a_batch_is_written() -> None:
 def test_a_picture_too_large_for_its_format_is_an_error_with_its_size() -> None:
     with pytest.raises(ValueRuleError, match="16400x1 cannot be written as WEBP"):
         write_picture(Image(torch.zeros(1, 1, 16_400, 3)), FileFormat.WEBP)
+
+
+def test_of_a_stereo_photograph_the_first_view_is_read() -> None:
+    views = [Pillow.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    decoded = read_picture(file_of(views[0], "MPO", save_all=True, append_images=views[1:]))
+    assert (len(decoded.image), decoded.skipped) == (1, 0)
+    assert decoded.image.pixels[0, 0, 0, 0] > 0.9

@@ -24,9 +24,10 @@ class NodeCall:
         outputs: Set when it went well.
         error: Set when it did not.
         asked: The lazy inputs that were awaited, in order.
+        refused: An awaited input could not be had, so what comes out cannot be expected to come out again.
     """
 
-    __slots__ = ("_depths", "arguments", "asked", "error", "index", "node", "outputs", "run", "seconds", "type")
+    __slots__ = ("_depths", "arguments", "asked", "error", "index", "node", "outputs", "refused", "run", "seconds", "type")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class NodeCall:
         self.error: BaseException | None = None
         self.seconds = 0.0
         self.asked: list[str] = []
+        self.refused = False
         self.run: NodeRun | None = None
         self._depths = depths
         if depths is not None or type.spec.takes_run:

@@ -102,6 +102,9 @@ class Execution:
         self._above[index] = entry.total
         if entry.warnings or entry.shown:
             self._repeat(index, entry)
+        if entry.warnings and self.context.strict:
+            self.fail(index, NodeflowError(entry.warnings[0]))
+            return None
         self._finished(index, status, 0.0)
         return entry.outputs
 
@@ -305,12 +308,13 @@ class Execution:
     def _have_after_all(self, index: int, key: bytes) -> bool:
         """Whether another run has computed a node while this one had it planned."""
         outputs = self.recall(index, key)
-        if outputs is None:
-            return False
-        self._give_back(index)
-        self.plan.release(index)
-        self._delivered(index, outputs)
-        return True
+        if outputs is not None:
+            self._give_back(index)
+            self.plan.release(index)
+            self._delivered(index, outputs)
+        elif self.plan.state[index] == LOST:
+            self._give_back(index)
+        return self.plan.state[index] != PLANNED
 
     def _try_again(self, index: int) -> None:
         if index in self._waiting:
@@ -398,6 +402,7 @@ class Execution:
         plan.want(index)
         outputs = plan.values[index]
         if plan.state[index] == LOST:
+            call.refused = True
             self._settle(promise, Unavailable("an awaited input failed"))
         elif outputs is not None:
             self._settle(promise, outputs[plan.types[index].position[output]])
@@ -466,7 +471,7 @@ class Execution:
                 break
             steps.append((state, name))
             state = plan.next_state(index, state, name)
-        if state is None or index in plan.volatile:
+        if state is None or call.refused or index in plan.volatile:
             plan.make_volatile(index)
             return
         for known, name in [*steps, (state, "")]:
@@ -501,7 +506,8 @@ class Execution:
 
     def _delivered(self, index: int, outputs: Outputs) -> None:
         for value in outputs:
-            if type(value) is Blocked:
+            kind = type(value)
+            if kind is Blocked or (kind is list and _blocked_in(value)):
                 self._blocked = True
         self.plan.deliver(index, outputs)
 

@@ -38,7 +38,7 @@ class Planner(Protocol):
         ...
 
     def recall(self, index: int, key: bytes) -> Outputs | None:
-        """The remembered outputs of a node, announced as a hit; None when there are none."""
+        """The remembered outputs of a node, announced as a hit; None when there are none, or the node has failed."""
         ...
 
     def recall_choice(self, state: bytes) -> str | None:
@@ -220,7 +220,7 @@ class Plan:
                     self.state[current] = KEYLESS
                     stack += self._demand(current)
                     continue
-                if self._have(current, key):
+                if self._have(current, key) or self.state[current] == LOST:
                     continue
             elif key is None and not type.control:
                 self.state[current] = KEYLESS

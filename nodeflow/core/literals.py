@@ -55,16 +55,15 @@ def _read(type_: Type, value: JsonValue, bounds: Range) -> JsonValue:
 
 def _read_int(value: JsonValue, bounds: Range) -> JsonValue:
     number = _number(value, "a whole number")
-    if isinstance(number, float):
-        low, high = math.floor(number), math.ceil(number)
-        hint = None if abs(number) > MAX_SAFE_INTEGER else f"use {low} or {high}"
+    if isinstance(number, float) and not number.is_integer():
+        hint = f"use {math.floor(number)} or {math.ceil(number)}"
         raise Unfit("number.whole", "not a whole number", "a whole number", hint)
     floor = bounds.ge if bounds.ge is not None else bounds.gt
     # Whole numbers start at 0 unless the input says that it goes below.
     least = 0 if floor is None else -MAX_SAFE_INTEGER
     if not least <= number <= MAX_SAFE_INTEGER:
-        nearest_valid = min(max(number, least), MAX_SAFE_INTEGER)
-        raise Unfit("number.range", "out of range", f"{least} … 2^53 - 1", f"nearest is {nearest_valid}")
+        closest = least if number < least else MAX_SAFE_INTEGER
+        raise Unfit("number.range", "out of range", f"{least} … {MAX_SAFE_INTEGER}", f"nearest is {closest}")
     check_range(number, bounds, whole=True)
     return number
 

@@ -127,7 +127,8 @@ class Execution:
         plan.propagate(index)
         for output in self._hoped.pop(index, ()):
             self._want((index, output))
-        self._want_roots()
+        if self._early is None:  # before the start keys are still being given, and a root would be asked for too soon
+            self._want_roots()
         self.delivered(index)
 
     def fail(self, index: int, error: BaseException) -> None:

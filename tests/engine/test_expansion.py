@@ -213,6 +213,19 @@ def test_effects_that_are_recorded_run_too(bench: Any) -> None:
         assert bench.counts()["Save"] == 1
 
 
+def test_an_effect_below_an_expander_runs(bench: Any) -> None:
+    save = bench.node(lambda value: None, id="Save", kind=Kind.EFFECT, outputs=())
+    for times in (2, lambda: 2, 0):
+        drawing = bench.draw()
+        if callable(times):
+            times = drawing.add("times", bench.node(times, id="Times"))
+        loop = drawing.add("loop", repeat(bench), value=1, times=times)
+        below = drawing.add("below", bench.node(lambda value: value, id="Below"), value=loop)
+        drawing.add("save", save, value=below)
+        assert bench.run(drawing).status["save"] is Status.RAN
+        assert bench.counts()["Save"] == 1
+
+
 def test_a_switch_takes_what_an_expander_makes(bench: Any) -> None:
     async def switch(on: bool, yes: Any, no: Any) -> Any:
         return await (yes if on else no)

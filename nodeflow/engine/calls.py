@@ -27,7 +27,19 @@ class NodeCall:
         refused: An awaited input could not be had, so what comes out cannot be expected to come out again.
     """
 
-    __slots__ = ("_depths", "arguments", "asked", "error", "index", "node", "outputs", "refused", "run", "seconds", "type")
+    __slots__ = (
+        "_depths",
+        "arguments",
+        "asked",
+        "error",
+        "index",
+        "node",
+        "outputs",
+        "refused",
+        "run",
+        "seconds",
+        "type",
+    )
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="set OMP_NUM_THREADS=1 as well")
     parser.add_argument("--steps", type=int, help="another length for the one stage that is named")
-    parser.add_argument("--slots", type=int, default=12_288, help="latents held while the denoiser is trained")
+    parser.add_argument("--slots", type=int, default=8192, help="latents held while the denoiser is trained")
     options = parser.parse_args(arguments)
     stages = options.stages or [*STAGES, "export"]
     if options.steps is not None and len(stages) != 1:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     plans = {name: replace(plan, steps=options.steps or plan.steps) for name, plan in PLANS.items()}
     options.folder.mkdir(parents=True, exist_ok=True)
-    shop = Workshop(options.folder, options.seed, options.threads, options.slots, plans=plans)
+    shop = Workshop(options.folder, options.seed, options.threads, slots=options.slots, plans=plans)
     for stage in stages:
         if stage == "export":
             export_checkpoint(shop, options.output)

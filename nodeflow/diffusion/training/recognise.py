@@ -79,9 +79,12 @@ class Recogniser:
     """
 
     def __init__(self, sprites: Tensor | None = None) -> None:
-        placed = _placements(load_sheet() if sprites is None else sprites)
-        self._ink = placed[:, :, :3].flatten(2)  # things placements 3hw
-        self._clear = 1 - placed[:, :, 3:].flatten(3)  # things placements 1 hw
+        placed = _placements(load_sheet() if sprites is None else sprites).flatten(-2)  # things placements 4 hw
+        self._ink, self._clear = placed[:, :, :3], 1 - placed[:, :, 3]
+        # |ink + clear colour|^2 summed over pixels is a polynomial in the colour: its coefficients, per channel.
+        self._ink_ink = self._ink.square().sum(-1)
+        self._ink_clear = (self._ink * self._clear[:, :, None]).sum(-1)
+        self._clear_clear = self._clear.square().sum(-1, keepdim=True)
         self._palette = torch.tensor([colour.rgb for colour in COLOURS]) / 255
 
     def recognise(self, picture: Image.Image | Tensor) -> Finding:
@@ -109,8 +112,9 @@ class Recogniser:
         """The nearest thing in a box, where pixels not to keep count as background."""
         flat = colour[:, None, None]
         window = _crop(torch.where(keep, pixels, flat), flat, box).flatten(1)  # 3 hw
-        filled = self._clear * colour[:, None]  # things placements 3 hw
-        errors = (self._ink + filled.flatten(2) - window.flatten()).square().mean(-1)
+        painted = self._ink_ink + 2 * colour * self._ink_clear + colour.square() * self._clear_clear
+        common = self._ink.flatten(2) @ window.flatten() + self._clear @ (colour @ window)
+        errors = (painted.sum(-1) - 2 * common + window.square().sum()) / window.numel()  # things placements
         thing = int(errors.amin(1).argmin())
         x, y = box.centre
         return Found(THINGS[thing].name, x / SIDE, y / SIDE, box.side / SIDE, float(errors[thing].min()))
@@ -203,4 +207,4 @@ def _placements(sprites: Tensor) -> Tensor:
     grid = F.affine_grid(torch.tensor(thetas), [ways, 4, _WINDOW, _WINDOW], align_corners=False)
     stacked = sprites.flatten(0, 1)[None].expand(ways, -1, -1, -1)
     placed = F.grid_sample(stacked, grid, align_corners=False)  # placements (n 4) h w
-    return placed.unflatten(1, (count, 4)).transpose(0, 1).contiguous()
+    return placed.reshape(ways, count, 4, _WINDOW, _WINDOW).transpose(0, 1).contiguous()

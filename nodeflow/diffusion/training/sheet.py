@@ -3,10 +3,11 @@
 from importlib import resources
 from pathlib import Path
 
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from nodeflow.diffusion.training.sprites import FONT, draw_sprite, premultiplied
+from nodeflow.diffusion.training.sprites import FONT, Sprites, draw_sprite, premultiplied
 from nodeflow.diffusion.training.vocabulary import THINGS
 
 SIDE = 32
@@ -32,3 +33,8 @@ def load_sheet() -> Tensor:
         sheet.crop((x, y, x + SIDE, y + SIDE))
         for x, y in ((index % COLUMNS * SIDE, index // COLUMNS * SIDE) for index in range(len(THINGS)))
     )
+
+
+def sheet_sprites() -> Sprites:
+    """The sprites of the package as training takes them: four times enlarged, hence soft, but no font is needed."""
+    return Sprites.of(F.interpolate(load_sheet(), scale_factor=4, mode="bilinear").clamp(0, 1))

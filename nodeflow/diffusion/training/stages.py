@@ -17,18 +17,16 @@ from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.training import autoencoder, denoiser, export, text
 from nodeflow.diffusion.training.captions import Lexicon
 from nodeflow.diffusion.training.optimise import Descent, Plan, Report
+from nodeflow.diffusion.training.sheet import sheet_sprites
 from nodeflow.diffusion.training.sprites import FONT, Sprites, draw_sprites
 
 PLANS = {
     "autoencoder": Plan(steps=1650, parts=2, rate=1.5e-3, flat=0.1, average=0.995),
     "decoder": Plan(steps=6000, parts=1, rate=1e-3, flat=0.3, average=0.998),
     "text": Plan(steps=400, parts=2, rate=2e-3, flat=0.3, average=0.99),
-    "denoiser": Plan(steps=12_000, parts=4, rate=1e-3, flat=0.4),
+    "denoiser": Plan(steps=8000, parts=4, rate=1e-3, flat=0.4),
 }
 """How long each stage was trained for the checkpoint that is shipped."""
-
-PART = 8
-"""Pictures in a part of a step; captions are four times as many."""
 
 FRESH = 2
 """Pictures encoded anew for the latent bank per step of the denoiser."""
@@ -42,24 +40,26 @@ class Workshop:
         folder: holds one state file per stage.
         seed: of all stages.
         threads: that compute gradients; the weights do not depend on their number.
+        part: pictures in a part of a step; of captions there are four times as many.
         slots: latents held for the denoiser.
         save_every: seconds between two writes of a state file.
-        font: the emoji font.
+        font: the emoji font; None takes the small sprites of the package instead.
         plans: one per stage.
     """
 
     folder: Path
     seed: int = 1
     threads: int = 2
-    slots: int = 12_288
+    part: int = 8
+    slots: int = 8192
     save_every: float = 150.0
-    font: Path = FONT
+    font: Path | None = FONT
     plans: Mapping[str, Plan] = field(default_factory=lambda: PLANS)
 
     @cached_property
     def sprites(self) -> Sprites:
         """The sprites, drawn at first use."""
-        return draw_sprites(self.font)
+        return sheet_sprites() if self.font is None else draw_sprites(self.font)
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -127,7 +127,7 @@ def train_autoencoder(shop: Workshop) -> Iterator[Report]:
     seeded(shop, "autoencoder")
     vae = AutoencoderKL(autoencoder.CONFIG)
     descent = shop.begin("autoencoder", {"vae": vae})
-    loss = autoencoder.joint_loss(vae, shop.sprites, PART, shop.seed)
+    loss = autoencoder.joint_loss(vae, shop.sprites, shop.part, shop.seed)
     yield from shop.keep("autoencoder", descent, descent.run(loss, shop.threads), {})
 
 
@@ -147,7 +147,7 @@ def train_decoder(shop: Workshop) -> Iterator[Report]:
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
     descent = shop.begin("decoder", {"vae": vae})
-    loss = autoencoder.decoder_loss(vae, shop.sprites, PART, shop.seed + 1)
+    loss = autoencoder.decoder_loss(vae, shop.sprites, shop.part, shop.seed + 1)
     yield from shop.keep("decoder", descent, descent.run(loss, shop.threads), {})
 
 
@@ -156,7 +156,7 @@ def train_text(shop: Workshop) -> Iterator[Report]:
     seeded(shop, "text")
     encoder, reader = text.Encoder(shop.lexicon), text.questions()
     descent = shop.begin("text", {"encoder": encoder, "reader": reader})
-    loss = text.text_loss(encoder, reader, shop.lexicon, 4 * PART, shop.seed)
+    loss = text.text_loss(encoder, reader, shop.lexicon, 4 * shop.part, shop.seed)
     yield from shop.keep("text", descent, descent.run(loss, shop.threads), {})
 
 
@@ -167,7 +167,7 @@ def train_denoiser(shop: Workshop) -> Iterator[Report]:
     encoder.load_state_dict(average_of(shop.state("text"), "encoder"))
     descent = shop.begin("denoiser", {"unet": unet, "encoder": encoder})
     bank = _bank(shop, descent.step)
-    loss = denoiser.denoising_loss(unet, encoder, shop.lexicon, bank, PART, shop.seed)
+    loss = denoiser.denoising_loss(unet, encoder, shop.lexicon, bank, shop.part, shop.seed)
     reports = denoiser.train(descent, loss, bank, FRESH, shop.threads)
     yield from shop.keep("denoiser", descent, reports, bank.state_dict())
 

@@ -1,12 +1,14 @@
 """``nodeflow check``: everything that is wrong with a workflow, without running or importing a node."""
 
 import argparse
+import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, problem_json, report_problems
-from nodeflow.core.errors import InvalidDocument, MissingFile
+from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def execute(args: argparse.Namespace) -> int:
     except InvalidDocument as error:
         problems = error.problems
     if args.json:
-        print(json.dumps([problem_json(problem) for problem in problems], ensure_ascii=False))
+        print(_as_json(problems))
     else:
         report_problems(problems, sys.stderr)
     errors = [problem for problem in problems if problem.severity == "error" or args.strict]
@@ -35,3 +37,7 @@ def execute(args: argparse.Namespace) -> int:
         return 0
     only_files = all(problem.code.startswith("file.") for problem in errors)
     return exit_code((MissingFile if only_files else InvalidDocument)(errors))
+
+
+def _as_json(problems: Sequence[Problem]) -> str:
+    return json.dumps([dataclasses.asdict(problem) for problem in problems], ensure_ascii=False)

@@ -1,11 +1,9 @@
 """Errors as the shell says them, and the exit codes they end with."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, TextIO
 
 from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, OutOfMemory, PackFailed, Problem
-from nodeflow.core.json import JsonValue
 
 _PACK_CODES: Final = frozenset({"pack.failed"})
 
@@ -42,20 +40,3 @@ def report_problems(problems: Sequence[Problem], stream: TextIO) -> None:
     """Prints every problem on a line of its own."""
     for problem in problems:
         print(f"{problem.severity}: {problem}", file=stream)
-
-
-def problem_json(problem: Problem) -> Mapping[str, JsonValue]:
-    """A problem for ``--json``."""
-    return dataclasses.asdict(problem)
-
-
-def failure_json(failure: NodeFailed) -> Mapping[str, JsonValue]:
-    """A failure for ``--json``."""
-    return {
-        "node": failure.node,
-        "type": failure.type,
-        "input": failure.input,
-        "message": failure.message,
-        "traceback": failure.traceback,
-        "exit_code": failure.exit_code,
-    }

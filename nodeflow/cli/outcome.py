@@ -1,70 +1,149 @@
-"""The one JSON object that ``nodeflow run --json`` prints."""
+"""The one JSON object that ``nodeflow run --json`` prints; its schema is checked in as ``result.schema.json``."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 import nodeflow
-from nodeflow.cli.messages import exit_code, failure_json, problem_json
-from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError
-from nodeflow.core.json import JsonValue
+from nodeflow.cli.messages import exit_code
+from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, Problem
 from nodeflow.session import Output, Result
 
+SCHEMA = Path(__file__).with_name("result.schema.json")
 
-def result_json(result: Result, code: int) -> Mapping[str, JsonValue]:
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OutputReport(_Part):
+    """One result. ``value`` is set for texts, numbers, booleans and lists of them; ``paths`` are its files."""
+
+    type: str
+    value: JsonValue
+    paths: list[str]
+
+
+class NodeReport(_Part):
+    """How one node ended, and the seconds its call took."""
+
+    status: Literal["hit-memory", "hit-disk", "ran", "skipped", "failed"]
+    seconds: float
+
+
+class WarningReport(_Part):
+    """What a node said; ``node`` is empty for the run as a whole."""
+
+    node: str
+    message: str
+
+
+class FailureReport(_Part):
+    """A node that failed; ``traceback`` is set when the fault is the node's own."""
+
+    node: str
+    type: str
+    input: str | None
+    message: str
+    traceback: str | None
+    exit_code: int
+
+
+class ProblemReport(_Part):
+    """One thing that is wrong with the document; ``code`` is stable."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    node: str | None
+    type: str | None
+    input: str | None
+    found: str | None
+    expected: str | None
+    hint: str | None
+
+
+class RunReport(_Part):
+    """Everything about one run.
+
+    ``outputs`` is keyed by interface name, ``saved`` and ``nodes`` by node id. ``exit_code`` is that of the process.
+    ``error`` is the whole message when the run could not be carried out.
+    """
+
+    nodeflow: str = nodeflow.__version__
+    status: Literal["ok", "failed", "cancelled", "invalid"]
+    exit_code: int
+    error: str | None = None
+    outputs: dict[str, OutputReport] = {}
+    saved: dict[str, list[str]] = {}
+    nodes: dict[str, NodeReport] = {}
+    warnings: list[WarningReport] = []
+    failures: list[FailureReport] = []
+    problems: list[ProblemReport] = []
+
+    def line(self) -> bytes:
+        """The report as one line of JSON in UTF-8."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunReport:
     """A run that was carried out, to its end or not."""
-    status = "cancelled" if result.cancelled else "failed" if result.failures else "ok"
-    return {
-        **_head(status, code),
-        "outputs": {name: _output_json(output) for name, output in result.items()},
-        "saved": {node: [str(path) for path in paths] for node, paths in result.saved.items()},
-        "nodes": {
-            node: {"status": report.status, "seconds": round(report.seconds, 6)}
-            for node, report in result.nodes.items()
-        },
-        "warnings": [{"node": node, "message": message} for node, message in result.warnings],
-        "failures": [dict(failure_json(failure)) for failure in result.failures],
-    }
+    return RunReport(
+        status="cancelled" if result.cancelled else "failed" if result.failures else "ok",
+        exit_code=code,
+        outputs={name: _output(output) for name, output in result.items()},
+        saved={node: [str(path) for path in paths] for node, paths in result.saved.items()},
+        nodes={node: _node(each.status, each.seconds) for node, each in result.nodes.items()},
+        warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],
+        failures=[_failure(failure) for failure in result.failures],
+        problems=[problem_report(problem) for problem in problems],
+    )
 
 
-def failed_json(error: NodeflowError) -> Mapping[str, JsonValue]:
+def report_of_error(error: NodeflowError) -> RunReport:
     """A run that could not be carried out."""
-    problems = [dict(problem_json(problem)) for problem in error.problems] if isinstance(error, InvalidDocument) else []
-    failures = [dict(failure_json(error))] if isinstance(error, NodeFailed) else []
-    status = "invalid" if problems else "failed"
-    return {**_head(status, exit_code(error)), "error": str(error), "problems": problems, "failures": failures}
+    problems = error.problems if isinstance(error, InvalidDocument) else ()
+    return RunReport(
+        status="invalid" if problems else "failed",
+        exit_code=exit_code(error),
+        error=str(error),
+        failures=[_failure(error)] if isinstance(error, NodeFailed) else [],
+        problems=[problem_report(problem) for problem in problems],
+    )
 
 
-def json_line(value: Mapping[str, JsonValue]) -> bytes:
-    """One line of JSON in UTF-8; NaN, which JSON has not, becomes null."""
-    return json.dumps(_finite(dict(value)), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
+def problem_report(problem: Problem) -> ProblemReport:
+    """A problem as JSON has it."""
+    return ProblemReport.model_validate(problem, from_attributes=True)
 
 
-def _head(status: str, code: int) -> dict[str, JsonValue]:
-    return {
-        "nodeflow": nodeflow.__version__,
-        "status": status,
-        "exit_code": code,
-        "error": None,
-        "outputs": {},
-        "saved": {},
-        "nodes": {},
-        "warnings": [],
-        "failures": [],
-        "problems": [],
-    }
+def schema_text() -> str:
+    """The JSON Schema of the report, as the checked-in file has it."""
+    return json.dumps(RunReport.model_json_schema(mode="serialization"), indent=1) + "\n"
 
 
-def _output_json(output: Output) -> JsonValue:
-    return {"type": output.type, "value": output.json(), "paths": [str(path) for path in output.paths]}
+def _output(output: Output) -> OutputReport:
+    return OutputReport(type=output.type, value=_finite(output.json()), paths=[str(path) for path in output.paths])
+
+
+def _node(status: str, seconds: float) -> NodeReport:
+    return NodeReport.model_validate({"status": status, "seconds": round(seconds, 6)})
+
+
+def _failure(failure: NodeFailed) -> FailureReport:
+    return FailureReport.model_validate(failure, from_attributes=True)
 
 
 def _finite(value: JsonValue) -> JsonValue:
+    """JSON has no NaN and no infinity; they become null."""
     match value:
-        case float() if value != value or value in (float("inf"), float("-inf")):
+        case float() if not math.isfinite(value):
             return None
         case list():
             return [_finite(member) for member in value]
-        case dict():
-            return {name: _finite(member) for name, member in value.items()}
         case _:
             return value

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, exit_code_of, report, report_problems
-from nodeflow.cli.outcome import failed_json, json_line, result_json
+from nodeflow.cli.outcome import report_of, report_of_error
 from nodeflow.cli.progress import display
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
@@ -40,7 +40,7 @@ def execute(args: argparse.Namespace) -> int:
         except NodeflowError as error:
             report(error, sys.stderr)
             if args.json:
-                out.write(json_line(failed_json(error)))
+                out.write(report_of_error(error).line())
             return exit_code(error)
 
 
@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace, out: BinaryIO) -> int:
         if result.cancelled:
             print("interrupted", file=sys.stderr)
         if args.json:
-            out.write(json_line(result_json(result, code)))
+            out.write(report_of(result, running.problems, code).line())
         elif args.stdout:
             _write_result(result, args.stdout, out)
         else:

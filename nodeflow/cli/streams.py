@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from typing import BinaryIO
 
 
 @contextmanager
-def reserved_stdout() -> Iterator[BinaryIO]:
+def reserved_stdout() -> Generator[BinaryIO]:
     """The real standard output, for this command alone.
 
     Until the end, what packs, libraries and child processes print goes to standard error, also when they write to

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from nodeflow.core.files import Files
 from nodeflow.core.graph import Graph, Link
@@ -97,5 +98,5 @@ def _with_arguments(graph: Graph, linked: Collection[str]) -> Document:
 
 def _results(spec: Spec, result: object) -> Mapping[str, object]:
     names = [output.name for output in spec.outputs]
-    values: Sequence[object] = tuple(result) if spec.multiple and isinstance(result, tuple) else (result,)
+    values = cast("tuple[object, ...]", result) if spec.multiple and isinstance(result, tuple) else (result,)
     return dict(zip(names, values, strict=False))

@@ -109,14 +109,18 @@ def same_item(original: Original, candidates: Iterator[Path]) -> Path:
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
     for part in _ORDER:
-        before, after = old.get(part), new.get(part)
-        if isinstance(before, dict) and isinstance(after, dict):
-            was, now = cast("dict[str, object]", before), cast("dict[str, object]", after)
-            for name in sorted(was.keys() | now.keys()):
-                if was.get(name) != now.get(name):
-                    yield f"{part} · {name}: was {_short(was.get(name))}, is {_short(now.get(name))}"
-        elif before != after:
-            yield f"{part}: was {_short(before)}, is {_short(after)}"
+        was, now = _flat(part, old.get(part)), _flat(part, new.get(part))
+        for name in sorted(was.keys() | now.keys()):
+            if was.get(name) != now.get(name):
+                yield f"{name}: was {_short(was.get(name))}, is {_short(now.get(name))}"
+
+
+def _flat(name: str, value: object) -> Mapping[str, object]:
+    """A part of a record as one value per name, however deep it is."""
+    if not isinstance(value, dict):
+        return {name: value}
+    members = cast("dict[str, object]", value).items()
+    return {inner: found for key, member in members for inner, found in _flat(f"{name} · {key}", member).items()}
 
 
 def _short(value: object) -> str:

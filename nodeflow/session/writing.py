@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
-from nodeflow.diffusion.types import Image, Item, Latent
+from nodeflow.diffusion.types import Image, Latent
 from nodeflow.session.results import image_of
 
-Provenance = Callable[[Item | None], Mapping[str, str]]
+Provenance = Callable[[tuple[int, int] | None], Mapping[str, str]]
 
 
 def files_of(value: object, provenance: Provenance) -> Iterator[tuple[str, bytes]]:
@@ -21,7 +21,9 @@ def files_of(value: object, provenance: Provenance) -> Iterator[tuple[str, bytes
         case _ if image is not None:
             yield from _pictures(image, provenance)
         case Latent():
-            yield "latent", _latent(value, provenance)
+            from nodeflow.diffusion.latent_files import write_latent
+
+            yield "latent", write_latent(value, provenance(None))
         case str():
             yield "txt", value.encode("utf-8")
         case None | bool() | int() | float():
@@ -37,15 +39,4 @@ def _pictures(image: Image, provenance: Provenance) -> Iterator[tuple[str, bytes
     from nodeflow.diffusion.pictures import write_picture
 
     for row, item in enumerate(image.items):
-        yield "png", write_picture(image, row=row, text=provenance(item))
-
-
-def _latent(latent: Latent, provenance: Provenance) -> bytes:
-    import torch
-    from safetensors.torch import save
-
-    tensors = {
-        "latent_tensor": latent.samples.detach().cpu().contiguous(),
-        "latent_format_version_0": torch.empty(0),  # says that the samples are not scaled
-    }
-    return save(tensors, dict(provenance(None)))
+        yield "png", write_picture(image, row=row, text=provenance((item.index, item.batch_size)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from nodeflow.api import Field, Graph, ImageFile, InputError, Lazy, ModelFile, Ref, Run, Seed, expander, node, quiet
+from nodeflow.diffusion.types import Image
 
 T = TypeVar("T")
 
@@ -95,6 +96,29 @@ def length(file: Annotated[Path, ModelFile("checkpoints")]) -> int:
 def look(file: Annotated[Path, ImageFile()]) -> int:
     """Say how long an input file is."""
     return len(file.read_bytes())
+
+
+@node("shelltest.Paint")
+def paint(seed: Seed = 0, width: int = 16, batch: int = 1) -> Image:
+    """Draw pictures of noise."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    return Image(torch.rand((batch, 8, width, 3), generator=generator))
+
+
+@node("shelltest.Random")
+def random_picture() -> Image:
+    """Draw a picture that is another one every time, against the rules."""
+    import torch
+
+    return Image(torch.frombuffer(bytearray(os.urandom(8 * 8 * 3)), dtype=torch.uint8).reshape(1, 8, 8, 3) / 255)
+
+
+@node("shelltest.Dark")
+def dark(image: Image, file: Annotated[Path, ModelFile("checkpoints")]) -> Image:
+    """Darken a picture as much as a file is long."""
+    return Image(image.pixels / (1 + len(file.read_bytes())), image.items)
 
 
 @node("shelltest.Choose")

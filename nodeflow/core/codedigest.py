@@ -27,7 +27,7 @@ def code_digest(registry: Registry, spec: Spec, home: Path) -> str:
     roots = [root for name in _with_required(registry, spec.pack) if (root := registry.roots.get(name)) is not None]
     files = [file for root in (*roots, _DIFFUSION) for file in files_of(root)]
     stamp = stamp_of(files)
-    place = home / "cache" / "manifests" / f"{spec.pack}-{stamp_of(roots)[:12]}.digest"
+    place = home / "cache" / "manifests" / f"{spec.pack}-{stamp_of([], salt=str(roots))[:12]}.digest"
     with suppress(OSError, ValueError):
         remembered, digest = _MEMO.validate_json(place.read_bytes())
         if remembered == stamp:

@@ -40,7 +40,7 @@ class FoundPack:
 def discover(home: Path) -> tuple[tuple[FoundPack, ...], tuple[PackFailed, ...]]:
     """All packs that are installed, in a fixed order: the built-in one, entry points by name, folders by name.
 
-    Nothing is imported. Two packs of one import name are both left out, and so are folders that are no package.
+    Nothing is imported. A folder that cannot be imported under its name is left out and is a problem.
     """
     found = [*_installed(), *_folders(home / "packs")]
     problems: list[PackFailed] = []
@@ -55,7 +55,7 @@ def discover(home: Path) -> tuple[tuple[FoundPack, ...], tuple[PackFailed, ...]]
 
 
 def _installed() -> list[FoundPack]:
-    modules = dict.fromkeys(point.module for point in metadata.entry_points(group=GROUP))
+    modules = dict.fromkeys(point.value.partition(":")[0].strip() for point in metadata.entry_points(group=GROUP))
     ordered = sorted(modules, key=lambda name: (name.partition(".")[0] != BUILT_IN, name))
     return [FoundPack(name, root_of(name.partition(".")[0])) for name in ordered]
 
@@ -73,10 +73,7 @@ def root_of(name: str) -> Path | None:
 
 
 def _folders(packs: Path) -> list[FoundPack]:
-    try:
-        folders = sorted(item for item in packs.iterdir() if item.is_dir() and item.name[0] not in "._")
-    except OSError:
-        return []
+    folders = (item for item in _entries(packs) if item.is_dir() and item.name[0] not in "._")
     return [FoundPack(item.name, item, folder=True) for item in folders]
 
 
@@ -115,9 +112,9 @@ class FolderFinder:
             sys.meta_path.append(self)
 
 
-def stamp_of(files: Iterable[Path]) -> str:
+def stamp_of(files: Iterable[Path], salt: str = "") -> str:
     """A digest of names, sizes and times of change, which changes when a file may have changed."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(salt.encode())
     for file in files:
         try:
             status = file.stat()
@@ -135,10 +132,17 @@ def files_of(root: Path | None) -> Iterator[Path]:
     if root.is_file():
         yield root
         return
-    for item in sorted(root.iterdir()):
+    for item in _entries(root):
         if item.name in _DATA or item.name.startswith(".") or item.suffix == ".pyc":
             continue
-        if item.is_dir():
+        if item.is_dir() and not item.is_symlink():
             yield from files_of(item)
         else:
             yield item
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

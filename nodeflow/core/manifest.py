@@ -116,12 +116,12 @@ def _probed(pack: FoundPack, home: Path, folders: Mapping[str, Path], seconds: f
 
 def _place(pack: FoundPack, home: Path) -> Path:
     """One file per pack, place and interpreter, so that several installations may share a home."""
-    where = stamp_of([Path(f"{pack.root}"), Path(sys.prefix)])
+    where = stamp_of([], salt=f"{pack.root} {sys.prefix}")
     return home / "cache" / "manifests" / f"{pack.package}-{where[:12]}.json"
 
 
 def _stamp(pack: FoundPack) -> str:
-    return stamp_of([*files_of(pack.root), *files_of(_CORE), _CORE.parent / "api.py", Path(sys.version)])
+    return stamp_of([*files_of(pack.root), *files_of(_CORE), _CORE.parent / "api.py"], salt=sys.version)
 
 
 def _environment() -> str:
@@ -131,7 +131,11 @@ def _environment() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Write the snapshots of the packages that are named."""
     for package in arguments:
-        print(write_snapshot(package))
+        try:
+            print(write_snapshot(package))
+        except PackFailed as error:
+            print(error, file=sys.stderr)
+            return error.exit_code
     return 0
 
 

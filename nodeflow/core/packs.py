@@ -19,8 +19,8 @@ class Pack:
         name: Starts the ids of the pack's nodes.
         modules: Modules with nodes and migrations, relative to the pack's package; each fails on its own.
         sockets: Titles, colours and codecs of the pack's own value types.
-        extensions: Entries for open tables, as ``{"samplers": {"name": "module:attribute"}}``; a leading dot means
-            relative to the pack's package.
+        extensions: Entries for open tables, as ``{"samplers": {"name": "module:attribute"}}``; a module that starts
+            with a dot, or none, is relative to the pack's package.
         requires: Names of packs whose modules this pack imports.
         package: Import name of the pack's package, where it is not ``name``.
     """

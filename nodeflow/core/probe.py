@@ -60,7 +60,10 @@ def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS
     manifest = Manifest(pack.top, package=pack.package)
     skip: list[str] = []
     while True:
-        events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds)
+        try:
+            events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds)
+        except OSError as error:
+            events, fate = (), f"no process could be started for it: {error}"
         for event in events:
             if event.module == "" and event.found is not None:
                 manifest = event.found
@@ -131,6 +134,4 @@ def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> str
                 return f"it did not come back within {seconds:g} seconds"
             seen = size
         else:
-            return (
-                f"the process ended with exit code {code}" if code >= 0 else f"the process was killed by signal {-code}"
-            )
+            return f"its process ended with {f'exit code {code}' if code >= 0 else f'signal {-code}'}"

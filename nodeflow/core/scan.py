@@ -70,21 +70,24 @@ def joined(manifest: Manifest, found: Manifest) -> Manifest:
 
 def _contents(module: ModuleType, pack: str) -> Manifest:
     """The nodes and migrations that a module defines itself; what it imports from others is theirs."""
+    own = {
+        id(value): (name, value)
+        for name, value in reversed(vars(module).items())
+        if getattr(value, "__module__", None) == module.__name__
+    }
     manifest = Manifest(pack)
-    for value in list(vars(module).values()):
-        if getattr(value, "__module__", None) != module.__name__:
-            continue
+    for name, value in reversed(own.values()):
+        place = f"{module.__name__}:{name}"
         if node_mark(value) is not None:
-            manifest = joined(manifest, _node(value, pack))
+            manifest = joined(manifest, _node(value, pack, place))
         if (mark := migration_mark(value)) is not None:
-            place = f"{module.__name__}:{value.__qualname__}"
             manifest = joined(manifest, Manifest(pack, migrations=(MigrationSpec(mark.id, mark.version, place),)))
     return manifest
 
 
-def _node(fn: Callable[..., Any], pack: str) -> Manifest:
+def _node(fn: Callable[..., Any], pack: str, place: str) -> Manifest:
     try:
-        return Manifest(pack, specs=(read_spec(fn, pack=pack),))
+        return Manifest(pack, specs=(replace(read_spec(fn, pack=pack), implementation=place),))
     except PackFailed as error:
         return Manifest(pack, problems=(error.reason,))
 
@@ -95,7 +98,7 @@ def _socket(socket: Socket[Any], package: str) -> SocketSpec:
 
 
 def _absolute(place: str, package: str) -> str:
-    return f"{package}{place}" if place.startswith(".") else place
+    return f"{package}{place}" if place.startswith((".", ":")) else place
 
 
 def import_pack(package: str) -> Pack:

@@ -63,7 +63,10 @@ def _migrate_scope(scope: Tree, nodes: Mapping[str, Node], specs: Specs, problem
     old = cast(Tree, scope["nodes"])
     scope["nodes"] = {id: {**cast(Tree, node), **cast(Tree, newer.get(id, {}))} for id, node in old.items()}
     if renames:
-        scope["nodes"] = _relinked(scope["nodes"], renames.outputs)
+        for node in _members(scope, "nodes"):
+            if "inputs" in node:
+                inputs = cast(Tree, node["inputs"])
+                node["inputs"] = {name: _relinked(value, renames.outputs) for name, value in inputs.items()}
         if "interface" in scope:
             scope["interface"] = _renamed_interface(cast(Tree, scope["interface"]), renames)
     return True
@@ -131,8 +134,8 @@ def _renamed_interface(interface: Tree, renames: _Renames) -> JsonValue:
     return renamed
 
 
-def _members(interface: Tree, name: str) -> Iterable[Tree]:
-    return cast(dict[str, Tree], interface.get(name, {})).values()
+def _members(parent: Tree, name: str) -> Iterable[Tree]:
+    return cast(dict[str, Tree], parent.get(name, {})).values()
 
 
 def _renamed(socket: str, names: Mapping[str, Mapping[str, str]]) -> str:

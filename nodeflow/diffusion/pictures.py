@@ -6,7 +6,6 @@ before any of them is decoded, and one error for whatever a damaged file makes t
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -30,8 +29,19 @@ PIXEL_LIMIT = 8192 * 8192
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are read, by Pillow's names; EPS and others that would start outside programs are not among them."""
 
-# What Pillow's decoders raise on damaged data, as far as its documentation and its issues tell.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
+# What Pillow's decoders raise on damaged data; warnings too, where the caller has made errors of them.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    IndexError,
+    KeyError,
+    TypeError,
+    Warning,
+)
 
 
 class PictureError(DiffusionError, ValueError):
@@ -67,7 +77,7 @@ def read_picture(source: Path | bytes, *, limit: int = PIXEL_LIMIT) -> Decoded:
 
     Args:
         source: The file, or what is in it.
-        limit: Pixels of all frames together that are accepted.
+        limit: Pixels of all frames together that are accepted; Pillow has its own limit, 178 million in one frame.
 
     Raises:
         PictureError: It is no picture, damaged, or larger than `limit`.
@@ -75,21 +85,17 @@ def read_picture(source: Path | bytes, *, limit: int = PIXEL_LIMIT) -> Decoded:
     """
     name = source.name if isinstance(source, Path) else "the data"
     data = source.read_bytes() if isinstance(source, Path) else source
-    with warnings.catch_warnings():
-        # What Pillow finds odd and reads all the same is no news; a size somewhat above its limit is far above ours.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-        try:
-            return _decode(data, name, limit)
-        except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-            raise PictureError(f"{name} has far more than the {limit:,} pixels allowed; scale it down first") from error
-        except UnidentifiedImageError as error:
-            known = ", ".join(READABLE)
-            raise PictureError(f"{name} is not a picture that can be read; expected one of {known}") from error
-        except PictureError:
-            raise
-        except _DAMAGED as error:
-            raise PictureError(f"{name} is damaged: {error}; open it in a picture editor and save it anew") from error
+    try:
+        return _decode(data, name, limit)
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+        raise PictureError(f"{name} has far more than the {limit:,} pixels allowed; scale it down first") from error
+    except UnidentifiedImageError as error:
+        known = ", ".join(READABLE)
+        raise PictureError(f"{name} is not a picture that can be read; expected one of {known}") from error
+    except PictureError:
+        raise
+    except _DAMAGED as error:
+        raise PictureError(f"{name} is damaged: {error}; open it in a picture editor and save it anew") from error
 
 
 def write_picture(

@@ -22,10 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Prints the problems; 0 when there is none that would stop a run."""
     place = wire.workplace(args)
+    unreadable: InvalidDocument | None = None
     try:
         problems = place.check(wire.source(args), wire.values(args), targets=args.target)
     except InvalidDocument as error:
-        problems = error.problems
+        unreadable, problems = error, error.problems
     if args.json:
         print(_as_json(problems))
     else:
@@ -35,8 +36,8 @@ def execute(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"{args.file}: ok" + (f", {len(problems)} warnings" if problems else ""))
         return 0
-    only_files = all(problem.code.startswith("file.") for problem in errors)
-    return exit_code((MissingFile if only_files else InvalidDocument)(errors))
+    only_files = all(problem.code == "file.missing" for problem in errors)
+    return exit_code(unreadable or (MissingFile if only_files else InvalidDocument)(errors))
 
 
 def _as_json(problems: Sequence[Problem]) -> str:

@@ -20,6 +20,7 @@ from nodeflow.core.registry import Registry
 SNAPSHOT = "spec.json"
 _MANIFEST = TypeAdapter(Manifest)
 _CORE = Path(__file__).parent
+_PROCESSES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ def load_registry(home: Path, *, packs: Sequence[FoundPack] | None = None, secon
     registry = Registry(folders=folders)
     for problem in problems:
         registry.report(problem)
+    known = {item: _shipped(item) or _cached(item, home) for item in found}
+    fresh = _probed([item for item in found if known[item] is None], home, folders, seconds)
     for item in found:
-        manifest = _shipped(item) or _cached(item, home) or _probed(item, home, folders, seconds)
-        registry.add(manifest, root=item.root)
+        registry.add(known[item] or fresh[item], root=item.root)
     return registry
 
 
@@ -104,14 +106,25 @@ def _cached(pack: FoundPack, home: Path) -> Manifest | None:
     return None
 
 
-def _probed(pack: FoundPack, home: Path, folders: Mapping[str, Path], seconds: float | None) -> Manifest:
+def _probed(
+    packs: Sequence[FoundPack], home: Path, folders: Mapping[str, Path], seconds: float | None
+) -> Mapping[FoundPack, Manifest]:
+    """The manifests of packs that have to be imported, each in a process of its own, a few at a time."""
+    if not packs:
+        return {}
+    from concurrent.futures import ThreadPoolExecutor
+
     from nodeflow.core.probe import SECONDS, probe
 
-    stamp = _stamp(pack)
-    manifest = probe(pack, folders, SECONDS if seconds is None else seconds)
-    with suppress(OSError):
-        write_whole(_place(pack, home), _ENTRY.dump_json(Entry(stamp, _environment(), manifest)))
-    return manifest
+    def manifest_of(pack: FoundPack) -> Manifest:
+        stamp = _stamp(pack)
+        manifest = probe(pack, folders, SECONDS if seconds is None else seconds)
+        with suppress(OSError):
+            write_whole(_place(pack, home), _ENTRY.dump_json(Entry(stamp, _environment(), manifest)))
+        return manifest
+
+    with ThreadPoolExecutor(max_workers=_PROCESSES) as pool:
+        return dict(zip(packs, pool.map(manifest_of, packs), strict=True))
 
 
 def _place(pack: FoundPack, home: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 from pydantic import TypeAdapter
 
@@ -18,7 +19,9 @@ from nodeflow.core.scan import described, import_pack, joined, scan_modules
 SECONDS = 60.0
 """How long a module may take to be imported."""
 _START_SECONDS = 60.0
-_COMMAND = "import sys; from nodeflow.core.probe import serve; serve(sys.argv[1], sys.argv[2])"
+_LOOK_SECONDS = 0.1
+_COMMAND = "import os, sys; from nodeflow.core.probe import serve; serve(sys.argv[1], sys.argv[2]); os._exit(0)"
+"""Ends at once, whatever threads the pack may have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +126,16 @@ def _ask(request: Request, seconds: float) -> tuple[Sequence[Event], str]:
 
 
 def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> str:
-    """Wait while modules come in, at least one in ``seconds``; say how the process ended."""
-    seen = 0
+    """Wait for the end as long as something is reported every few ``seconds``; say how the process ended."""
+    seen, deadline = 0, monotonic() + _START_SECONDS
     while True:
         try:
-            code = process.wait(timeout=seconds if seen else _START_SECONDS)
+            code = process.wait(timeout=_LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             size = report.stat().st_size
-            if size == seen:
+            if size != seen:
+                seen, deadline = size, monotonic() + seconds
+            elif monotonic() > deadline:
                 return f"it did not come back within {seconds:g} seconds"
-            seen = size
         else:
             return f"its process ended with {f'exit code {code}' if code >= 0 else f'signal {-code}'}"

@@ -1,0 +1,287 @@
+"""Packs: where they are found, and that a broken one breaks only what is broken."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from nodeflow.core.discovery import FolderFinder, FoundPack, discover, files_of, root_of, stamp_of
+from nodeflow.core.errors import PackFailed
+from nodeflow.core.manifest import load_registry
+from nodeflow.core.packs import Manifest, Pack
+from nodeflow.core.probe import probe, serve
+from nodeflow.core.scan import import_pack, scan
+
+NODE = """
+from nodeflow.api import node
+
+@node("{pack}.{name}")
+def {function}() -> int:
+    return 1
+"""
+
+
+def node_text(pack: str, name: str) -> str:
+    return NODE.format(pack=pack, name=name, function=name.lower())
+
+
+def write_pack(folder: Path, name: str, *, head: str = "", **modules: str) -> FoundPack:
+    """Write a package that is a pack with the given modules."""
+    package = folder / name
+    package.mkdir(parents=True)
+    listed = ", ".join(repr(module) for module in modules)
+    start = f"from nodeflow.api import Pack\npack = Pack({name!r}, '1.0', modules=[{listed}])\n"
+    (package / "__init__.py").write_text(start + dedent(head), encoding="utf-8")
+    for module, text in modules.items():
+        (package / f"{module}.py").write_text(dedent(text), encoding="utf-8")
+    return FoundPack(name, package, folder=True)
+
+
+def install(folder: Path, name: str, entry: str) -> None:
+    """Pretend that a distribution with an entry point is installed in ``folder``."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[nodeflow.packs]\n{name} = {entry}\n", encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def clean_imports() -> Iterator[None]:
+    """Forget what a test imported."""
+    modules, finders = set(sys.modules), list(sys.meta_path)
+    yield
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+    sys.meta_path[:] = finders
+
+
+def reasons(manifest: Manifest) -> str:
+    return "\n".join(manifest.problems)
+
+
+def test_the_built_in_pack_is_found_first_then_entry_points_then_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, home = tmp_path / "site", tmp_path / "home"
+    write_pack(site, "alpha_pack")
+    install(site, "alpha-pack", "alpha_pack")
+    install(site, "beta-pack", "not-a-module : pack")
+    write_pack(home / "packs", "aardvark_pack")
+    (home / "packs" / ".hidden").mkdir()
+    (home / "packs" / "a file").touch()
+    monkeypatch.syspath_prepend(str(site))
+    found, problems = discover(home)
+    names = [item.package for item in found]
+    assert [name for name in names if name in ("nodeflow_nodes", "alpha_pack", "not-a-module", "aardvark_pack")] == [
+        "nodeflow_nodes",
+        "alpha_pack",
+        "not-a-module",
+        "aardvark_pack",
+    ]
+    by_name = {item.package: item for item in found}
+    assert by_name["alpha_pack"] == FoundPack("alpha_pack", site / "alpha_pack")
+    assert by_name["not-a-module"].root is None
+    assert by_name["aardvark_pack"] == FoundPack("aardvark_pack", home / "packs" / "aardvark_pack", folder=True)
+    assert problems == ()
+    assert not {"alpha_pack", "aardvark_pack"} & sys.modules.keys()
+
+
+def test_a_folder_that_cannot_be_imported_under_its_name_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, packs = tmp_path / "site", tmp_path / "packs"
+    write_pack(site, "twice_pack")
+    install(site, "twice-pack", "twice_pack")
+    monkeypatch.syspath_prepend(str(site))
+    for name in ("twice_pack", "json", "has-hyphen"):
+        write_pack(packs, name)
+    (packs / "empty_pack").mkdir()
+    found, problems = discover(tmp_path)
+    assert not any(item.folder for item in found)
+    assert {problem.pack: problem.reason.replace(str(tmp_path), "") for problem in problems} == {
+        "empty_pack": "the folder /packs/empty_pack has no __init__.py",
+        "has-hyphen": "the folder /packs/has-hyphen must be named like a Python package: letters, digits and _",
+        "json": "the folder /packs/json has the name of an installed module; rename it",
+        "twice_pack": "the folder /packs/twice_pack has the name of the installed pack at /site/twice_pack",
+    }
+
+
+def test_modules_are_located_without_importing_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "single_file_pack.py").touch()
+    (tmp_path / "only_namespace").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert root_of("single_file_pack") == tmp_path / "single_file_pack.py"
+    assert root_of("only_namespace") is None
+    assert root_of("no_such_module") is None
+    assert root_of("no_such_package.module") is None
+    assert "single_file_pack" not in sys.modules
+
+
+def test_the_files_of_a_pack_are_its_code_and_not_its_models(tmp_path: Path) -> None:
+    root = write_pack(tmp_path, "shop", nodes="").root
+    assert root is not None
+    for extra in (
+        "models/big.safetensors",
+        "workflows/a.json",
+        "__pycache__/a.pyc",
+        "data/table.csv",
+        ".git/x",
+        "a.pyc",
+    ):
+        (root / extra).parent.mkdir(exist_ok=True)
+        (root / extra).touch()
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    names = [file.relative_to(root).as_posix() for file in files_of(root)]
+    assert names == ["__init__.py", "data/table.csv", "loop", "nodes.py"]
+    assert list(files_of(root / "nodes.py")) == [root / "nodes.py"]
+    assert list(files_of(None)) == list(files_of(tmp_path / "gone")) == []
+
+
+def test_a_stamp_changes_with_the_files(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    gone = stamp_of([file])
+    file.write_text("1", encoding="utf-8")
+    one = stamp_of([file])
+    file.write_text("22", encoding="utf-8")
+    assert len({gone, one, stamp_of([file]), stamp_of([file], salt="x")}) == 4
+
+
+def test_folder_packs_can_import_each_other_by_name(tmp_path: Path) -> None:
+    write_pack(tmp_path, "base_pack", tools="VALUE = 7\n")
+    write_pack(tmp_path, "user_pack", nodes="from base_pack.tools import VALUE\n" + node_text("user_pack", "One"))
+    finder = FolderFinder({name: tmp_path / name for name in ("base_pack", "user_pack")})
+    finder.install()
+    finder.install()
+    assert sys.meta_path.count(finder) == 1
+    assert finder.find_spec("other_pack") is None
+    manifest = scan(import_pack("user_pack"))
+    assert [spec.id for spec in manifest.specs] == ["user_pack.One"]
+    assert sys.modules["user_pack.nodes"].VALUE == 7
+
+
+def test_a_broken_module_disables_only_its_own_nodes(tmp_path: Path) -> None:
+    found = write_pack(
+        tmp_path,
+        "bad_pack",
+        good=node_text("bad_pack", "Good"),
+        raises="\n1 / 0\n",
+        exits="import sys\nsys.exit('no thanks')\n",
+        syntax="def broken(:\n",
+        bare="raise RuntimeError\n",
+    )
+    assert found.root is not None
+    FolderFinder({"bad_pack": found.root}).install()
+    manifest = scan(import_pack("bad_pack"))
+    assert [spec.id for spec in manifest.specs] == ["bad_pack.Good"]
+    folder = found.root
+    assert manifest.problems == (
+        f"bad_pack.raises cannot be imported: ZeroDivisionError: division by zero ({folder}/raises.py:2)",
+        f"bad_pack.exits cannot be imported: it called sys.exit: no thanks ({folder}/exits.py:2)",
+        f"bad_pack.syntax cannot be imported: SyntaxError: invalid syntax (syntax.py, line 1) ({folder}/syntax.py:1)",
+        f"bad_pack.bare cannot be imported: RuntimeError ({folder}/bare.py:1)",
+    )
+
+
+def test_a_package_without_a_pack_is_told_so() -> None:
+    with pytest.raises(PackFailed, match=r"pack json: json\.decoder has no `pack = Pack\(\.\.\.\)`"):
+        import_pack("json.decoder")
+
+
+def test_a_module_that_hangs_or_crashes_in_another_process_disables_only_its_own_nodes(tmp_path: Path) -> None:
+    found = write_pack(
+        tmp_path,
+        "rough_pack",
+        first=node_text("rough_pack", "First"),
+        hangs="import threading\nthreading.Event().wait()\n",
+        middle="print('noise on standard output')\n" + node_text("rough_pack", "Middle"),
+        crashes="import os\nos._exit(3)\n",
+        killed="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        last=node_text("rough_pack", "Last"),
+    )
+    assert found.root is not None
+    manifest = probe(found, {"rough_pack": found.root}, seconds=3)
+    assert [spec.id for spec in manifest.specs] == ["rough_pack.First", "rough_pack.Middle", "rough_pack.Last"]
+    assert (manifest.name, manifest.version) == ("rough_pack", "1.0")
+    assert manifest.problems == (
+        "rough_pack.hangs cannot be imported: it did not come back within 3 seconds",
+        "rough_pack.crashes cannot be imported: its process ended with exit code 3",
+        "rough_pack.killed cannot be imported: its process ended with signal 9",
+    )
+    assert "rough_pack" not in sys.modules
+
+
+def test_a_pack_that_hangs_itself_is_given_up_at_once(tmp_path: Path) -> None:
+    found = write_pack(tmp_path, "stuck_pack", head="import time\ntime.sleep(1000)\n", nodes="")
+    assert found.root is not None
+    manifest = probe(found, {"stuck_pack": found.root}, seconds=0.5)
+    assert manifest.specs == ()
+    assert reasons(manifest) == "stuck_pack cannot be imported: it did not come back within 0.5 seconds"
+
+
+def test_a_pack_that_leaves_a_thread_running_is_read_all_the_same(tmp_path: Path) -> None:
+    thread = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    found = write_pack(tmp_path, "thread_pack", nodes=thread + node_text("thread_pack", "One"))
+    assert found.root is not None
+    manifest = probe(found, {"thread_pack": found.root})
+    assert [spec.id for spec in manifest.specs] == ["thread_pack.One"]
+    assert manifest.problems == ()
+
+
+def test_a_machine_that_starts_no_process_is_a_problem_of_the_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    manifest = probe(FoundPack("some_pack", tmp_path), {})
+    assert reasons(manifest).startswith("some_pack cannot be imported: no process could be started for it: ")
+
+
+def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) -> None:
+    found = write_pack(tmp_path / "packs", "told_pack", a=node_text("told_pack", "A"), b=node_text("told_pack", "B"))
+    assert found.root is not None
+    request, report = tmp_path / "request", tmp_path / "report"
+    request.write_text(
+        f'{{"package": "told_pack", "skip": ["a"], "folders": {{"told_pack": "{found.root}"}}}}', encoding="utf-8"
+    )
+    serve(str(request), str(report))
+    lines = report.read_text(encoding="utf-8").splitlines()
+    assert [line.partition(',"found":null')[0] for line in lines if '"found":null' in line] == [
+        '{"module":""',
+        '{"module":""',
+        '{"module":"b"',
+        '{"module":null',
+    ]
+    assert "told_pack.B" in report.read_text(encoding="utf-8")
+    assert "told_pack.A" not in report.read_text(encoding="utf-8")
+
+
+def test_the_other_process_tells_that_there_is_no_such_pack(tmp_path: Path) -> None:
+    request, report = tmp_path / "request", tmp_path / "report"
+    request.write_text('{"package": "no_such_pack", "skip": [], "folders": {}}', encoding="utf-8")
+    serve(str(request), str(report))
+    assert "no_such_pack cannot be imported: ModuleNotFoundError" in report.read_text(encoding="utf-8")
+
+
+def test_a_registry_is_loaded_although_every_kind_of_pack_is_there(tmp_path: Path) -> None:
+    packs = tmp_path / "packs"
+    write_pack(packs, "fine_pack", nodes=node_text("fine_pack", "One"))
+    write_pack(packs, "rude_pack", head="raise SystemExit(1)\n")
+    write_pack(packs, "greedy_pack", nodes=node_text("fine_pack", "One") + node_text("greedy_pack", "Two"))
+    found = [FoundPack(item.name, item, folder=True) for item in sorted(packs.iterdir())]
+    registry = load_registry(tmp_path, packs=found)
+    assert sorted(registry.specs) == ["fine_pack.One", "greedy_pack.Two"]
+    assert {problem.pack: problem.reason for problem in registry.problems} == {
+        "rude_pack": f"rude_pack cannot be imported: it called sys.exit: 1 ({packs}/rude_pack/__init__.py:3)",
+        "greedy_pack": "node 'fine_pack.One' is claimed by 'fine_pack' and 'greedy_pack'",
+    }
+    assert "fine_pack" not in sys.modules
+    one = registry.implementation(registry.spec("fine_pack.One"))
+    assert registry.implementation(registry.spec("fine_pack.One")) is one
+    assert one() == 1
+    assert "fine_pack.nodes" in sys.modules
+
+
+def test_a_pack_knows_the_name_it_is_imported_under() -> None:
+    assert Pack("shop", "1.0").import_name == "shop"
+    assert Pack("shop", "1.0", package="shop_nodes").import_name == "shop_nodes"

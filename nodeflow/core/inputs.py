@@ -141,6 +141,7 @@ class InputReader:
             self.say(draft, name, *fault)
 
     def _literal(self, draft: Draft, input: Input, value: JsonValue, texts: dict[str, str]) -> None:
+        draft.literals.pop(input.name, None)
         try:
             read = read_literal(input, value, draft.form.choices(input))
             texts[input.name] = record_text(read)
@@ -181,9 +182,10 @@ def rule_problems(draft: Draft, specs: Specs) -> list[Problem]:
     except InputError as error:
         found = shorten(draft.literals.get(error.input))
         return [Problem("input.rule", error.message, draft.id, error.input, found, type=spec.id)]
-    except PackFailed as error:
+    except Exception as error:  # noqa: BLE001 - a rule is foreign code, and its failure says nothing about the inputs
+        reason = str(error) if isinstance(error, PackFailed) else f"{type(error).__name__}: {error}"
         message = "the rules of this node cannot be tried"
-        return [Problem("pack.failed", message, draft.id, hint=str(error), severity="warning", type=spec.id)]
+        return [Problem("pack.failed", message, draft.id, hint=reason, severity="warning", type=spec.id)]
     return []
 
 

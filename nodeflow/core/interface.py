@@ -138,12 +138,18 @@ def _socket_problems(ids: Collection[str], what: str, place: Place, names: Colle
 
 
 def _range_problems(name: str, place: Place, narrowed: Bounds, declared: Range) -> Iterator[Problem]:
-    limits = [limit for limit in (narrowed.ge, narrowed.gt, narrowed.le, narrowed.lt) if limit is not None]
-    outside = [limit for limit in limits if not is_inside(limit, declared)]
+    # An open bound may stand exactly on the declared one, so it is held against that bound as if it were closed.
+    closed = Range(ge=_first(declared.ge, declared.gt), le=_first(declared.le, declared.lt))
+    outside = [limit for limit in (narrowed.ge, narrowed.le) if limit is not None and not is_inside(limit, declared)]
+    outside += [limit for limit in (narrowed.gt, narrowed.lt) if limit is not None and not is_inside(limit, closed)]
     if outside:
         message = f'the range of the interface input "{name}" goes beyond that of the input it feeds'
         found, expected = ", ".join(map(shorten, outside)), spell_range(declared)
         yield Problem("interface.range", message, place.node, place.name, found, expected)
+
+
+def _first(*bounds: float | None) -> float | None:
+    return next((bound for bound in bounds if bound is not None), None)
 
 
 def _as_range(bounds: Bounds) -> Range:

@@ -63,10 +63,10 @@ def _migrate_scope(scope: Tree, nodes: Mapping[str, Node], specs: Specs, problem
     old = cast(Tree, scope["nodes"])
     scope["nodes"] = {id: {**cast(Tree, node), **cast(Tree, newer.get(id, {}))} for id, node in old.items()}
     if renames:
-        for node in _members(scope, "nodes"):
-            if "inputs" in node:
-                inputs = cast(Tree, node["inputs"])
-                node["inputs"] = {name: _relinked(value, renames.outputs) for name, value in inputs.items()}
+        for member in _members(scope, "nodes"):
+            if "inputs" in member:
+                inputs = cast(Tree, member["inputs"])
+                member["inputs"] = {name: _relinked(value, renames.outputs) for name, value in inputs.items()}
         if "interface" in scope:
             scope["interface"] = _renamed_interface(cast(Tree, scope["interface"]), renames)
     return True
@@ -116,6 +116,8 @@ def _relinked(value: JsonValue, outputs: Mapping[str, Mapping[str, str]]) -> Jso
         case {"link": str() as link, **others} if not others:
             return {"link": _renamed(link, outputs)}
         case {"value": _, **others} if not others:
+            return value
+        case {"draw": _}:
             return value
         case dict():
             return {key: _relinked(inner, outputs) for key, inner in value.items()}

@@ -103,8 +103,11 @@ def numbers(values: Annotated[list[int], Field(min_length=1, max_length=3)]) -> 
 def stack(model: Model, rows: list[Row]) -> Model: ...
 
 
+TABLE = {"a": 1}
+
+
 @node("Options")
-def options(anything: Any = None, table: dict[str, Any] = {"a": 1}, either: int | bool = 0) -> Any: ...
+def options(anything: Any = None, table: dict[str, Any] = TABLE, either: int | bool = 0) -> Any: ...
 
 
 @node("Switch")
@@ -169,6 +172,10 @@ def _unavailable(**literals: JsonValue) -> None:
     raise PackFailed("test", "No module named 'torch'")
 
 
+def _divide(**literals: JsonValue) -> None:
+    assert 1 / 0
+
+
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     """Nodes of a little picture maker; ``Sample`` is at version 2, and ``Circle`` can never be migrated."""
@@ -179,7 +186,8 @@ def catalogue() -> Catalogue:
     found.specs["Whole"] = replace(found.specs["Whole"], version=3)
     found.specs["Number"] = replace(found.specs["Number"], version=2)
     found.specs["Unready"] = replace(found.specs["Text"], id="Unready", checks=True)
-    found.rules = {"Scale": _rule_of_scale, "Unready": _unavailable}
+    found.specs["Faulty"] = replace(found.specs["Text"], id="Faulty", checks=True)
+    found.rules = {"Scale": _rule_of_scale, "Unready": _unavailable, "Faulty": _divide}
     found.steps = {("Sample", 1): _rename_count, ("OldText", 1): _replace_old, ("Number", 1): _broken_step}
     found.reasons = {"faulty": "pack faulty: No module named 'cv2'"}
     return found

@@ -65,6 +65,11 @@ def test_a_link_that_does_not_fit(source: Type, target: Type) -> None:
     assert not fits(source, target, {})
 
 
+def test_types_are_spelt_as_python_spells_them() -> None:
+    assert str(maybe(many(IMAGE))) == "list[Image] | None"
+    assert str(either(INT, STR)) == "int | str"
+
+
 def test_a_variable_is_bound_once_and_widened() -> None:
     bindings: Bindings = {}
 

@@ -11,6 +11,8 @@ from nodeflow.core.upgrade import migrate
 from nodeflow.core.validate import resolve
 from nodeflow.core.workflow import Document
 
+ESCAPED: Any = {"value": {"link": "words.string"}}
+
 OLD: Any = {
     "nodeflow": 1,
     "meta": {"title": "old"},
@@ -22,7 +24,7 @@ OLD: Any = {
         "kept": {
             "type": "mypack.Tag",
             "version": 1,
-            "inputs": {"list": [{"link": "words.string"}, {"value": {"link": "words.string"}}]},
+            "inputs": {"list": [{"link": "words.string"}, ESCAPED, {"row": {"link": "words.string"}}]},
         },
         "sample": {
             "type": "Sample",
@@ -59,7 +61,7 @@ def test_a_replaced_node_keeps_its_place_and_title(upgraded: Document) -> None:
 
 def test_links_and_the_interface_follow_new_names(upgraded: Document) -> None:
     assert upgraded.nodes["again"].inputs == {"value": {"link": "words.text"}}
-    assert upgraded.nodes["kept"].inputs == {"list": [{"link": "words.text"}, {"value": {"link": "words.string"}}]}
+    assert upgraded.nodes["kept"].inputs == {"list": [{"link": "words.text"}, ESCAPED, {"row": {"link": "words.text"}}]}
     assert "inputs" not in upgraded.tree["nodes"]["bare"]  # type: ignore[index,call-overload,operator]
     assert upgraded.interface.inputs["prompt"].to == ["words.value"]
     assert upgraded.interface.inputs["prompt"].title == "Prompt"
@@ -157,3 +159,13 @@ def test_a_step_that_cannot_be_imported_names_the_pack(catalogue: Any) -> None:
 
     assert problem.code == "pack.failed"
     assert "torch" in str(problem)
+
+
+def test_what_a_draw_chooses_from_is_no_link(catalogue: Any) -> None:
+    tree: Any = {"nodeflow": 1, "nodes": {"words": OLD["nodes"]["words"], "n": {"type": "Text", "inputs": {}}}}
+    tree["nodes"]["n"]["inputs"]["value"] = {"draw": "choice", "of": [{"link": "words.string"}]}
+
+    document, _ = migrate(Document.from_tree(tree), catalogue)
+
+    assert document.nodes["words"].type == "Text"
+    assert document.nodes["n"].inputs == tree["nodes"]["n"]["inputs"]

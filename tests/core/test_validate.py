@@ -12,7 +12,7 @@ from nodeflow.core.files import NoFiles
 from nodeflow.core.reading import Limits
 from nodeflow.core.resolved import Wire
 from nodeflow.core.validate import CODES, Resolution, check, resolve
-from nodeflow.core.workflow import Document, parse_document
+from nodeflow.core.workflow import Document, Node, parse_document
 
 PICTURE: dict[str, Any] = {
     "nodeflow": 1,
@@ -89,6 +89,7 @@ BROKEN = [
     Broken("a misspelt type", {"nodes.save.type": "Svae"}, "type.unknown", "save", says=('did you mean "Save"?',)),
     Broken("a pack that is not here", {"nodes.save.type": "mypack.Tag"}, "pack.absent", "save", says=("mypack",)),
     Broken("a pack that cannot be used", {"nodes.save.type": "faulty.Tag"}, "pack.failed", "save", says=("cv2",)),
+    Broken("a rule that fails", added("Faulty", value=""), "pack.failed", "extra", says=("ZeroDivisionError",)),
     Broken("rules that cannot be tried", added("Unready", value=""), "pack.failed", "extra", says=("torch",)),
     Broken("a node of the future", {"nodes.save.version": 7}, "version.newer", "save", says=("version 7", "pack test")),
     Broken("a version that no migration leads from", added("Whole", 1), "version.migration", "extra"),
@@ -600,6 +601,31 @@ def test_files_that_are_there_are_no_problem(catalogue: Any, files: Any) -> None
     changes = added("LoadImage", file="cat.png") | {"nodes.load.inputs.checkpoint": "sub/other.safetensors"}
 
     assert check(parse_document(changed(changes)), catalogue, files) == ()
+
+
+def test_what_several_nodes_name_is_looked_up_once(catalogue: Any, files: Any) -> None:
+    again = {"checkpoint": "emoji-tiny.safetensors"}
+    sample = {"model": {"link": "extra.model"}, "latent": {"link": "extra.latent"}, "sampler": "ddim"}
+    changes = added("Load", **again) | {"nodes.other": {"type": "Sample", "version": 2, "inputs": sample}}
+
+    assert check(parse_document(changed(changes | {"nodes.sample.inputs.sampler": "ddim"})), catalogue, files) == ()
+
+
+def test_an_escaped_literal_is_the_value_inside(catalogue: Any, files: Any) -> None:
+    document = parse_document(changed(added("Options", anything={"value": {"link": "a.b"}}, either={"value": 5})))
+
+    graph = resolve(document, catalogue, files, targets=["extra"]).require()
+
+    assert graph.nodes[0].literals == {"anything": {"link": "a.b"}, "table": {"a": 1}, "either": 5}
+    assert graph.nodes[0].record == b'{"anything":{"link":"a.b"},"either":5,"table":{"a":1}}'
+
+
+def test_a_value_that_python_has_and_json_not_is_refused(catalogue: Any, files: Any) -> None:
+    document = Document(nodeflow=1, nodes={"n": Node(type="Options", inputs={"anything": [float("nan")]})})
+
+    (problem,) = resolve(document, catalogue, files, targets=["n"]).problems
+
+    assert (problem.code, problem.node, problem.input) == ("json.number", "n", "anything")
 
 
 def test_settings_are_read_by_the_declared_type(catalogue: Any, files: Any) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nodeflow.core import schema
 from nodeflow.core.completion import complete
 from nodeflow.core.errors import InvalidDocument
-from nodeflow.core.interface import assign
+from nodeflow.core.interface import assign, interface_problems
 from nodeflow.core.schema import generated_schema, shipped_schema
 from nodeflow.core.workflow import Document, Node, fields_at, parse_document
 
@@ -162,6 +162,25 @@ def test_the_interface_may_narrow_what_can_be_assigned(catalogue: Any) -> None:
         assign(document, {"steps": 31}, catalogue)
     with pytest.raises(InvalidDocument, match=r"setting.unknown"):
         assign(document, {"s": 31, "t.steps": 4}, catalogue)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "codes"),
+    [
+        ({"gt": 0, "lt": 30}, []),
+        ({"ge": 1, "le": 29.5, "multiple_of": 0.5}, []),
+        ({"ge": 0}, ["interface.range"]),
+        ({"le": 30}, ["interface.range"]),
+        ({"gt": -1, "lt": 31}, ["interface.range"]),
+    ],
+)
+def test_a_range_is_narrowed_and_never_widened(bounds: Any, codes: list[str], catalogue: Any) -> None:
+    interface: Any = {"inputs": {"cfg": {"to": ["s.cfg"], "range": bounds}}}
+    document = Document.from_tree(
+        {"nodeflow": 1, "nodes": {"s": {"type": "Sample", "version": 2}}, "interface": interface}
+    )
+
+    assert [problem.code for problem in interface_problems(document, catalogue, document.ids)] == codes
 
 
 def test_the_shipped_schema_is_the_one_of_the_models() -> None:

@@ -1,0 +1,120 @@
+"""``nodeflow nodes``, ``models``, ``check`` and ``explain``: what they say."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.cli.conftest import Shell, document, interface
+
+
+def test_nodes_are_listed_by_category(shell: Shell) -> None:
+    said = shell("nodes")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert "sampling:" in lines
+    assert any(line.split()[0] == "KSampler" and "noise" in line for line in lines)
+
+
+def test_a_page_tells_all_about_a_node(shell: Shell) -> None:
+    page = shell("nodes", "KSampler").out
+    for part in ("model", "required", "default 20", "≥ 1, ≤ 10000", '"euler"', "outputs:", "latent", "Latent"):
+        assert part in page
+    assert "a file in checkpoints" in shell("nodes", "LoadCheckpoint").out
+    assert "computed only when needed" in shell("nodes", "Switch").out
+
+
+def test_a_pack_that_fails_is_named_and_the_others_stay(shell: Shell, home: Path) -> None:
+    pack = home / "packs" / "failing"
+    pack.mkdir()
+    (pack / "__init__.py").write_text("raise ValueError('no such luck')\n")
+    try:
+        said = shell("nodes")
+        assert said.code == 0
+        assert "KSampler" in said.out
+        assert "failing" in said.err
+        assert "no such luck" in said.err
+        said = shell("nodes", "failing.Blur")
+        assert (said.code, said.out) == (7, "")
+        assert "no such luck" in said.err
+        for command in ("check", "run"):
+            said = shell(command, "-", stdin=document({"n": ("failing.Blur", {})}))
+            assert said.code == 7
+            assert "no such luck" in said.err
+    finally:
+        shutil.rmtree(pack)
+
+
+def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None:
+    folder = place / "more" / "checkpoints"
+    folder.mkdir(parents=True)
+    save_file({"a": torch.zeros(1000, 2), "b": torch.zeros(3, dtype=torch.float16)}, folder / "good.safetensors")
+    (folder / "cut.safetensors").write_bytes((folder / "good.safetensors").read_bytes()[:-100])
+    (folder / "old.ckpt").write_bytes(b"x")
+    (folder / "text.safetensors").write_bytes(b"what")
+    (folder / "list.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0[]")
+    (folder / "odd.safetensors").write_bytes(b"\7\0\0\0\0\0\0\0" + b'{"a":1}')
+    (folder / "broken.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{{")
+    said = shell("models", "--models-dir", "more")
+    lines = {line.split()[0]: line for line in said.out.splitlines() if line.strip()}
+    assert "0.0 M parameters in 2 tensors, F16, F32" in lines["good.safetensors"]
+    assert "damaged: cut off: 100 bytes are missing" in lines["cut.safetensors"]
+    assert "can run code" in lines["old.ckpt"]
+    for name in ("text", "list", "odd", "broken"):
+        assert "damaged" in lines[f"{name}.safetensors"]
+    assert "--models-dir" in said.out
+    listed = json.loads(shell("models", "--json", "--models-dir", "more").out)
+    assert {file["name"] for file in listed["files"] if file["kind"] == "checkpoints"} >= {"good.safetensors", "old.ckpt"}
+    assert listed["folders"][0] == {"source": "--models-dir", "path": "more", "exists": True}
+
+
+def test_models_of_an_existing_comfyui_are_found(shell: Shell, home: Path, place: Path) -> None:
+    (place / "comfy/models/checkpoints").mkdir(parents=True)
+    (place / "comfy/models/checkpoints/theirs.safetensors").write_bytes(b"12345")
+    (place / "extra_model_paths.yaml").write_text("comfyui:\n  base_path: comfy\n  checkpoints: models/checkpoints\n")
+    config = home / "config.toml"
+    config.write_text(f'[models]\ncomfyui = ["{place / "extra_model_paths.yaml"}"]\n')
+    try:
+        assert "theirs.safetensors" in shell("models").out
+        length = document({"n": ("Length", {"file": "theirs.safetensors"})}, interface=interface({}, {"n": "n.number"}))
+        assert shell("run", "-", "--json", stdin=length).report["outputs"]["n"]["value"] == 5
+        config.write_text("[modles]\n")
+        said = shell("models")
+        assert said.code == 2
+        assert "did you mean models" in said.err
+    finally:
+        config.unlink()
+
+
+def test_check_is_short_when_nothing_is_wrong(shell: Shell, place: Path) -> None:
+    (place / "good.json").write_bytes(document({"c": ("Count", {}), "w": ("Write", {"text": "x"})}))
+    said = shell("check", "good.json")
+    assert (said.code, said.out, said.err) == (0, "good.json: ok\n", "")
+    said = shell("check", "good.json", "--set", "c.steps=0")
+    assert said.code == 3
+    (place / "idle.json").write_bytes(document({"c": ("Count", {})}))
+    assert shell("check", "idle.json").code == 0
+    assert shell("check", "idle.json", "--strict").code == 3
+
+
+def test_explain_names_what_changed(shell: Shell, place: Path) -> None:
+    nodes = {"c": ("Count", {"steps": 3, "seconds": 0.05}), "j": ("Join", {"text": "a", "number": "@c.number"})}
+    (place / "doc.json").write_bytes(document(nodes, interface=interface({}, {"x": "j.text"})))
+    states = {line.split()[0]: line.split()[1] for line in shell("explain", "doc.json").out.splitlines()}
+    assert states == {"c": "run", "j": "run"}
+    shell("run", "doc.json")
+    rows = json.loads(shell("explain", "doc.json", "--json").out)
+    assert {row["node"]: row["state"] for row in rows}["c"] == "hit-disk"
+    rows = json.loads(shell("explain", "doc.json", "--json", "--set", "c.steps=4").out)
+    changed = {row["node"]: row["reasons"] for row in rows}
+    assert any("steps" in reason for reason in changed["c"])
+
+
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_a_document_that_is_none_is_one_error(shell: Shell, command: str) -> None:
+    said = shell(command, "-", stdin=b"{")
+    assert (said.code, said.out) == (3, "")
+    assert "error" in said.err

@@ -1,6 +1,6 @@
 """How many bytes a value holds, with storage that several values share counted once."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from sys import getsizeof
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
@@ -34,18 +34,27 @@ def small_size(value: object) -> int | None:
 
 
 def parts(value: object) -> Iterator[Part]:
-    """The pieces of storage that ``value`` holds, containers opened."""
+    """The pieces of storage that ``value`` holds, containers opened once each, also those that hold themselves."""
     stack = [value]
+    opened: set[int] = set()
     while stack:
         found = stack.pop()
-        if isinstance(found, list | tuple):
-            stack.extend(cast("list[object]", found))
-        elif isinstance(found, dict):
-            stack.extend(cast("dict[object, object]", found).values())
+        inside = _inside(found)
+        if inside is not None:
+            if id(found) not in opened:
+                opened.add(id(found))
+                stack.extend(inside)
         elif isinstance(found, SharesStorage):
             yield from found.storages.items()
         else:
             yield id(found), own_size(found)
+
+
+def _inside(value: object) -> Iterable[object] | None:
+    """What a container holds; None when it is no container."""
+    if isinstance(value, dict):
+        return cast("dict[object, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list | tuple) else None
 
 
 def own_size(value: object) -> int:

@@ -197,24 +197,15 @@ def test_memory_that_runs_out_twice_fails_the_node_and_says_what_was_resident(be
     assert hungry.times == 7
 
 
-def test_memory_that_runs_out_in_an_async_node_is_treated_alike(bench: Any) -> None:
-    for times in (1, 2):
-        hungry = Hungry(times)
+@pytest.mark.parametrize("times", [1, 2])
+def test_memory_that_runs_out_in_an_async_node_is_treated_alike(bench: Any, times: int) -> None:
+    hungry = Hungry(times)
 
-        async def eat(hungry: Hungry = hungry) -> int:
-            return hungry()
+    async def eat() -> int:
+        return hungry()
 
-        drawing = bench.draw()
-        drawing.add("node", bench.node(lambda: 1, id="Async"))
-        bench.functions["Async"] = eat
-        drawing = bench.draw()
-
-        async def node() -> int:
-            return hungry()
-
-        drawing.add("node", bench.node(node, id=f"Node{times}"))
-        result = bench.run(drawing)
-        assert [type(failure) for failure in result.failures] == [OutOfMemory] * (times - 1)
+    result = bench.run(single(bench, eat))
+    assert [type(failure) for failure in result.failures] == [OutOfMemory] * (times - 1)
 
 
 def test_an_unknown_size_is_said_to_be_unknown(bench: Any) -> None:

@@ -101,7 +101,7 @@ def decoder_loss(model: AutoencoderKL, sprites: Sprites, batch: int, seed: int, 
 
 
 @torch.no_grad()
-def psnr(model: AutoencoderKL, images: Tensor, batch: int = 16) -> float:
-    """Peak signal-to-noise ratio of the reconstructions, in dB; images [B, 3, H, W] in -1..1."""
+def psnr(model: AutoencoderKL, images: Tensor, batch: int = 16) -> Tensor:
+    """Peak signal-to-noise ratio of the reconstruction of each picture, in dB; images [B, 3, H, W] in -1..1."""
     errors = [(model(part).clamp(-1, 1) - part).square().flatten(1).mean(1) for part in torch.split(images, batch)]
-    return float(-10 * torch.log10(torch.cat(errors).mean() / 4))
+    return -10 * torch.log10(torch.cat(errors) / 4)

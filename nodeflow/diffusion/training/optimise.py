@@ -15,6 +15,10 @@ Loss = Callable[[int, int], Tensor]
 """Loss of one part of one step: it draws its own batch from (step, part), so a step can be repeated."""
 
 
+_LEAST_MATRIX = 16
+_SHARDS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How long and how fast to train.
@@ -27,8 +31,10 @@ class Plan:
         flat: part of the steps before the rate falls as a cosine.
         average: decay of the running average of the weights.
         clip: largest norm of the gradient.
-        weight_decay: of AdamW.
         betas: of AdamW.
+        muon: weights of 16 and more rows and columns move by orthogonalised momentum (Jordan et al. 2024, "Muon")
+            instead, scaled to steps of AdamW's size. Each picture teaches more; the price of a step hardly depends on
+            the batch, so it pays where a step is expensive for the size of the weights, as in a decoder.
     """
 
     steps: int
@@ -38,8 +44,8 @@ class Plan:
     flat: float = 0.0
     average: float = 0.999
     clip: float = 1.0
-    weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.99)
+    muon: bool = False
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear rise, flat, cosine fall to 2 %."""
@@ -74,9 +80,7 @@ class Descent:
         }
         self._parameters: list[Tensor] = list(self._named.values())
         self._average = [parameter.detach().clone() for parameter in self._parameters]
-        self._optimiser = torch.optim.AdamW(
-            self._parameters, lr=plan.rate, betas=plan.betas, weight_decay=plan.weight_decay, fused=True
-        )
+        self._shards = [_Shard(self._parameters[start::_SHARDS], plan) for start in range(_SHARDS)]
 
     def run(self, loss: Loss, threads: int = 2) -> Iterator[Report]:
         """Take the remaining steps, yielding after each.
@@ -88,7 +92,7 @@ class Descent:
                 started = time.perf_counter()
                 gradient = partial(self._gradient, loss, self.step)
                 parts = list(pool.map(gradient, range(self.plan.parts)))
-                norm = self._update([gradients for _, gradients in parts])
+                norm = self._update(pool, [gradients for _, gradients in parts])
                 self.step += 1
                 mean = sum(value for value, _ in parts) / len(parts)
                 yield Report(self.step, mean, norm, time.perf_counter() - started)
@@ -97,17 +101,13 @@ class Descent:
         value = loss(step, part)
         return value.item(), torch.autograd.grad(value, self._parameters)
 
-    def _update(self, gradients: Sequence[Sequence[Tensor]]) -> float:
-        for parameter, *parts in zip(self._parameters, *gradients, strict=True):
-            parameter.grad = torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
+    def _update(self, pool: ThreadPoolExecutor, gradients: Sequence[Sequence[Tensor]]) -> float:
+        list(pool.map(_put_mean, self._parameters, *gradients))
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.plan.clip))
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.plan.rate_at(self.step)
-        self._optimiser.step()
+        rate = self.plan.rate_at(self.step)
+        list(pool.map(lambda shard: shard.step(rate), self._shards))
         decay = min(self.plan.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for average, parameter in zip(self._average, self._parameters, strict=True):
-                average.lerp_(parameter, 1 - decay)
+        list(pool.map(partial(_approach, part=1 - decay), self._average, self._parameters))
         return norm
 
     def state_dict(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Descent:
             "step": self.step,
             "weights": dict(zip(self._named, (p.detach() for p in self._parameters), strict=True)),
             "average": dict(zip(self._named, self._average, strict=True)),
-            "optimiser": self._optimiser.state_dict(),
+            "shards": [shard.state_dict() for shard in self._shards],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -126,4 +126,56 @@ class Descent:
             for name, parameter, average in zip(self._named, self._parameters, self._average, strict=True):
                 parameter.copy_(state["weights"][name])
                 average.copy_(state["average"][name])
-        self._optimiser.load_state_dict(state["optimiser"])
+        for shard, kept in zip(self._shards, state["shards"], strict=True):
+            shard.load_state_dict(kept)
+
+
+def _put_mean(parameter: Tensor, *gradients: Tensor) -> None:
+    total = gradients[0].clone()
+    for gradient in gradients[1:]:
+        total += gradient
+    parameter.grad = total.div_(len(gradients))
+
+
+@torch.no_grad()
+def _approach(average: Tensor, parameter: Tensor, part: float) -> None:
+    average.lerp_(parameter, part)
+
+
+class _Shard:
+    """Some of the parameters with their optimisers, so that threads can share out an update."""
+
+    def __init__(self, parameters: Sequence[Tensor], plan: Plan) -> None:
+        self._turned = [
+            (parameter, nn.Parameter(parameter.detach().flatten(1)))  # the same memory as a matrix
+            for parameter in parameters
+            if plan.muon and parameter.ndim > 1 and min(parameter.flatten(1).shape) >= _LEAST_MATRIX
+        ]
+        turned = {id(parameter) for parameter, _ in self._turned}
+        others = [parameter for parameter in parameters if id(parameter) not in turned]
+        matrices = [matrix for _, matrix in self._turned]
+        self._optimisers: list[torch.optim.Optimizer] = []
+        if others:
+            self._optimisers.append(torch.optim.AdamW(others, plan.rate, plan.betas, weight_decay=0, fused=True))
+        if matrices:
+            self._optimisers.append(
+                torch.optim.Muon(matrices, plan.rate, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+            )
+
+    def step(self, rate: float) -> None:
+        """Move the parameters by their gradients."""
+        for parameter, matrix in self._turned:
+            matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """The states of the optimisers."""
+        return [optimiser.state_dict() for optimiser in self._optimisers]
+
+    def load_state_dict(self, states: Sequence[dict[str, Any]]) -> None:
+        """Take up states given by `state_dict`."""
+        for optimiser, state in zip(self._optimisers, states, strict=True):
+            optimiser.load_state_dict(state)

@@ -62,12 +62,12 @@ print(json.dumps({
 
 @pytest.fixture(autouse=True)
 def clean_imports() -> Iterator[None]:
-    """Forget what a test imported."""
-    modules, finders = set(sys.modules), list(sys.meta_path)
+    """Forget the packs that a test imported."""
+    finders = list(sys.meta_path)
     yield
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
     sys.meta_path[:] = finders
+    for name in [name for name in sys.modules if name.partition(".")[0].endswith("_pack")]:
+        del sys.modules[name]
 
 
 @pytest.fixture

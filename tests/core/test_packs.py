@@ -49,12 +49,12 @@ def install(folder: Path, name: str, entry: str) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_imports() -> Iterator[None]:
-    """Forget what a test imported."""
-    modules, finders = set(sys.modules), list(sys.meta_path)
+    """Forget the packs that a test imported."""
+    finders = list(sys.meta_path)
     yield
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
     sys.meta_path[:] = finders
+    for name in [name for name in sys.modules if name.partition(".")[0].endswith("_pack")]:
+        del sys.modules[name]
 
 
 def reasons(manifest: Manifest) -> str:

@@ -12,6 +12,7 @@ from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.types import Type, substitute
 
 _NAMED_IN_CYCLE = 50
+_GUESSES = 100
 
 
 class Joint(NamedTuple):
@@ -71,7 +72,8 @@ def _joints(
             problems.append(_no_output(draft, name, drafts[index], output))
         elif source not in ids:
             message = f'there is no node "{source}"'
-            found, hint = f"{source}.{output}", did_you_mean(source, ids)
+            # Comparing with every id takes milliseconds: thousands of broken links are told without a guess.
+            found, hint = f"{source}.{output}", did_you_mean(source, ids) if len(problems) < _GUESSES else None
             problems.append(
                 Problem("link.node", message, draft.id, name, found, listing(ids), hint, type=draft.form.spec.id)
             )
@@ -85,7 +87,7 @@ def _no_output(draft: Draft, name: str, source: Draft, output: str) -> Problem:
         draft.id,
         name,
         found=f"{source.id}.{output}",
-        expected=listing(f"{source.id}.{known}" for known in outputs),
+        expected=listing([f"{source.id}.{known}" for known in outputs]),
         hint=did_you_mean(output, outputs),
         type=draft.form.spec.id,
     )

@@ -1,6 +1,7 @@
 """The nodes of a document read one by one, each by the form of its type."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from nodeflow.core.errors import Problem
@@ -21,12 +22,15 @@ def read_nodes(document: Document, specs: Specs, reader: InputReader) -> list[Dr
     known = specs.specs
     fed = fed_inputs(document)
     forms: dict[str, Form] = {}
+    unknown: dict[str, Problem] = {}
     drafts: list[Draft] = []
     for id, node in document.nodes.items():
         form = forms.get(node.type)
         if form is None:
             if node.type not in known:
-                reader.problems.append(_unknown_type(document, specs, id, node.type))
+                if node.type not in unknown:
+                    unknown[node.type] = _unknown_type(document, specs, id, node.type)
+                reader.problems.append(replace(unknown[node.type], node=id))
                 continue
             form = forms[node.type] = Form(known[node.type], specs)
         if node.mode or node.model_extra or node.version != form.spec.version:

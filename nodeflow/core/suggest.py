@@ -1,7 +1,8 @@
 """The words of an error message: what was found, cut short, and the nearest thing that would have been right."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 from nodeflow.core.canonical import record_text
 from nodeflow.core.json import JsonValue
@@ -23,11 +24,10 @@ def did_you_mean(name: str, names: Iterable[str]) -> str | None:
     return None if match is None else f'did you mean "{match}"?'
 
 
-def listing(names: Iterable[str]) -> str:
+def listing(names: Collection[str]) -> str:
     """The first few names, and how many more there are."""
-    every = list(names)
-    shown = ", ".join(every[:_SHOWN])
-    return f"{shown} and {len(every) - _SHOWN} more" if len(every) > _SHOWN else shown or "none"
+    shown = ", ".join(islice(names, _SHOWN))
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown or "none"
 
 
 def shorten(value: object) -> str:

@@ -52,8 +52,9 @@ def _migrate_scope(scope: Tree, nodes: Mapping[str, Node], specs: Specs, problem
     """Bring the nodes of one graph up to date, in place; says whether anything changed."""
     renames = _Renames()
     newer: Tree = {}
+    known = specs.specs
     for id, node in nodes.items():
-        spec = specs.specs.get(node.type)
+        spec = known.get(node.type)
         if spec is None or node.version < spec.version:
             fields = _migrate_node(id, node, specs, renames, problems)
             if fields is not None:

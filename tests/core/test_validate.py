@@ -1,15 +1,18 @@
 """Documents that are wrong in one way each, and what they are told; then what a right one becomes."""
 
 import json
+import time
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 from nodeflow.core.files import NoFiles
-from nodeflow.core.reading import Limits
+from nodeflow.core.reading import Limits, walk
 from nodeflow.core.resolved import Wire
 from nodeflow.core.validate import CODES, Resolution, check, resolve
 from nodeflow.core.workflow import Document, Node, parse_document
@@ -677,6 +680,60 @@ def test_types_are_followed_into_a_cycle_as_far_as_they_are_declared(catalogue: 
     found = check(Document.from_tree({"nodeflow": 1, "nodes": nodes}), catalogue, files)
 
     assert [problem.code for problem in found] == ["link.cycle", "run.nothing"]
+
+
+def test_thousands_of_broken_links_are_told_in_reasonable_time(catalogue: Any, files: Any) -> None:
+    nodes = {f"n{i}": {"type": "Scale", "inputs": {"image": {"link": f"m{i}.image"}}} for i in range(2000)}
+    nodes |= {f"u{i}": {"type": "Scael", "inputs": {}} for i in range(2000)}
+    start = time.process_time()
+
+    errors = resolve(Document.from_tree({"nodeflow": 1, "nodes": nodes}), catalogue, files).errors
+
+    assert len(errors) == 4000
+    assert errors[0].hint == 'did you mean "Scale"?'
+    assert time.process_time() - start < 10
+
+
+paths = st.sampled_from(
+    [path for path, _ in walk(PICTURE) if path]
+    + [("graphs",), ("packs",), ("models",), ("ui",), ("nodes", "x"), ("nodes", "save", "mode"), ("nodes", "save", "x")]
+)
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["scale.image", "Switch", "graph:x", "random", ".", "a.", "mypack.Tag", "sample.steps", "../x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["link", "draw", "value", "type", "nodes", "inputs", "to", "from", "1"]), inner
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(paths, junk), min_size=1, max_size=3))
+def test_whatever_stands_in_a_document_becomes_problems_or_a_graph(changes: Any, catalogue: Any, files: Any) -> None:
+    tree: Any = deepcopy(PICTURE)
+    for path, value in changes:
+        put(tree, path, value)
+
+    problems = judged(json.dumps(tree).encode(), catalogue, files)
+
+    assert {problem.code for problem in problems} <= set(CODES)
+    assert all(str(problem) for problem in problems)
+
+
+def put(tree: Any, path: tuple[Any, ...], value: Any) -> None:
+    *parents, last = path
+    for key in parents:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    if isinstance(tree, dict):
+        tree[last] = value
 
 
 def test_a_chain_of_five_thousand_nodes_resolves(catalogue: Any, files: Any) -> None:

@@ -9,9 +9,6 @@ from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.types import Image, Latent, Vae
 
-_PIXELS_AT_ONCE = 2**20
-"""Pictures of a batch go through together up to so many pixels; more would only cost memory."""
-
 
 @torch.inference_mode()
 def decode(vae: Vae, latent: Latent) -> Image:
@@ -36,7 +33,7 @@ def decode(vae: Vae, latent: Latent) -> Image:
             f"the latent is of {found} with {latent.samples.shape[1]} channels, the autoencoder works in {space.name} "
             f"with {space.channels}; use the one of the same checkpoint"
         )
-    pixels = _in_parts(network.decode, latent.samples, vae, latent.height * latent.width, "decoder of the autoencoder")
+    pixels = _row_by_row(network.decode, latent.samples, vae, "decoder of the autoencoder")
     return Image(((pixels + 1) / 2).clamp(0.0, 1.0).permute(0, 2, 3, 1).contiguous(), latent.items)
 
 
@@ -60,8 +57,7 @@ def encode_image(vae: Vae, image: Image) -> Latent:
     if image.width < cell or image.height < cell:
         raise ValueRuleError(f"a picture of {image.width} x {image.height} is too small; {cell} x {cell} is the least")
     planes = _whole_cells(image.pixels[..., :3], cell).permute(0, 3, 1, 2) * 2 - 1  # b h w c -> b c h w, -1..1
-    area = planes.shape[-2] * planes.shape[-1]
-    mean = _in_parts(lambda x: network.encode_moments(x)[0], planes, vae, area, "encoder of the autoencoder")
+    mean = _row_by_row(lambda x: network.encode_moments(x)[0], planes, vae, "encoder of the autoencoder")
     return Latent(mean, vae.latent_format, image.items)
 
 
@@ -77,11 +73,13 @@ def _whole_cells(pixels: Tensor, cell: int) -> Tensor:
     return pixels[:, top : top + high, left : left + wide]
 
 
-def _in_parts(function: Callable[[Tensor], Tensor], x: Tensor, vae: Vae, area: int, what: str) -> Tensor:
-    """Applies a function to a few rows at a time, in the network's precision; float32 on the CPU comes back."""
+def _row_by_row(function: Callable[[Tensor], Tensor], x: Tensor, vae: Vae, what: str) -> Tensor:
+    """Applies a function in the network's precision; float32 on the CPU comes back.
+
+    One picture at a time takes the memory of one, and gives the same bytes whatever batch it is in.
+    """
     weight = next(vae.network.parameters())
-    parts = torch.split(x, max(1, _PIXELS_AT_ONCE // area))
-    out = torch.cat([function(part.to(weight.device, weight.dtype)).float().cpu() for part in parts])
+    out = torch.cat([function(x[row : row + 1].to(weight.device, weight.dtype)).float().cpu() for row in range(len(x))])
     if not bool(torch.isfinite(out).all()):
         raise NonFiniteError(f"the {what} produced NaN or infinity; the file may be damaged, or try dtype fp32")
     return out

@@ -34,10 +34,14 @@ class Checkpoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A network that has no weights yet, and where its weights are in the file."""
+class Part:
+    """A network that has no weights yet.
 
-    title: str
+    Attributes:
+        network: On the meta device.
+        sources: Where each of its weights is in the file, name by name.
+    """
+
     network: nn.Module
     sources: Mapping[str, str]
 
@@ -66,7 +70,7 @@ def load_checkpoint(
     family, build = build_of(header, families)
     given = file_config(header)
     target = usable_device(device)
-    unet, vae, text = _unet(header, build, given), _vae(header, build, given), _text(header, build, given)
+    unet, vae, text = parts_of(header, build, given)
     parameters = sum(weight.numel() for part in (unet, vae, text) for weight in part.network.parameters())
     precision = usable_dtype(dtype, target, parameters, _HALF[build.half])
     vae_precision = torch.bfloat16 if precision == torch.float16 else precision
@@ -74,6 +78,15 @@ def load_checkpoint(
     _fill(header, text, target, precision)
     _fill(header, vae, target, vae_precision)
     return _assembled(unet.network, text.network, vae.network, family, build, given)
+
+
+def parts_of(header: Header, build: Build, given: FileConfig) -> tuple[Part, Part, Part]:
+    """Builds UNet, autoencoder and text encoder without memory, and compares them with the header.
+
+    Raises:
+        CheckpointError: A part is not in the file, or weights are missing, unexpected or of the wrong shape.
+    """
+    return _unet(header, build, given), _vae(header, build, given), _text(header, build, given)
 
 
 def _assembled(
@@ -92,19 +105,19 @@ def _latent_format(config: VAEConfig, build: Build, given: FileConfig) -> Latent
     return given.latent_format(build.latent_format, channels, config.factor)
 
 
-def _unet(header: Header, build: Build, given: FileConfig) -> _Part:
+def _unet(header: Header, build: Build, given: FileConfig) -> Part:
     names = _part_names(header, build.unet)
     config: UNetConfig = unet_config(Shapes(header, names, build.unet.part), given)
     return _checked(header, build.unet, names, lambda: UNet(config))
 
 
-def _vae(header: Header, build: Build, given: FileConfig) -> _Part:
+def _vae(header: Header, build: Build, given: FileConfig) -> Part:
     names = _part_names(header, build.vae)
     config = vae_config(Shapes(header, names, build.vae.part), given)
     return _checked(header, build.vae, names, lambda: AutoencoderKL(config))
 
 
-def _text(header: Header, build: Build, given: FileConfig) -> _Part:
+def _text(header: Header, build: Build, given: FileConfig) -> Part:
     names = _part_names(header, build.text)
     config = text_config(Shapes(header, names, build.text.part), given)
     return _checked(header, build.text, names, lambda: text_model(config))
@@ -117,7 +130,7 @@ def _part_names(header: Header, keymap: KeyMap) -> dict[str, str]:
     return names
 
 
-def _checked(header: Header, keymap: KeyMap, names: Mapping[str, str], build: Callable[[], nn.Module]) -> _Part:
+def _checked(header: Header, keymap: KeyMap, names: Mapping[str, str], build: Callable[[], nn.Module]) -> Part:
     """Builds a network on the meta device and compares it with the header, weight by weight."""
     try:
         with torch.device("meta"):
@@ -133,7 +146,7 @@ def _checked(header: Header, keymap: KeyMap, names: Mapping[str, str], build: Ca
         f"{name} {list(found[name])} instead of {list(wanted[name])}" for name in wanted if found[name] != wanted[name]
     ]
     _require(header, keymap, "of the wrong shape", wrong)
-    return _Part(keymap.part, network, {name: sources[name] for name in wanted})
+    return Part(network, {name: sources[name] for name in wanted})
 
 
 def _own_name(name: str, wanted: Mapping[str, object]) -> str:
@@ -147,7 +160,7 @@ def _require(header: Header, keymap: KeyMap, fault: str, names: list[str]) -> No
         raise header.error(f"{keymap.part}: {len(names)} weights are {fault}: {', '.join(names[:_SHOWN])}{more}")
 
 
-def _fill(header: Header, part: _Part, device: torch.device, dtype: torch.dtype) -> None:
+def _fill(header: Header, part: Part, device: torch.device, dtype: torch.dtype) -> None:
     own = {source: name for name, source in part.sources.items()}
     weights = {own[source]: tensor.to(device, dtype) for source, tensor in read_tensors(header, own)}
     part.network.load_state_dict(weights, assign=True)

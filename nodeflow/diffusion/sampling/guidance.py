@@ -127,9 +127,17 @@ def _entries_denoised(network: NetworkDenoiser, entries: Sequence[Entry], x: Ten
 def _call(network: NetworkDenoiser, entries: Sequence[Entry], x: Tensor, sigma: Tensor, length: int) -> list[Tensor]:
     """One call for all entries. Repeating a whole context changes only rounding: attention is a weighted mean."""
     rows, count = len(x), len(entries)
-    contexts = [entry.context.repeat(1, length // entry.context.shape[1], 1).expand(rows, -1, -1) for entry in entries]
-    vectors = [entry.pooled.expand(rows, -1) for entry in entries if entry.pooled is not None]
-    out = network(
-        x.repeat(count, 1, 1, 1), sigma.repeat(count), torch.cat(contexts), torch.cat(vectors) if vectors else None
+    contexts = torch.cat(
+        [entry.context.repeat(1, length // entry.context.shape[1], 1).expand(rows, -1, -1) for entry in entries]
     )
-    return list(out.chunk(count))
+    pooled = [entry.pooled.expand(rows, -1) for entry in entries if entry.pooled is not None]
+    vectors = torch.cat(pooled) if pooled else None
+    if count > 1 or x.device.type != "cpu":
+        return list(network(x.repeat(count, 1, 1, 1), sigma.repeat(count), contexts, vectors).chunk(count))
+    # The kernels of CPUs round a single row otherwise than the rows of a batch, which have one result for any number of
+    # rows from two on. Row by row, a picture does not depend on its batch without guidance either.
+    single = (
+        network(x[i : i + 1], sigma[i : i + 1], contexts[i : i + 1], None if vectors is None else vectors[i : i + 1])
+        for i in range(rows)
+    )
+    return [torch.cat(list(single))]

@@ -155,7 +155,9 @@ class NetworkDenoiser:
         level = sigma[:, None, None, None]
         scaled = x if self.levels.is_flow else x / (level**2 + 1).sqrt()
         vector = None if pooled is None else pooled.to(self.dtype)
-        timestep = self.levels.timestep(sigma)
+        # Rows at one level share one timestep: a matrix product of few rows rounds by their number, and a picture shall
+        # not depend on its batch.
+        timestep = self.levels.timestep(sigma[:1] if bool((sigma == sigma[0]).all()) else sigma)
         out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector)
         out = out.float()
         if not bool(torch.isfinite(out).all()):

@@ -1,0 +1,44 @@
+"""The table of samplers and schedules."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from nodeflow.diffusion.sampling.ode import euler
+from nodeflow.diffusion.sampling.schedules import normal
+from nodeflow.diffusion.sampling.table import builtin_table
+
+
+def test_the_names_that_are_known_without_torch_are_those_of_the_table() -> None:
+    assert tuple(builtin_table().samplers) == SAMPLER_NAMES
+    assert tuple(builtin_table().schedules) == SCHEDULER_NAMES
+
+
+def test_names_are_known_without_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; import nodeflow.diffusion.sampling.names"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_table_grows_into_a_new_one() -> None:
+    table = builtin_table()
+    more = table.with_sampler("mine", euler, flow=True).with_schedule("mine", normal)
+    assert more.sampler("mine").solve is euler
+    assert more.sampler("mine").flow
+    assert more.schedule("mine") is normal
+    assert "mine" not in table.samplers
+    assert "mine" not in table.schedules
+
+
+def test_a_name_cannot_be_taken_twice() -> None:
+    with pytest.raises(ValueRuleError, match="sampler 'euler' exists already"):
+        builtin_table().with_sampler("euler", euler)
+    with pytest.raises(ValueRuleError, match="scheduler 'normal' exists already"):
+        builtin_table().with_schedule("normal", normal)
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(ValueRuleError, match="sampler 'zzz' is unknown; there are euler, euler_ancestral, ddim, dpmpp_2m$"):
+        builtin_table().sampler("zzz")

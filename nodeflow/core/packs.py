@@ -17,7 +17,8 @@ class Pack:
 
     Attributes:
         name: Starts the ids of the pack's nodes.
-        modules: Modules with nodes and migrations, relative to the pack's package; each fails on its own.
+        modules: Modules with nodes and migrations, relative to the pack's package, with or without a leading dot; each
+            fails on its own.
         sockets: Titles, colours and codecs of the pack's own value types.
         extensions: Entries for open tables, as ``{"samplers": {"name": "module:attribute"}}``; a module that starts
             with a dot, or none, is relative to the pack's package.

@@ -184,6 +184,13 @@ def test_a_broken_module_disables_only_its_own_nodes(tmp_path: Path) -> None:
     )
 
 
+def test_modules_may_be_written_with_a_leading_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pack(tmp_path, "dotted_pack", nodes=node_text("dotted_pack", "One"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    manifest = scan(Pack("dotted_pack", "1.0", modules=[".nodes"]))
+    assert [spec.id for spec in manifest.specs] == ["dotted_pack.One"]
+
+
 def test_a_package_without_a_pack_is_told_so() -> None:
     with pytest.raises(PackFailed, match=r"pack json: json\.decoder has no `pack = Pack\(\.\.\.\)`"):
         import_pack("json.decoder")

@@ -229,7 +229,7 @@ def test_targets_write_and_strict(session: Session, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     graph = Graph()
     graph(noise)(1)
-    with pytest.raises(InvalidDocument, match="run.nothing"):
+    with pytest.raises(InvalidDocument, match=r"run\.nothing"):
         session.run(graph, strict=True)
     result = session.run(graph, targets=["noise"], write=[])
     assert result["noise.image"].type == "Image"

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, Protocol, cast
 
 import nodeflow
 from nodeflow.cli.messages import exit_code, report
-from nodeflow.core.errors import NodeflowError
+from nodeflow.core.errors import NodeflowError, OutOfMemory
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run a workflow",
@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NodeflowError as error:
         report(error, sys.stderr)
         return exit_code(error)
+    except MemoryError:
+        print("error: out of memory", file=sys.stderr)
+        return OutOfMemory.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

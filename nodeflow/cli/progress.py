@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from nodeflow.engine.events import Event, NodeFailedEvent, NodeFinished, Progress, Saved, Warned
+from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Warned
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -35,9 +35,7 @@ def text_of(event: Event) -> str | None:
             return f"warning: {node + ': ' if node else ''}{message}"
         case Saved(node, path):
             return f"{node}: wrote {path}"
-        case NodeFailedEvent(node, message):
-            return f"{node}: failed: {message}"
-        case _:
+        case _:  # failures are told once, at the end
             return None
 
 
@@ -104,4 +102,4 @@ class BarDisplay:
                 self._bars.stop_task(task)
             case _:
                 if text := text_of(event):
-                    self._bars.console.print(text, markup=False, highlight=False)
+                    self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -100,6 +100,7 @@ def _follow(running: Running) -> Result:
                 return running.outcome()
             except KeyboardInterrupt:
                 if interrupted:
+                    shown.__exit__(None, None, None)  # gives the terminal its cursor back
                     os._exit(INTERRUPTED)
                 interrupted = True
                 running.cancel()

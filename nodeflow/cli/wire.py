@@ -10,6 +10,7 @@ from typing import cast
 from nodeflow.core.errors import MissingFile, Problem, UsageError
 from nodeflow.session.sources import Source, Value
 from nodeflow.session.workplace import Workplace
+from nodeflow.storage.documents import MAX_FILE
 
 _MAX_INPUTS = 16 * 2**20
 
@@ -46,7 +47,7 @@ def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") ->
 def source(args: argparse.Namespace) -> Source:
     """The workflow that ``FILE`` names; ``-`` is standard input."""
     name: str = args.file
-    return sys.stdin.buffer.read() if name == "-" else name
+    return sys.stdin.buffer.read(MAX_FILE) if name == "-" else name
 
 
 def values(args: argparse.Namespace) -> Mapping[str, Value]:

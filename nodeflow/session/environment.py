@@ -37,7 +37,7 @@ class Environment:
             return f"{platform.machine()} {_cpu_flags()}".strip()
         import torch
 
-        return torch.cuda.get_device_name(self.device)
+        return f"{torch.cuda.get_device_name(self.device)}, CUDA {torch.version.cuda}"
 
     @cached_property
     def key(self) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nodeflow.core.errors import NodeFailed, NodeflowError
-from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.errors import NodeFailed, OutOfMemory
+from nodeflow.core.resolved import ResolvedGraph, ResolvedNode
 from nodeflow.diffusion.errors import DiffusionError
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event, Saved, Warned
 from nodeflow.engine.executor import Engine
+from nodeflow.engine.failures import failure_of
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import Cancel, DiskTier
 from nodeflow.session.results import NodeReport, Output, Result
@@ -98,8 +99,8 @@ class Job:
             if not result.paths and not done.cancelled and self.options.writes(name):
                 try:
                     result = replace(result, paths=self._write(name, node.id, value, emit))
-                except (NodeflowError, DiffusionError) as error:
-                    failures.append(NodeFailed(node.id, node.spec.id, str(error)))
+                except Exception as error:  # noqa: BLE001 - one result that cannot be written leaves the others
+                    failures.append(self._failure(node, name, error))
             outputs[name] = result
         return outputs, failures
 
@@ -115,6 +116,15 @@ class Job:
         """Files of nodes that take this very output and write files."""
         takers = (node for node in self.graph.nodes if any((w.source, w.output) == place for w in node.wires))
         return tuple(Path(path) for node in takers for path in done.saved.get(node.id, ()))
+
+    def _failure(self, node: ResolvedNode, name: str, error: Exception) -> NodeFailed:
+        if self.services.is_out_of_memory(error):
+            return OutOfMemory(node.id, node.spec.id, f'out of memory while the result "{name}" was written')
+        return (
+            NodeFailed(node.id, node.spec.id, str(error))
+            if isinstance(error, DiffusionError)
+            else failure_of(node, error)
+        )
 
     def _write(self, name: str, node: str, value: object, emit: Emit) -> tuple[Path, ...]:
         recorder, outputs = self.services.recorder, self.services.outputs

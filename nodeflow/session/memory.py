@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 _WORDS = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc|alloc_failed"
-    r"|unable to allocate|failed to allocate",
+    r"|unable to allocate|failed to allocate|failed to map segment",
     re.IGNORECASE,
 )
 

@@ -67,7 +67,10 @@ def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None
         assert "damaged" in lines[f"{name}.safetensors"]
     assert "--models-dir" in said.out
     listed = json.loads(shell("models", "--json", "--models-dir", "more").out)
-    assert {file["name"] for file in listed["files"] if file["kind"] == "checkpoints"} >= {"good.safetensors", "old.ckpt"}
+    assert {file["name"] for file in listed["files"] if file["kind"] == "checkpoints"} >= {
+        "good.safetensors",
+        "old.ckpt",
+    }
     assert listed["folders"][0] == {"source": "--models-dir", "path": "more", "exists": True}
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
+from nodeflow.diffusion.memory import threads_for
 from nodeflow.diffusion.prompts import EMPTY, Chunk, chunks, weighted
 from nodeflow.diffusion.types import Clip, Conditioning, Entry
 
@@ -28,7 +29,9 @@ def encode(clip: Clip, text: str) -> Conditioning:
     """
     clip.require_weights()
     rows = chunks(text, clip.tokenizer)
-    states = _states(clip, [*rows, EMPTY] if weighted(rows) else rows)  # n 77 d
+    sequences = [*rows, EMPTY] if weighted(rows) else rows
+    with threads_for(clip.network, clip.device, sum(len(row.tokens) for row in sequences)):
+        states = _states(clip, sequences)  # n 77 d
     if not bool(torch.isfinite(states).all()):
         raise NonFiniteError("the text encoder produced NaN or infinity; its file may be damaged, or try dtype fp32")
     if weighted(rows):
@@ -53,4 +56,6 @@ def _states(clip: Clip, rows: Sequence[Chunk]) -> Tensor:
 
 def _final_norm(network: nn.Module) -> nn.Module:
     # Before version 5, transformers put the encoder one level down.
-    return network.get_submodule("text_model.final_layer_norm" if hasattr(network, "text_model") else "final_layer_norm")
+    return network.get_submodule(
+        "text_model.final_layer_norm" if hasattr(network, "text_model") else "final_layer_norm"
+    )

@@ -6,6 +6,8 @@ compiled: pictures come in too many sizes for the compile time to pay back in a 
 """
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -17,6 +19,12 @@ DtypeChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 SMALL_MODEL = 100_000_000
 """Parameters below which fp32 is used on a CPU: half precision saves no time there."""
+
+SMALL_WORK = 5_000_000_000
+"""Parameters times places (latent cells, pixels or tokens, of all rows) below which one thread beats several.
+
+The operations are then so short that threads mostly wait for each other, the more so where other programs run.
+"""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -60,6 +68,27 @@ def usable_dtype(choice: DtypeChoice, device: torch.device, parameters: int, hal
     if not on_cpu:
         return half
     return torch.bfloat16 if parameters >= SMALL_MODEL and _cpu_multiplies_bf16() else torch.float32
+
+
+@contextmanager
+def threads_for(network: nn.Module, device: str | torch.device, places: int) -> Iterator[None]:
+    """Runs what is inside with as many threads as pay off for it.
+
+    Args:
+        network: What is about to be called.
+        device: Where it runs; nothing changes unless that is a CPU.
+        places: Rows times height times width of what it works on; rows times tokens for a text encoder.
+    """
+    before = torch.get_num_threads()
+    work = places * sum(weight.numel() for weight in network.parameters())
+    if torch.device(device).type != "cpu" or before == 1 or work >= SMALL_WORK:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cpu_multiplies_bf16() -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import NonFiniteError
+from nodeflow.diffusion.memory import threads_for
 from nodeflow.diffusion.types import Model, Prediction
 
 
@@ -158,7 +159,8 @@ class NetworkDenoiser:
         # Rows at one level share one timestep: a matrix product of few rows rounds by their number, and a picture shall
         # not depend on its batch.
         timestep = self.levels.timestep(sigma[:1] if bool((sigma == sigma[0]).all()) else sigma)
-        out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector)
+        with threads_for(self.network, x.device, len(x) * x.shape[-2] * x.shape[-1]):
+            out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector)
         out = out.float()
         if not bool(torch.isfinite(out).all()):
             raise NonFiniteError(

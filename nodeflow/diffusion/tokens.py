@@ -20,7 +20,11 @@ _END_OF_WORD = "</w>"
 _SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
 # Unicode's White_Space; Python's str.isspace() takes some control characters for white too.
 _WHITE = re.compile("[\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+")
-_WHOLE = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d")
+_MARKER = re.compile(r"(<\|startoftext\|>|<\|endoftext\|>)")
+# What is never joined with its neighbours: contractions, and the ends of markers that are not written in small letters.
+_WHOLE = re.compile(
+    r"'s|'t|'re|'ve|'m|'ll|'d|<\|(?=startoftext\|>|endoftext\|>)|(?<=<\|startoftext)\|>|(?<=<\|endoftext)\|>"
+)
 
 
 class Tokenizer:
@@ -48,12 +52,16 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Gives the tokens of a text, without start and end."""
-        return [token for piece in _pieces(text) for token in self._tokens_of(piece)]
+        tokens: list[int] = []
+        for part in _MARKER.split(text):
+            if part in _SPECIAL:
+                tokens.append(_SPECIAL[part])
+            else:
+                tokens.extend(token for piece in _pieces(part) for token in self._tokens_of(piece))
+        return tokens
 
     def _merge(self, piece: str) -> tuple[int, ...]:
         """Joins the best-ranked pair of neighbours, wherever it stands, until no pair is known."""
-        if piece in _SPECIAL:
-            return (_SPECIAL[piece],)
         word = [self._letters[byte] for byte in piece.encode("utf-8", "replace")]
         word[-1] += _END_OF_WORD
         while len(word) > 1:
@@ -79,7 +87,7 @@ def _joined(word: list[str], left: str, right: str) -> Iterator[str]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Splits a text into special tokens, English contractions, runs of letters, digits, runs of anything else."""
+    """Splits a text into English contractions, runs of letters, single digits, runs of anything else."""
     plain = _WHITE.sub(" ", unicodedata.normalize("NFC", text))
     # Letter by letter, because str.lower() writes a Greek sigma differently at the end of a word, and CLIP's does not.
     lowered = "".join(letter.lower() for letter in plain)

@@ -335,6 +335,10 @@ def test_outputs_that_are_lists_or_masks_give_pictures() -> None:
     assert Output("l", "Latent", Latent(torch.zeros(1, 4, 2, 2))).tensor().shape == (1, 4, 2, 2)
     assert Output("t", "list[str]", ["a", "b"]).json() == ["a", "b"]
     assert Output("o", "Thing", object()).json() is None
+    shown = masks._repr_png_()
+    assert shown is not None
+    assert shown.startswith(b"\x89PNG")
+    assert Output("t", "str", "a")._repr_png_() is None
 
 
 def test_a_result_that_cannot_be_written_is_a_warning(session: Session) -> None:

@@ -46,6 +46,9 @@ def _files(models: ModelFolders) -> Iterator[str]:
         width = max((len(file.name) for file in files), default=0)
         for file in files:
             yield f"  {file.name:<{width}}  {_size(file.path):>9}  {_about(file)}  ({file.root.label})"
+        for path in models.strays(kind):
+            target = path.resolve()
+            yield f"  {path} is not used: it links to {target}; to allow that, name its folder in config.toml"
 
 
 def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:

@@ -12,6 +12,7 @@ import nodeflow
 from nodeflow.cli.messages import exit_code
 from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, Problem
 from nodeflow.session import Output, Result
+from nodeflow.session.results import plain
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 
@@ -70,7 +71,8 @@ class ProblemReport(_Part):
 class RunReport(_Part):
     """Everything about one run.
 
-    ``outputs`` is keyed by interface name, ``saved`` and ``nodes`` by node id. ``exit_code`` is that of the process.
+    ``outputs`` is keyed by interface name, ``saved``, ``shown`` and ``nodes`` by node id; what is shown and is neither
+    text nor number is null. ``exit_code`` is that of the process.
     ``error`` is the whole message when the run could not be carried out.
     """
 
@@ -80,6 +82,7 @@ class RunReport(_Part):
     error: str | None = None
     outputs: dict[str, OutputReport] = {}
     saved: dict[str, list[str]] = {}
+    shown: dict[str, list[JsonValue]] = {}
     nodes: dict[str, NodeReport] = {}
     warnings: list[WarningReport] = []
     failures: list[FailureReport] = []
@@ -97,6 +100,7 @@ def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunRepo
         exit_code=code,
         outputs={name: _output(output) for name, output in result.items()},
         saved={node: [str(path) for path in paths] for node, paths in result.saved.items()},
+        shown={node: [_finite(plain(value)) for value in values] for node, values in result.shown.items()},
         nodes={node: _node(each.status, each.seconds) for node, each in result.nodes.items()},
         warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],
         failures=[_failure(failure) for failure in result.failures],

@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Warned
+from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Warned
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -35,6 +35,8 @@ def text_of(event: Event) -> str | None:
             return f"warning: {node + ': ' if node else ''}{message}"
         case Saved(node, path):
             return f"{node}: wrote {path}"
+        case Shown(node, str() | int() | float() as value):
+            return f"{node}: {value}"
         case _:  # failures are told once, at the end
             return None
 

@@ -82,11 +82,17 @@ class Output:
 
     def json(self) -> JsonValue:
         """The value where it is a text, a number, a boolean, or a list of such; None for everything else."""
-        values = self._values()
-        if not all(value is None or isinstance(value, (str, int, float, bool)) for value in values):
+        return plain(self.value)
+
+    def _repr_png_(self) -> bytes | None:
+        """The first picture, for a notebook to show."""
+        from io import BytesIO
+
+        if not any(image_of(value) for value in self._values()):
             return None
-        plain = cast("list[JsonValue]", list(values))
-        return plain if isinstance(self.value, (list, tuple)) else plain[0]
+        stream = BytesIO()
+        self.pil().save(stream, "PNG")
+        return stream.getvalue()
 
     def _values(self) -> Sequence[object]:
         return cast("Sequence[object]", self.value) if isinstance(self.value, (list, tuple)) else (self.value,)
@@ -132,6 +138,18 @@ class Result(Mapping[str, Output]):
 
     def __len__(self) -> int:
         return len(self.outputs)
+
+
+def plain(value: object) -> JsonValue:
+    """A text, a number, a boolean or a list of such as JSON has it; None for everything else."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case list() | tuple():
+            members = [plain(member) for member in cast("Sequence[object]", value)]
+            return None if None in members else members
+        case _:
+            return None
 
 
 def image_of(value: object) -> Image | None:

@@ -98,6 +98,11 @@ class ModelFolders:
                         seen.add(name)
                         yield ModelFile(kind, name, folder / name, root)
 
+    def strays(self, kind: str) -> Iterator[Path]:
+        """Files of a kind that cannot be used because they are links to a place outside all roots."""
+        for folder in self.of(kind):
+            yield from (folder / name for name in _listing(folder) if not self._reachable(folder / name))
+
     def _reachable(self, path: Path) -> bool:
         target = path.resolve()
         return any(target.is_relative_to(place.resolve()) for root in self.roots for place in _places(root))

@@ -149,6 +149,8 @@ def test_strict_makes_warnings_failures(shell: Shell) -> None:
     said = shell("run", "-", "--json", stdin=warner)
     assert said.report["warnings"] == [{"node": "w", "message": "the prompt was cut"}]
     assert "warning: w: the prompt was cut" in said.err
+    assert said.report["shown"] == {"w": ["shown text", None]}
+    assert "w: shown text" in said.err
     assert shell("run", "-", "--strict", stdin=warner).code == 5
 
 

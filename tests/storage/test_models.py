@@ -58,6 +58,7 @@ def test_a_link_counts_only_when_it_ends_inside_a_root(tmp_path: Path) -> None:
     (place / "x.safetensors").symlink_to(outside)
     assert folders(tmp_path).find("checkpoints", "x.safetensors") is None
     assert folders(tmp_path).names("checkpoints") == []
+    assert list(folders(tmp_path).strays("checkpoints")) == [place / "x.safetensors"]
     listed = Config(models=(tmp_path / "outside",))
     assert folders(tmp_path, listed).find("checkpoints", "x.safetensors") == place / "x.safetensors"
 

@@ -77,6 +77,8 @@ def picky(width: int = 7) -> int:
 def warner(text: str = "x", *, run: Run = quiet) -> str:
     """Warn."""
     run.warn("the prompt was cut")
+    run.show("shown text")
+    run.show(object())
     return text
 
 

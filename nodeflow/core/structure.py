@@ -36,27 +36,28 @@ def structure_problems(error: ValidationError, tree: JsonValue, fields: FieldsAt
 
 def without_faults(tree: dict[str, JsonValue], error: ValidationError) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
     """A copy of the tree without the parts that are wrong, and the ids of the nodes that were left out for it."""
-    mended: dict[str, JsonValue] = {**tree}
+    mended = tree
     broken: dict[str, None] = {}
     for details in error.errors(include_url=False, include_context=False):
-        field, *inner = map(str, details["loc"])
-        if field == "nodes" and inner:
-            broken[inner[0]] = None
-            mended[field] = _without(mended[field], inner[:1])
-        elif field == "interface" and len(inner) > 1:
-            mended[field] = _without(mended[field], inner[:2])
-        else:
-            mended.pop(field, None)
+        path = tuple(map(str, details["loc"]))
+        part = path[: _PARTS.get(path[0], 1)]
+        if part[0] == "nodes":
+            broken[part[1]] = None
+        mended = _without(mended, part)
     return {"nodeflow": 1, **mended}, tuple(broken)
 
 
-def _without(value: JsonValue, path: Sequence[str]) -> JsonValue:
-    """``value`` without the member at ``path``."""
-    if not isinstance(value, dict) or path[0] not in value:
-        return value
+_PARTS: Final[Mapping[str, int]] = {"nodes": 2, "interface": 3}
+"""How deep the parts lie that are left out one by one: a node, an input or output of the interface; else a field."""
+
+
+def _without(tree: dict[str, JsonValue], path: Sequence[str]) -> dict[str, JsonValue]:
+    """``tree`` without the member at ``path``."""
     first, *rest = path
-    others = {key: member for key, member in value.items() if key != first}
-    return {**value, first: _without(value[first], rest)} if rest else others
+    member = tree.get(first)
+    if rest and isinstance(member, dict):
+        return {**tree, first: _without(member, rest)}
+    return {key: value for key, value in tree.items() if key != first}
 
 
 def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Problem:

@@ -41,10 +41,10 @@ def load(source: Source, registry: Registry, shipped: Mapping[str, Path]) -> Loa
             _register(source, registry)
             return Loaded(source.document())
         case bytes():
-            return Loaded(parse_document(source))
+            return Loaded(parse_document(source, keep_going=True))
         case str() | Path():
             found = open_document(str(source), shipped)
-            return Loaded(parse_document(found.data), found.folder)
+            return Loaded(parse_document(found.data, keep_going=True), found.folder)
 
 
 @dataclass(frozen=True, slots=True)

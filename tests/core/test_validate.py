@@ -531,6 +531,25 @@ def test_links_to_a_node_that_cannot_be_read_are_not_judged(catalogue: Any, file
     assert resolve(parse_document(data, keep_going=True), catalogue, files, targets=["scale"]).graph is None
 
 
+def test_parts_that_are_wrong_as_a_whole_hide_nothing_else(catalogue: Any, files: Any) -> None:
+    changes = {
+        "interface.inputs": None,
+        "interface.outputs.picture": None,
+        "nodes.1": None,
+        "nodes.scale.inputs.width": 0,
+    }
+
+    problems = judged(changed(changes), catalogue, files)
+
+    assert sorted(problem.code for problem in problems) == [
+        "field.name",
+        "field.type",
+        "field.type",
+        "field.type",
+        "number.range",
+    ]
+
+
 def test_a_good_document_becomes_a_graph_in_order(catalogue: Any, files: Any) -> None:
     found = resolve(parse_document(changed({})), catalogue, files)
     graph = found.require()

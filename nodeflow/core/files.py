@@ -85,7 +85,9 @@ class FileCheck:
         place = self._files.folder(folder) / name
         hints = (did_you_mean(name, names), f"put the file at {place}")
         message = f"there is no such file in {folder}"
-        return FileFault("file.missing", message, listing(names), " or ".join(hint for hint in hints if hint))
+        return FileFault(
+            "file.missing", message, listing(names) if names else None, " or ".join(hint for hint in hints if hint)
+        )
 
 
 def name_fault(name: str) -> FileFault | None:

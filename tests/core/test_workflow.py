@@ -72,6 +72,14 @@ def test_the_complete_example_is_typed() -> None:
     assert document.models["emoji-tiny.safetensors"].sha256 == "…"
 
 
+def test_a_document_is_saved_as_the_case_file_says() -> None:
+    """JavaScript's JSON.stringify writes the same bytes; the editor is tested against the same two files."""
+    loaded, saved = (path.read_bytes() for path in SAVED)
+
+    assert parse_document(loaded).dumps() == saved
+    assert parse_document(saved).dumps() == saved
+
+
 @given(documents)
 def test_saving_what_was_loaded_changes_nothing(tree: dict[str, Any]) -> None:
     saved = Document.from_tree(tree).dumps()

@@ -1,6 +1,8 @@
 """A small catalogue of nodes, and the user's files, that documents in these tests are held against."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -213,3 +215,38 @@ class UserFiles:
 def files() -> UserFiles:
     """The user's files."""
     return UserFiles()
+
+
+class Picture:
+    """A document with nothing wrong, from the table of broken ones, to be changed."""
+
+    def __init__(self) -> None:
+        table = (Path(__file__).parents[1] / "documents" / "broken" / "table.json").read_text()
+        self.tree: dict[str, Any] = json.loads(table)["document"]
+
+    def changed(self, changes: Mapping[str, Any], *removed: str) -> bytes:
+        """The document with other values at dotted places, and without some members."""
+        tree = deepcopy(self.tree)
+        for path, value in changes.items():
+            place, last = self._place(tree, path)
+            place[last] = value
+        for path in removed:
+            place, last = self._place(tree, path)
+            del place[last]
+        return json.dumps(tree).encode()
+
+    def added(self, type: str, version: int = 1, /, **inputs: Any) -> dict[str, Any]:
+        """Changes that add the node ``extra``."""
+        return {"nodes.extra": {"type": type, "version": version, "inputs": inputs}}
+
+    def _place(self, tree: Any, path: str) -> tuple[Any, str]:
+        *parents, last = path.split(".")
+        for name in parents:
+            tree = tree[name]
+        return tree, last
+
+
+@pytest.fixture(scope="session")
+def picture() -> Picture:
+    """A document that loads, samples, decodes, scales and saves."""
+    return Picture()

@@ -116,6 +116,7 @@ def _ask(request: Request, seconds: float) -> tuple[Sequence[Event], str]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C is for us; a pack is not broken because somebody stopped us
         )
         try:
             fate = _wait(process, report, seconds)

@@ -1,0 +1,16 @@
+"""The run outside any graph: nothing is reported and nothing is written."""
+
+from nodeflow.core.run import quiet
+
+
+def test_a_quiet_run_passes_steps_on() -> None:
+    assert list(quiet.track([1, 2], total=2, preview=str)) == [1, 2]
+
+
+def test_a_quiet_run_says_and_writes_nothing() -> None:
+    quiet.warn("nobody hears this")
+    quiet.show("nor sees that")
+    assert quiet.save("folder/name", "png", b"data") == "folder/name_00001.png"
+    assert quiet.provenance((0, 1)) == {}
+    assert quiet.extensions("samplers") == {}
+    assert (quiet.device, quiet.dtype, quiet.token) == ("cpu", "auto", "")

@@ -13,6 +13,7 @@ from nodeflow.diffusion.checkpoints import load_checkpoint
 from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.training.autoencoder import draw_batch, psnr
 from nodeflow.diffusion.training.optimise import Report
+from nodeflow.diffusion.training.scenes import TIGHT
 from nodeflow.diffusion.training.score import Score, contact_sheet, grade, tasks
 from nodeflow.diffusion.training.stages import PLANS, STAGES, Workshop, export_checkpoint
 from nodeflow.diffusion.training.vocabulary import Split
@@ -68,7 +69,7 @@ def _score(shop: Workshop, path: Path, split: Split, seeds: Sequence[int], sheet
     checkpoint = load_checkpoint(path)
     network = checkpoint.vae.network
     assert isinstance(network, AutoencoderKL)
-    ratios = psnr(network, draw_batch(shop.sprites, 128, 0, 0, 0, split))
+    ratios = psnr(network, draw_batch(shop.sprites, 128, 0, 0, 0, split=split, freedom=TIGHT))
     graded = list(grade(checkpoint, tasks(split), seeds))
     if sheet is not None:
         contact_sheet(graded).save(sheet)

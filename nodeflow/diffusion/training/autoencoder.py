@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
 from nodeflow.diffusion.training.optimise import Loss
-from nodeflow.diffusion.training.scenes import Scene, draw_scene, render
+from nodeflow.diffusion.training.scenes import LOOSE, TIGHT, Freedom, Scene, draw_scene, render
 from nodeflow.diffusion.training.sprites import Sprites
 from nodeflow.diffusion.training.vocabulary import Split
 
@@ -46,10 +46,19 @@ def generator(seed: int, step: int, part: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed * 1_000_003 + step * 64 + part)
 
 
-def draw_batch(sprites: Sprites, size: int, seed: int, step: int, part: int, split: Split = Split.TRAIN) -> Tensor:
+def draw_batch(
+    sprites: Sprites,
+    size: int,
+    seed: int,
+    step: int,
+    part: int,
+    *,
+    split: Split = Split.TRAIN,
+    freedom: Freedom = LOOSE,
+) -> Tensor:
     """Pictures of random scenes, reproducible from the numbers."""
     rng = random.Random(f"{seed}/{step}/{part}")
-    scenes: Sequence[Scene] = [draw_scene(rng, split) for _ in range(size)]
+    scenes: Sequence[Scene] = [draw_scene(rng, split, freedom) for _ in range(size)]
     return render(scenes, sprites)
 
 
@@ -87,7 +96,7 @@ def decoder_loss(model: AutoencoderKL, sprites: Sprites, batch: int, seed: int, 
     """
 
     def loss(step: int, part: int) -> Tensor:
-        images = draw_batch(sprites, batch, seed, step, part)
+        images = draw_batch(sprites, batch, seed, step, part, freedom=TIGHT)
         random_numbers = generator(seed, step, part)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             with torch.no_grad():

@@ -13,7 +13,7 @@ from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.training.autoencoder import generator
 from nodeflow.diffusion.training.captions import Lexicon, caption
 from nodeflow.diffusion.training.optimise import Descent, Loss, Report
-from nodeflow.diffusion.training.scenes import Scene, draw_scene, render
+from nodeflow.diffusion.training.scenes import TIGHT, Scene, draw_scene, render
 from nodeflow.diffusion.training.sprites import Sprites
 from nodeflow.diffusion.training.text import Encoder
 
@@ -75,7 +75,7 @@ class LatentBank:
         self.latents = torch.zeros(0)
 
     def _scene(self, drawn: int) -> Scene:
-        return draw_scene(random.Random(f"bank/{self._seed}/{drawn}"))
+        return draw_scene(random.Random(f"bank/{self._seed}/{drawn}"), freedom=TIGHT)
 
     @torch.no_grad()
     def encode(self, scenes: Sequence[Scene]) -> Tensor:

@@ -88,17 +88,40 @@ class Scene:
         return tuple(item.thing for item in self.placed)
 
 
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """How far scenes of the same caption differ from each other.
+
+    Attributes:
+        slack: largest shift of a thing, in parts of the picture.
+        spread: largest relative change of its size.
+        angle: largest turn, in degrees.
+        tint: largest change of a colour channel of the background, in 0..1.
+    """
+
+    slack: float
+    spread: float
+    angle: float
+    tint: float
+
+
+LOOSE = Freedom(slack=0.03, spread=0.1, angle=4.0, tint=0.02)
+"""For the autoencoder, which has to paint things wherever they are."""
+
+TIGHT = Freedom(slack=0.01, spread=0.025, angle=1.0, tint=0.01)
+"""For the denoiser: what a caption leaves open costs a small model dearly, as it has to guess it out of noise."""
+
 SUBJECT_WEIGHTS = {Single: 0.66, Pair: 0.26, Plain: 0.08}
 
 
-def draw_scene(rng: random.Random, split: Split = Split.TRAIN) -> Scene:
+def draw_scene(rng: random.Random, split: Split = Split.TRAIN, freedom: Freedom = LOOSE) -> Scene:
     """A random scene of one split; combinations of the other splits never occur in it."""
     kind = rng.choices(list(SUBJECT_WEIGHTS), weights=list(SUBJECT_WEIGHTS.values()))[0]
     while True:
         colour = rng.randrange(len(COLOURS))
         subject = _draw_subject(kind, rng)
         if split_of(subject, colour) is split:
-            return lay_out(subject, colour, rng)
+            return lay_out(subject, colour, rng, freedom)
 
 
 def _draw_subject(kind: type[Subject], rng: random.Random) -> Subject:
@@ -107,8 +130,8 @@ def _draw_subject(kind: type[Subject], rng: random.Random) -> Subject:
     if kind is Pair:
         first, second = rng.sample(range(len(THINGS)), 2)
         return Pair(first, second, stacked=rng.random() < 0.2)
-    size = rng.choice((None, None, *Size))
-    place = rng.choice((None, None, None, *Place))
+    size = rng.choice((None, None, None, *Size))
+    place = rng.choice((None, None, None, None, None, *Place))
     if size is Size.LARGE and place is not Place.MIDDLE:
         place = None
     return Single(rng.randrange(len(THINGS)), size, place)
@@ -131,34 +154,35 @@ def split_of(subject: Subject, colour: int) -> Split | None:
             return together if together is not Split.TRAIN or trained else None
 
 
-_SIZES = {Size.SMALL: (0.33, 0.41), Size.MEDIUM: (0.5, 0.58), Size.LARGE: (0.84, 0.94)}
-_FREE_SIZE = (0.6, 0.76)
-_PLACED_SIZE = (0.44, 0.54)
-_PAIR_SIZE = (0.41, 0.46)
+_SIZES = {Size.SMALL: 0.37, Size.MEDIUM: 0.54, Size.LARGE: 0.9}
+_FREE_SIZE = 0.69
+_PLACED_SIZE = 0.5
+_PAIR_SIZE = 0.445
 
 
-def lay_out(subject: Subject, colour: int, rng: random.Random) -> Scene:
+def lay_out(subject: Subject, colour: int, rng: random.Random, freedom: Freedom = LOOSE) -> Scene:
     """Decide at random what a subject leaves open."""
-    tint = (rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02))
-    return Scene(subject, colour, tuple(_place(subject, rng)), tint, rng.uniform(-0.05, 0.05))
+    red, green, blue = (rng.uniform(-freedom.tint, freedom.tint) for _ in range(3))
+    slope = rng.uniform(-2 * freedom.tint, 2 * freedom.tint)
+    return Scene(subject, colour, tuple(_place(subject, rng, freedom)), (red, green, blue), slope)
 
 
-def _place(subject: Subject, rng: random.Random) -> Iterator[Placed]:
+def _place(subject: Subject, rng: random.Random, freedom: Freedom) -> Iterator[Placed]:
     match subject:
         case Plain():
             return
         case Single(thing, size, place):
-            length = rng.uniform(*_size_range(size, place))
+            length = _size(size, place)
             x, y = _centre(place, length)
-            slack = 0.03 if length < 0.8 else 0.01
-            yield _jittered(thing, x, y, length, slack, rng)
+            slack = freedom.slack if size is not Size.LARGE else freedom.slack / 3
+            yield _jittered(Placed(thing, x, y, length, 0.0), slack, rng, freedom)
         case Pair(first, second, stacked):
             for thing, along in ((first, 0.255), (second, 0.745)):
                 x, y = (0.5, along) if stacked else (along, 0.5)
-                yield _jittered(thing, x, y, rng.uniform(*_PAIR_SIZE), 0.015, rng)
+                yield _jittered(Placed(thing, x, y, _PAIR_SIZE, 0.0), freedom.slack / 2, rng, freedom)
 
 
-def _size_range(size: Size | None, place: Place | None) -> tuple[float, float]:
+def _size(size: Size | None, place: Place | None) -> float:
     if size is not None:
         return _SIZES[size]
     return _FREE_SIZE if place in (None, Place.MIDDLE) else _PLACED_SIZE
@@ -179,8 +203,11 @@ def _centre(place: Place | None, length: float) -> tuple[float, float]:
             return 0.5, 0.5
 
 
-def _jittered(thing: int, x: float, y: float, length: float, slack: float, rng: random.Random) -> Placed:
-    return Placed(thing, x + rng.uniform(-slack, slack), y + rng.uniform(-slack, slack), length, rng.uniform(-4, 4))
+def _jittered(item: Placed, slack: float, rng: random.Random, freedom: Freedom) -> Placed:
+    x, y = item.x + rng.uniform(-slack, slack), item.y + rng.uniform(-slack, slack)
+    spread = freedom.spread if item.size != _PAIR_SIZE else freedom.spread / 2
+    size = item.size * (1 + rng.uniform(-spread, spread))
+    return Placed(item.thing, x, y, size, rng.uniform(-freedom.angle, freedom.angle))
 
 
 def render(scenes: Sequence[Scene], sprites: Sprites, side: int = SIDE) -> Tensor:

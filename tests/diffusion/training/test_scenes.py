@@ -8,7 +8,18 @@ import torch
 
 from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.training.captions import FILLERS, Lexicon, article, caption, plain_caption
-from nodeflow.diffusion.training.scenes import Pair, Placed, Plain, Scene, Single, draw_scene, lay_out, render, split_of
+from nodeflow.diffusion.training.scenes import (
+    TIGHT,
+    Pair,
+    Placed,
+    Plain,
+    Scene,
+    Single,
+    draw_scene,
+    lay_out,
+    render,
+    split_of,
+)
 from nodeflow.diffusion.training.sheet import sheet_sprites
 from nodeflow.diffusion.training.text import answers
 from nodeflow.diffusion.training.vocabulary import (
@@ -81,6 +92,14 @@ def test_a_place_that_is_told_is_where_the_thing_is(place: Place, nearer: str) -
 def test_sizes_that_are_told_are_in_order() -> None:
     sizes = [lay_out(Single(0, size), 1, random.Random(0)).placed[0].size for size in Size]
     assert sizes == sorted(sizes)
+
+
+def test_tight_scenes_of_one_subject_hardly_differ() -> None:
+    rng = random.Random(0)
+    placed = [lay_out(Single(0), 1, rng, TIGHT).placed[0] for _ in range(50)]
+    assert max(item.x for item in placed) - min(item.x for item in placed) <= 0.02
+    assert max(abs(item.angle) for item in placed) <= 1
+    assert len(set(placed)) == 50
 
 
 def test_captions_say_what_the_scene_shows() -> None:

@@ -56,7 +56,9 @@ def test_a_moved_network_is_a_twin() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).requires_grad_(False)
     twin = moved(network, "cpu")
     assert twin is not network
-    assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), twin.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(network.state_dict().values(), twin.state_dict().values(), strict=True)
+    )
     assert not any(weight.requires_grad for weight in twin.parameters())
     x = torch.randn(2, 3)
     assert torch.equal(network.eval()(x), twin.eval()(x))

@@ -22,7 +22,8 @@ def latent(rows: int = 1, **changes: Any) -> Latent:
 
 
 @pytest.mark.parametrize(
-    "module", ["types", "errors", "latent_formats", "checkpoints", "checkpoints.read", "checkpoints.families", "sampling"]
+    "module",
+    ["types", "errors", "latent_formats", "checkpoints", "checkpoints.read", "checkpoints.families", "sampling"],
 )
 def test_a_module_imports_without_torch(module: str) -> None:
     code = f"import sys; sys.modules['torch'] = None; import nodeflow.diffusion.{module}"
@@ -110,7 +111,9 @@ def test_only_what_fits_can_be_joined() -> None:
     assert latent().concat(latent(format=SD1)).format == SD1
 
 
-@pytest.mark.parametrize(("rows", "message"), [([], "at least one row"), ([3], "there is no row 3"), ([-1], "no row -1")])
+@pytest.mark.parametrize(
+    ("rows", "message"), [([], "at least one row"), ([3], "there is no row 3"), ([-1], "no row -1")]
+)
 def test_only_rows_that_exist_can_be_chosen(rows: list[int], message: str) -> None:
     with pytest.raises(ValueRuleError, match=message):
         image(3).select(rows)

@@ -4,12 +4,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nodeflow.diffusion.checkpoints.config import FileConfig
+from nodeflow.diffusion.checkpoints.config import METADATA_KEY, FileConfig
 from nodeflow.diffusion.checkpoints.read import Header
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.models.clip import TextConfig
 from nodeflow.diffusion.models.unet import UNetConfig
 from nodeflow.diffusion.models.vae import VAEConfig
+
+
+_TOKENS = 49_408
+_HEAD_WIDTH = 64
 
 
 class Shapes:
@@ -70,6 +74,10 @@ def unet_config(shapes: Shapes, given: FileConfig) -> UNetConfig:
     transformer = _first_transformer(shapes)
     linear = len(shapes.of(f"{transformer}.proj_in.weight", 2, 4)) == 2
     heads = given.unet_heads or (None if linear else 8)
+    for level in levels:
+        if any(level.depths) and level.width % (heads or _HEAD_WIDTH):
+            split = f"{heads} heads" if heads else f"heads of {_HEAD_WIDTH} channels"
+            raise shapes.error(f"{split} do not divide a level of {level.width} channels; {METADATA_KEY} may say more")
     return UNetConfig(
         in_channels=in_channels,
         out_channels=shapes.of("out.2.weight", 4)[0],
@@ -83,7 +91,7 @@ def unet_config(shapes: Shapes, given: FileConfig) -> UNetConfig:
         use_linear=linear,
         adm_in_channels=shapes.of("label_emb.0.0.weight", 2)[1] if "label_emb.0.0.weight" in shapes else None,
         num_heads=heads,
-        num_head_channels=None if heads else 64,
+        num_head_channels=None if heads else _HEAD_WIDTH,
         norm_groups=given.unet_norm_groups,
     )
 
@@ -117,6 +125,8 @@ def text_config(shapes: Shapes, given: FileConfig) -> TextConfig:
         CheckpointError: A weight that decides the size is missing or of an impossible shape.
     """
     vocab, width = shapes.of("text_model.embeddings.token_embedding.weight", 2)
+    if vocab < _TOKENS:
+        raise shapes.error(f"it knows {vocab} tokens; CLIP's {_TOKENS} are expected")
     return TextConfig(
         vocab=vocab,
         width=width,

@@ -41,9 +41,7 @@ def result(
     denoise: float = 1.0,
 ) -> Tensor:
     settings = {"seed": 42, "steps": 8, "cfg": 3.0}
-    *_, last = sample(
-        micro.model, *prompts, latent, sampler=sampler, scheduler=scheduler, denoise=denoise, **settings
-    )
+    *_, last = sample(micro.model, *prompts, latent, sampler=sampler, scheduler=scheduler, denoise=denoise, **settings)
     assert (last.index, last.total) == (7, 8)
     return last.latent.samples
 

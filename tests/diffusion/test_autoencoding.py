@@ -1,0 +1,89 @@
+"""Pictures to latents and back, against another engine (1e-5 relative in fp32: two implementations differ by 1e-6)."""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodeflow.diffusion.autoencoding import decode, encode_image
+from nodeflow.diffusion.checkpoints import Checkpoint
+from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
+from nodeflow.diffusion.latent_formats import SD1, SDXL
+from nodeflow.diffusion.types import Image, Item, Latent, Vae
+
+TOLERANCE = 1e-5
+
+
+def test_encoding_agrees_with_comfyui(
+    micro: Checkpoint, golden: dict[str, Tensor], relative: Callable[[Tensor, Tensor], float]
+) -> None:
+    latent = encode_image(micro.vae, Image(golden["image.in"]))
+    assert relative(latent.samples, golden["vae.encode"]) < TOLERANCE
+    assert latent.format == SD1
+
+
+def test_decoding_agrees_with_comfyui(
+    micro: Checkpoint, golden: dict[str, Tensor], relative: Callable[[Tensor, Tensor], float]
+) -> None:
+    image = decode(micro.vae, Latent(golden["vae.encode"], SD1))
+    assert relative(image.pixels, golden["vae.decode"]) < TOLERANCE
+
+
+def test_a_picture_does_not_depend_on_its_batch(micro: Checkpoint) -> None:
+    torch.manual_seed(0)
+    latents = Latent(torch.randn(3, 4, 3, 5) * 4, SD1)
+    whole, alone = decode(micro.vae, latents), decode(micro.vae, latents.select([2]))
+    assert alone.items == (Item(2, 3),)
+    assert torch.equal(alone.pixels[0], whole.pixels[2])
+    again, single = encode_image(micro.vae, whole), encode_image(micro.vae, whole.select([1]))
+    assert single.items == (Item(1, 3),)
+    assert torch.equal(single.samples[0], again.samples[1])
+
+
+def test_a_picture_is_cropped_in_the_middle_to_whole_cells(micro: Checkpoint) -> None:
+    torch.manual_seed(0)
+    picture = Image(torch.rand(1, 21, 30, 4))
+    cropped = Image(picture.pixels[:, 2:18, 3:27, :3].contiguous())
+    assert torch.equal(encode_image(micro.vae, picture).samples, encode_image(micro.vae, cropped).samples)
+
+
+def test_a_picture_below_one_cell_is_refused(micro: Checkpoint) -> None:
+    with pytest.raises(ValueRuleError, match="a picture of 7 x 9 is too small; 8 x 8 is the least"):
+        encode_image(micro.vae, Image(torch.rand(1, 9, 7, 3)))
+
+
+def test_an_empty_latent_can_be_decoded(micro: Checkpoint) -> None:
+    assert decode(micro.vae, Latent(torch.zeros(1, 4, 1, 2))).pixels.shape == (1, 8, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("latent", "message"),
+    [
+        (Latent(torch.zeros(1, 4, 2, 2), SDXL), "the latent is of sdxl with 4 channels, the autoencoder works in sd1"),
+        (Latent(torch.zeros(1, 16, 2, 2)), "of an unknown space with 16 channels"),
+    ],
+)
+def test_a_latent_of_another_space_is_refused(latent: Latent, message: str, micro: Checkpoint) -> None:
+    with pytest.raises(ValueRuleError, match=message):
+        decode(micro.vae, latent)
+
+
+def test_nan_from_the_autoencoder_is_an_error_that_names_it(micro: Checkpoint) -> None:
+    network = copy.deepcopy(micro.vae.network)
+    network.get_parameter("decoder.conv_out.bias").fill_(float("nan"))
+    network.get_parameter("encoder.conv_out.bias").fill_(float("inf"))
+    broken: Vae = dataclasses.replace(micro.vae, network=network)
+    with pytest.raises(NonFiniteError, match="decoder of the autoencoder produced NaN or infinity"):
+        decode(broken, Latent(torch.zeros(1, 4, 2, 2)))
+    with pytest.raises(NonFiniteError, match="encoder of the autoencoder produced NaN or infinity"):
+        encode_image(broken, Image(torch.rand(1, 8, 8, 3)))
+
+
+def test_a_released_autoencoder_says_so(micro: Checkpoint) -> None:
+    vae = dataclasses.replace(micro.vae, network=copy.deepcopy(micro.vae.network))
+    vae.release()
+    with pytest.raises(ValueRuleError, match="this vae was released; load it again"):
+        decode(vae, Latent(torch.zeros(1, 4, 2, 2)))

@@ -4,6 +4,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, NoReturn, cast, get_type_hints
@@ -82,9 +83,11 @@ class _Reader:
             self.fail(self.unresolved(), f"its type cannot be read: {error}")
 
     def unresolved(self) -> str | None:
-        """The first parameter whose hint cannot be looked up."""
+        """The first parameter whose hint cannot be looked up; None where Python looks up all or nothing."""
         fn = inspect.unwrap(self.fn)
-        return next((name for name, hint in fn.__annotations__.items() if not _resolves(hint, fn)), None)
+        with suppress(*UNREADABLE):
+            return next((name for name, hint in fn.__annotations__.items() if not _resolves(hint, fn)), None)
+        return None
 
     def injected(self, parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> set[str]:
         """Names of the parameters that the engine fills in: the run, and the graph of an expander."""

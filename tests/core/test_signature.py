@@ -506,6 +506,19 @@ def test_an_author_gets_one_line_with_file_function_and_parameter(fn: Callable[.
     assert complaint(node("test.Wrong")(fn)).startswith(expected)
 
 
+def test_hints_that_python_itself_puts_off_are_named_with_the_function() -> None:
+    class PutOff:
+        """Stands for a function of Python 3.14, whose hints are looked up when they are asked for."""
+
+        @property
+        def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+            raise NameError("name 'NoSuchName' is not defined")
+
+    fn: AnyNode = PutOff()
+    with pytest.raises(PackFailed, match="its type cannot be read: name .NoSuchName. is not defined"):
+        read_spec(node("test.PutOff")(fn))
+
+
 def test_an_expander_cannot_be_async() -> None:
     @expander("test.AsyncExpander")
     async def waits(g: Graph) -> int:

@@ -11,6 +11,33 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import Path, place, spell
 from nodeflow.core.suggest import did_you_mean, listing, shorten
 
+
+def count_nodes(tree: JsonValue) -> int:
+    """How many nodes a document claims to have, those of its sub-graphs included."""
+    if not isinstance(tree, dict):
+        return 0
+    graphs = tree.get("graphs")
+    nodes = tree.get("nodes")
+    inner = sum(map(count_nodes, graphs.values())) if isinstance(graphs, dict) else 0
+    return inner + (len(nodes) if isinstance(nodes, dict) else 0)
+
+
+def is_foreign(tree: dict[str, JsonValue]) -> bool:
+    """Whether an object is no document at all, so that naming its fields one by one would help nobody."""
+    return "nodeflow" not in tree and not isinstance(tree.get("nodes"), dict)
+
+
+def foreign_problem(tree: JsonValue) -> Problem:
+    """What an object that is no document seems to be."""
+    members = tree.values() if isinstance(tree, dict) else ()
+    comfy = isinstance(tree, dict) and "last_node_id" in tree
+    if comfy or any(isinstance(member, dict) and "class_type" in member for member in members):
+        message = "this is a workflow of ComfyUI, which cannot be read yet"
+    else:
+        message = "this is JSON, but no document"
+    return Problem("document.foreign", message, expected='{"nodeflow": 1, "nodes": {…}}')
+
+
 FieldsAt = Callable[[Path], Sequence[str]]
 """The fields that the object at a path may have."""
 

@@ -17,7 +17,7 @@ from nodeflow.core.draws import Draw
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import LIMITS, Limits, Path, read_json
-from nodeflow.core.structure import structure_problems, without_faults
+from nodeflow.core.structure import count_nodes, foreign_problem, is_foreign, structure_problems, without_faults
 
 NODE_ID: Final = r"^[A-Za-z][A-Za-z0-9_-]*$"
 SOCKET: Final = r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_]*$"
@@ -223,7 +223,13 @@ class Document(BaseModel):
         return self.with_nodes({id: {"inputs": {**self.nodes[id].inputs, **inputs}} for id, inputs in values.items()})
 
     def dumps(self) -> bytes:
-        """The bytes to save: canonical, and equal to what was loaded when that was canonical."""
+        """The bytes to save: canonical, and equal to what was loaded when that was canonical.
+
+        Raises:
+            InvalidDocument: Parts were left out when it was read, and saving it would lose them.
+        """
+        if self._faults:
+            raise InvalidDocument(self._faults)
         return document_bytes(self.tree)
 
 
@@ -280,29 +286,3 @@ def fields_at(path: Path) -> tuple[str, ...]:
         case _:
             model = Document
     return tuple(info.alias or name for name, info in model.model_fields.items())
-
-
-def count_nodes(tree: JsonValue) -> int:
-    """How many nodes a document claims to have, those of its sub-graphs included."""
-    if not isinstance(tree, dict):
-        return 0
-    graphs = tree.get("graphs")
-    nodes = tree.get("nodes")
-    inner = sum(map(count_nodes, graphs.values())) if isinstance(graphs, dict) else 0
-    return inner + (len(nodes) if isinstance(nodes, dict) else 0)
-
-
-def is_foreign(tree: dict[str, JsonValue]) -> bool:
-    """Whether an object is no document at all, so that naming its fields one by one would help nobody."""
-    return "nodeflow" not in tree and not isinstance(tree.get("nodes"), dict)
-
-
-def foreign_problem(tree: JsonValue) -> Problem:
-    """What an object that is no document seems to be."""
-    members = tree.values() if isinstance(tree, dict) else ()
-    comfy = isinstance(tree, dict) and "last_node_id" in tree
-    if comfy or any(isinstance(member, dict) and "class_type" in member for member in members):
-        message = "this is a workflow of ComfyUI, which cannot be read yet"
-    else:
-        message = "this is JSON, but no document"
-    return Problem("document.foreign", message, expected='{"nodeflow": 1, "nodes": {…}}')

@@ -135,6 +135,14 @@ def test_a_document_made_of_parts_is_saved_like_a_loaded_one() -> None:
     assert parse_document(document.dumps()).nodes == document.nodes
 
 
+def test_a_document_read_in_part_is_never_saved() -> None:
+    document = parse_document('{"nodeflow": 1, "nodes": {"a": {"type": 1}}}', keep_going=True)
+
+    assert [problem.code for problem in document.faults] == ["field.type"]
+    with pytest.raises(InvalidDocument, match=r"nodes\.a\.type"):
+        document.dumps()
+
+
 def test_values_are_assigned_to_a_copy(catalogue: Any) -> None:
     document = Document.from_tree(
         {

@@ -515,7 +515,7 @@ def test_hints_that_python_itself_puts_off_are_named_with_the_function() -> None
             raise NameError("name 'NoSuchName' is not defined")
 
     fn: AnyNode = PutOff()
-    with pytest.raises(PackFailed, match="its type cannot be read: name .NoSuchName. is not defined"):
+    with pytest.raises(PackFailed, match="its type cannot be read: name 'NoSuchName' is not defined"):
         read_spec(node("test.PutOff")(fn))
 
 

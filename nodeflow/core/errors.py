@@ -92,7 +92,9 @@ class InputError(NodeflowError):
 class NodeFailed(NodeflowError):
     """A node raised; ``traceback`` is set when the fault is the node's and not the user's."""
 
-    def __init__(self, node: str, type: str, message: str, *, input: str | None = None, traceback: str | None = None) -> None:
+    def __init__(
+        self, node: str, type: str, message: str, *, input: str | None = None, traceback: str | None = None
+    ) -> None:
         self.node = node
         self.type = type
         self.message = message

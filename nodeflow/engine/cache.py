@@ -1,6 +1,6 @@
 """The memory tier: results bounded by bytes, the least valuable dropped first."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from heapq import heappop, heappush
 from threading import Lock
 
@@ -55,9 +55,9 @@ class Entry:
         self.nbytes = size
 
     @property
-    def shared_parts(self) -> dict[Hashable, int]:
-        """The pieces of storage that other entries may hold as well."""
-        return self._parts or {}
+    def parts(self) -> dict[Hashable, int] | None:
+        """The pieces of storage that other entries may hold as well; None for numbers and texts."""
+        return self._parts
 
     def value_again(self, clock: float) -> float:
         """Rank this use: seconds saved, times how often it was of use, per byte, above what was dropped so far."""
@@ -82,7 +82,7 @@ class MemoryCache:
         self._nbytes = 0
         self._clock = 0.0
         self._lock = Lock()
-        self._claims: dict[bytes, list[Callable[[], None]]] = {}
+        self._claims: dict[bytes, list[Callable[[], None]] | None] = {}
 
     @property
     def nbytes(self) -> int:
@@ -110,8 +110,8 @@ class MemoryCache:
             self._entries[key] = entry
             heappush(self._queue, (entry.value_again(self._clock), key))
             self._nbytes += entry.nbytes
-            if entry.shared_parts:
-                self._hold(entry)
+            if entry.parts:
+                self._hold(entry.parts)
             while self._nbytes > self.budget:
                 self._drop_one()
 
@@ -136,15 +136,14 @@ class MemoryCache:
         with self._lock:
             if key in self._claims:
                 return False
-            self._claims[key] = []
+            self._claims[key] = None
             return True
 
     def wait(self, key: bytes, wake: Callable[[], None]) -> None:
         """Call ``wake`` once nobody has the right to compute ``key`` any more, which may be now."""
         with self._lock:
-            waiting = self._claims.get(key)
-            if waiting is not None:
-                waiting.append(wake)
+            if key in self._claims:
+                self._claims[key] = [*(self._claims[key] or ()), wake]
                 return
         wake()
 
@@ -152,11 +151,12 @@ class MemoryCache:
         """Give the right to compute ``key`` back, whether it was computed or not."""
         with self._lock:
             waiting = self._claims.pop(key)
-        for wake in waiting:
-            wake()
+        if waiting:
+            for wake in waiting:
+                wake()
 
-    def _hold(self, entry: Entry) -> None:
-        for identity, nbytes in entry.shared_parts.items():
+    def _hold(self, parts: Mapping[Hashable, int]) -> None:
+        for identity, nbytes in parts.items():
             held = self._holders.get(identity, 0)
             self._holders[identity] = held + 1
             if held:
@@ -172,7 +172,7 @@ class MemoryCache:
         self._clock = rank
         del self._entries[key]
         self._nbytes -= entry.nbytes
-        for identity, nbytes in entry.shared_parts.items():
+        for identity, nbytes in (entry.parts or {}).items():
             held = self._holders[identity] - 1
             if held:
                 self._holders[identity] = held

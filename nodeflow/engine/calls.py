@@ -23,19 +23,15 @@ class NodeCall:
         seconds: What the call took.
         outputs: Set when it went well.
         error: Set when it did not.
-        asked: The lazy inputs that were awaited, in order.
-        refused: An awaited input could not be had, so what comes out cannot be expected to come out again.
     """
 
     __slots__ = (
         "_depths",
         "arguments",
-        "asked",
         "error",
         "index",
         "node",
         "outputs",
-        "refused",
         "run",
         "seconds",
         "type",
@@ -57,8 +53,6 @@ class NodeCall:
         self.outputs: Outputs | None = None
         self.error: BaseException | None = None
         self.seconds = 0.0
-        self.asked: list[str] = []
-        self.refused = False
         self.run: NodeRun | None = None
         self._depths = depths
         if depths is not None or type.spec.takes_run:

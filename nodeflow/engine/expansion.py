@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.resolved import Wire
-from nodeflow.engine.plan import DONE, Place, Plan
+from nodeflow.engine.board import DONE, Place
+from nodeflow.engine.plan import Plan
 from nodeflow.engine.runtime import Constant, Expansion
 
 DEEPEST = 50
@@ -19,13 +20,14 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
     Raises:
         NodeflowError: It expands without end, or left an output out.
     """
-    owner = plan.nodes[index]
-    if owner.id.count(SEPARATOR) >= DEEPEST or len(plan.nodes) > MOST_NODES:
+    board = plan.board
+    owner = board.nodes[index]
+    if owner.id.count(SEPARATOR) >= DEEPEST or len(board.nodes) > MOST_NODES:
         raise NodeflowError("expands without end")
     missing = [output.name for output in owner.spec.outputs if output.name not in expansion.outputs]
     if missing:
         raise NodeflowError(f"recorded nothing for its output {', '.join(missing)}")
-    outer = {wire.input: (wire.source, wire.output) for wire in plan.wires[index]}
+    outer = {wire.input: (wire.source, wire.output) for wire in board.wires[index]}
     arguments = {place: outer[name] for place, name in expansion.arguments.items()}
     places: dict[int, int] = {}
     for place, node in enumerate(expansion.graph.nodes):
@@ -34,12 +36,13 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
                 Wire(wire.input, *_moved((wire.source, wire.output), arguments, places), wire.depth)
                 for wire in node.wires
             )
-            places[place] = plan.add(replace(node, id=f"{owner.id}{SEPARATOR}{node.id}", wires=wires))
+            places[place] = board.add(replace(node, id=f"{owner.id}{SEPARATOR}{node.id}", wires=wires))
     for name, source in expansion.outputs.items():
         found = source if isinstance(source, Constant) else _moved(source, arguments, places)
-        plan.aliases[index, name] = found
-    plan.state[index] = DONE
-    plan.identify_added(tuple(places.values()))
+        board.aliases[index, name] = found
+    board.state[index] = DONE
+    for added in places.values():
+        plan.identities.identify_or_fail(added)
 
 
 def _moved(place: Place, arguments: Mapping[int, Place], places: Mapping[int, int]) -> Place:

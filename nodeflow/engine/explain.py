@@ -8,13 +8,14 @@ from typing import Any
 
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Kind, Spec
+from nodeflow.engine.board import DONE, IDLE, LOST, PLANNED, Outputs, Place
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.encoding import decode_entry
 from nodeflow.engine.expansion import splice
 from nodeflow.engine.failures import failure_of
 from nodeflow.engine.keys import KeyRecord, read_record
 from nodeflow.engine.nodetypes import NodeType
-from nodeflow.engine.plan import DONE, IDLE, LOST, PLANNED, Outputs, Place, Plan
+from nodeflow.engine.plan import Plan
 from nodeflow.engine.runtime import Constant, DiskTier, Services
 
 _SHOWN_LENGTH = 60
@@ -86,25 +87,24 @@ class Forecast:
         self._errors: dict[int, str] = {}
         self._graph = graph
         self._plan = Plan(graph, self, keep_records=True)
+        self._board = self._plan.board
 
     def plan_for(self, targets: Sequence[Place] | None) -> None:
         """Plan what a run for ``targets`` would do first."""
         plan = self._plan
         wanted = plan.wanted(self._graph, targets)
-        plan.identify_all({index for index, _ in wanted})
+        plan.identities.identify_all({index for index, _ in wanted})
         for place in wanted:
-            found = plan.resolve(place)
+            found = self._board.resolve(place)
             if not isinstance(found, Constant):
                 plan.want(found[0])
-        for index in plan.roots:
-            plan.want(index)
+        plan.want_roots()
 
     def explanations(self) -> list[NodeExplanation]:
         """One for every node, those that expanders recorded included."""
-        plan = self._plan
         undecided = self._undecided()
         found: list[NodeExplanation] = []
-        for index, node in enumerate(plan.nodes):
+        for index, node in enumerate(self._board.nodes):
             state = self._state(index, undecided)
             reasons = self._reasons(index, state)
             found.append(NodeExplanation(node.id, node.spec.id, state, reasons))
@@ -135,14 +135,13 @@ class Forecast:
         return None if entry is None else str(entry.outputs[0])
 
     def expand(self, index: int) -> None:
-        plan = self._plan
-        node, type = plan.nodes[index], plan.types[index]
-        linked = [wire.input for wire in plan.wires[index]]
-        splice(plan, index, self._services.expand(type.spec, type.arguments(node), linked))
-        plan.propagate(index)
+        node, type = self._board.nodes[index], self._board.types[index]
+        linked = [wire.input for wire in self._board.wires[index]]
+        splice(self._plan, index, self._services.expand(type.spec, type.arguments(node), linked))
+        self._plan.propagate(index)
 
     def fail(self, index: int, error: BaseException) -> None:
-        self._errors[index] = failure_of(self._plan.nodes[index], error).message
+        self._errors[index] = failure_of(self._board.nodes[index], error).message
         self._plan.lose(index)
 
     def delivered(self, index: int) -> None:
@@ -152,23 +151,23 @@ class Forecast:
 
     def _undecided(self) -> frozenset[int]:
         """Nodes that a lazy node may or may not ask for."""
-        plan = self._plan
+        board = self._board
         found: set[int] = set()
         work = [
             wire.source
-            for index, state in enumerate(plan.state)
-            if state == PLANNED and plan.types[index].lazy
-            for wire in plan.wires[index]
+            for index, state in enumerate(board.state)
+            if state == PLANNED and board.types[index].lazy
+            for wire in board.wires[index]
         ]
         while work:
             index = work.pop()
-            if plan.state[index] == IDLE and index not in found:
+            if board.state[index] == IDLE and index not in found:
                 found.add(index)
-                work += (wire.source for wire in plan.wires[index])
+                work += (wire.source for wire in board.wires[index])
         return frozenset(found)
 
     def _state(self, index: int, undecided: frozenset[int]) -> State:
-        state = self._plan.state[index]
+        state = self._board.state[index]
         if index in self._hits:
             return self._hits[index]
         if state == LOST:
@@ -191,8 +190,7 @@ class Forecast:
                 return ()
 
     def _why_it_runs(self, index: int) -> tuple[str, ...]:
-        plan = self._plan
-        type = plan.types[index]
+        type = self._board.types[index]
         if type.expands:
             return ("an expanding node always runs; what it records may be remembered",)
         if type.lazy:
@@ -206,15 +204,15 @@ class Forecast:
                 return self._what_changed(index)
 
     def _what_changed(self, index: int) -> tuple[str, ...]:
-        plan = self._plan
-        name = plan.nodes[index].id
-        data = (plan.records or {}).get(name)
+        board = self._board
+        name = board.nodes[index].id
+        data = (self._plan.identities.records or {}).get(name)
         before = next((records[name] for records in self._earlier if name in records), None)
         if before is None or data is None:
             return ("it has not run here before",)
         if before == data:
             return ("its result was not kept",)
-        sources = {wire.input: plan.nodes[wire.source].id for wire in plan.wires[index]}
+        sources = {wire.input: board.nodes[wire.source].id for wire in board.wires[index]}
         return tuple(differences(read_record(before), read_record(data), sources))
 
 

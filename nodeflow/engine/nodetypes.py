@@ -27,6 +27,8 @@ class NodeType:
         lazy: Inputs that are computed only when awaited, or recorded as references.
         control: Lazy or expanding: never cached itself, keyed by what it turned out to need.
         cached: Its results are remembered.
+        literal: Literals arrive as they are.
+        quick: The last call was over so soon that no other process should wait for it.
         plain: Keyed by type, literals and links alone.
         on_device: A synchronous node that must have the device to itself.
         root: Runs although nobody asks for its outputs.
@@ -44,9 +46,11 @@ class NodeType:
         "expands",
         "head",
         "lazy",
+        "literal",
         "on_device",
         "plain",
         "position",
+        "quick",
         "root",
         "spec",
         "sync",
@@ -71,6 +75,8 @@ class NodeType:
         self._files = tuple(item for item in spec.inputs if item.widget and item.widget.kind in FILE_WIDGETS)
         self._resolved: dict[tuple[str, str], ResolvedFile] = {}
         self._converts = self._conversions()
+        self.literal = not self._converts
+        self.quick = False
         self.plain = not (self.control or self.volatile or self._files)
 
     @property

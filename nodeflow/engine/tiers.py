@@ -1,4 +1,6 @@
-"""Memory and disk as one place to look a result up and to keep it."""
+"""Memory and disk as one place: where a result is looked up and kept, and who may compute it."""
+
+from collections.abc import Callable
 
 from nodeflow.core.stored import Stored
 from nodeflow.engine.cache import Entry, MemoryCache
@@ -14,6 +16,8 @@ WRITE_BYTES_PER_SECOND = 200e6
 FAR_MORE = 10.0
 """A value goes to the disk when recomputing it costs this many times what writing costs."""
 
+LEAST_SECONDS = FAR_MORE * WRITE_SECONDS
+
 
 def worth_writing(seconds: float, nbytes: int) -> bool:
     """Whether recomputing for ``seconds`` costs far more than writing ``nbytes`` once."""
@@ -21,59 +25,70 @@ def worth_writing(seconds: float, nbytes: int) -> bool:
 
 
 class Tiers:
-    """Where one run looks results up and keeps them.
-
-    Attributes:
-        on_disk: Keys that were on the disk when the run began, and those it wrote.
-    """
+    """Where one run looks results up and keeps them."""
 
     def __init__(self, memory: MemoryCache, disk: DiskTier | None, codecs: Codecs) -> None:
         self.memory = memory
         self.disk = disk
         self._codecs = codecs
-        self.on_disk: set[bytes] = set(disk.known()) if disk is not None else set()
+        self._on_disk: set[bytes] = set(disk.known()) if disk is not None else set()
+        self._unlocks: dict[bytes, Callable[[], None]] = {}
 
     def recall(self, key: bytes) -> tuple[Entry, Status] | None:
         """The result kept under ``key`` and where it was; what comes from the disk is kept in memory as well."""
         entry = self.memory.get(key)
         if entry is not None:
             return entry, Status.HIT_MEMORY
-        if key not in self.on_disk:
+        if key not in self._on_disk:
             return None
         entry = self._read(key)
         return None if entry is None else (entry, Status.HIT_DISK)
 
-    def keep(self, key: bytes, entry: Entry, worth: float) -> None:
-        """Keep a result; on the disk only when ``worth`` seconds are far more than writing it takes."""
+    def keep(self, key: bytes, entry: Entry) -> None:
+        """Keep a result; on the disk only when ``entry.total`` seconds are far more than writing it takes."""
         self.memory.put(key, entry)
-        if self.disk is None or not worth_writing(worth, 0) or key in self.on_disk:
-            return
-        if not worth_writing(worth, total_size(entry.outputs)):
+        if self.disk is not None and entry.total >= LEAST_SECONDS:
+            self._write(self.disk, key, entry)
+
+    def lock(self, key: bytes) -> bool:
+        """Take the right to compute ``key`` from other processes; False while one of them has it."""
+        if self.disk is None:
+            return True
+        unlock = self.disk.lock(key)
+        if unlock is None:
+            return False
+        self._unlocks[key] = unlock
+        if key in self.disk.known():
+            self._on_disk.add(key)
+        return True
+
+    def give_back(self, key: bytes) -> None:
+        """Let others compute ``key``, or take it if it was computed."""
+        if self._unlocks and key in self._unlocks:
+            self._unlocks.pop(key)()
+        self.memory.disclaim(key)
+
+    def _write(self, disk: DiskTier, key: bytes, entry: Entry) -> None:
+        if key in self._on_disk or not worth_writing(entry.total, total_size(entry.outputs)):
             return
         try:
             stored = encode_entry(entry, self._codecs)
         except NotStorable:
             return
-        if self.disk.write(key, stored):
-            self.on_disk.add(key)
+        if disk.write(key, stored):
+            self._on_disk.add(key)
             entry.total = 0.0
 
-    def look_again(self, key: bytes) -> None:
-        """Another process may have written ``key`` since the run began."""
-        if self.disk is not None and key in self.disk.known():
-            self.on_disk.add(key)
-
     def _read(self, key: bytes) -> Entry | None:
-        assert self.disk is not None
-        stored: Stored | None = self.disk.read(key)
-        self.on_disk.discard(key)
-        if stored is None:
+        self._on_disk.discard(key)
+        stored: Stored | None = self.disk.read(key) if self.disk is not None else None
+        if self.disk is None or stored is None:
             return None
         try:
             entry = decode_entry(stored, self._codecs)
         except (ValueError, TypeError, KeyError, IndexError):
             self.disk.forget(key)
             return None
-        self.on_disk.add(key)
+        self._on_disk.add(key)
         self.memory.put(key, entry)
         return entry

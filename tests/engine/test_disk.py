@@ -285,9 +285,9 @@ def test_a_foreign_encoding_is_refused(bench: Any, header: Any) -> None:
         decode_entry(Stored("T", 1.0, 1.0, Encoded(header, [b"x"])), bench.codec)
 
 
-def test_without_a_disk_there_is_nothing_to_look_at_again(bench: Any) -> None:
+def test_without_a_disk_every_key_may_be_computed(bench: Any) -> None:
     tiers = Tiers(MemoryCache(10_000), None, bench.codec)
-    tiers.look_again(b"key")
+    assert tiers.lock(b"key")
     assert tiers.recall(b"key") is None
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from nodeflow.core.spec import Kind
 from nodeflow.engine.keys import digest, head, read_record
-from nodeflow.engine.plan import Plan
 
 
 def keys_of(bench: Any, drawing: Any) -> dict[str, bytes | None]:
@@ -15,8 +14,8 @@ def keys_of(bench: Any, drawing: Any) -> dict[str, bytes | None]:
 
     forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, bench.environment("cpu", "auto"))
     forecast.plan_for(None)
-    plan: Plan = forecast._plan
-    return {node.id: plan.keys[index] for index, node in enumerate(plan.nodes)}
+    board = forecast._plan.board
+    return {node.id: board.keys[index] for index, node in enumerate(board.nodes)}
 
 
 def small(bench: Any, *, seed: int = 1, start: str = "start", end: str = "end", extra: bool = False) -> Any:
@@ -112,7 +111,7 @@ def test_a_record_can_be_taken_apart_again(bench: Any) -> None:
 
     forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, "here")
     forecast.plan_for(None)
-    records = forecast._plan.records
+    records = forecast._plan.identities.records
     assert records is not None
     record = read_record(records["keep"])
     assert record.type == b'["Keep",1,"code","here"]'

@@ -1,0 +1,111 @@
+"""The nodes of one run by index, with everything that is known of each."""
+
+from typing import Protocol, TypeAlias
+
+from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.spec import Spec
+from nodeflow.engine.nodetypes import NodeType
+from nodeflow.engine.runtime import Constant
+
+IDLE, KEYLESS, PLANNED, DONE, LOST = range(5)
+"""States of a node: not looked at; wanted, but its key is not known; will run; has results; never will."""
+
+Place: TypeAlias = tuple[int, str]
+Outputs: TypeAlias = tuple[object, ...]
+
+
+class Planner(Protocol):
+    """What planning asks of the run it belongs to."""
+
+    def type_of(self, spec: Spec) -> NodeType:
+        """The prepared spec."""
+        ...
+
+    def recall(self, index: int, key: bytes) -> Outputs | None:
+        """The remembered outputs of a node, announced as a hit; None when there are none, or the node has failed."""
+        ...
+
+    def recall_choice(self, state: bytes) -> str | None:
+        """Which input a lazy node awaited in ``state``: empty for none any more, None when that is not known."""
+        ...
+
+    def expand(self, index: int) -> None:
+        """Let the expander at ``index`` record its graph and add it to the plan."""
+        ...
+
+    def fail(self, index: int, error: BaseException) -> None:
+        """A node cannot be run, for a reason found while planning."""
+        ...
+
+    def delivered(self, index: int) -> None:
+        """A node that somebody waits for has its outputs, has been expanded, or never will have any."""
+        ...
+
+
+class Board:
+    """Parallel lists, because an object per node would cost more than all else that is done with it.
+
+    Attributes:
+        keys: Key of each needed node; None while it is not known.
+        values: Outputs of each node that has some and is still of use.
+        pending: How many inputs of a planned node are not there yet.
+        uses: How many planned consumers have not run yet.
+        consumers: Who waits for the outputs of a node.
+        costs: What it would take to have a node's outputs again, with everything above that is in no file.
+        aliases: Outputs of expanders, and where they really come from.
+        volatile: Nodes whose key will never be seen again.
+        watched: Nodes about whose delivery the planner wants to hear.
+        roots: Nodes still to be wanted although nobody asks for their outputs.
+        with_roots: Such nodes belong to this run.
+    """
+
+    def __init__(self, graph: ResolvedGraph, planner: Planner) -> None:
+        count = len(graph.nodes)
+        self.nodes: list[ResolvedNode] = list(graph.nodes)
+        self.types: list[NodeType] = [planner.type_of(node.spec) for node in graph.nodes]
+        self.wires: list[tuple[Wire, ...]] = [node.wires for node in graph.nodes]
+        self.keys: list[bytes | None] = [None] * count
+        self.state: list[int] = [IDLE] * count
+        self.values: list[Outputs | None] = [None] * count
+        self.pending: list[int] = [0] * count
+        self.uses: list[int] = [0] * count
+        self.consumers: list[list[int] | None] = [None] * count
+        self.costs: list[float] = [0.0] * count
+        self.aliases: dict[Place, Place | Constant] = {}
+        self.volatile: set[int] = set()
+        self.watched: set[int] = set()
+        self.roots: list[int] = []
+        self.with_roots = False
+        self._planner = planner
+
+    def add(self, node: ResolvedNode) -> int:
+        """Append a node that an expander recorded."""
+        type = self._planner.type_of(node.spec)
+        self.nodes.append(node)
+        self.types.append(type)
+        self.wires.append(node.wires)
+        self.keys.append(None)
+        self.state.append(IDLE)
+        self.values.append(None)
+        self.pending.append(0)
+        self.uses.append(0)
+        self.consumers.append(None)
+        self.costs.append(0.0)
+        index = len(self.nodes) - 1
+        if self.with_roots and type.root:
+            self.roots.append(index)
+        return index
+
+    def eager(self, index: int) -> tuple[Wire, ...]:
+        """The links whose values a node gets before it starts; a list that maps a node is never lazy."""
+        lazy = self.types[index].lazy
+        if not lazy:
+            return self.wires[index]
+        return tuple(wire for wire in self.wires[index] if wire.input not in lazy or wire.depth)
+
+    def resolve(self, place: Place) -> Place | Constant:
+        """Where an output really comes from, expanders looked through."""
+        found: Place | Constant = place
+        while isinstance(found, tuple) and found in self.aliases:
+            found = self.aliases[found]
+        return found

@@ -1,0 +1,102 @@
+"""What happened in a run: told to the listener at once, and kept for the result."""
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from nodeflow.core.errors import NodeFailed
+from nodeflow.engine.board import Board, Place
+from nodeflow.engine.cache import Entry
+from nodeflow.engine.events import NodeFailedEvent, NodeFinished, RunFinished, RunStarted, Shown, Status
+from nodeflow.engine.noderun import NodeRun, RunContext
+from nodeflow.engine.results import RunResult
+from nodeflow.engine.runtime import Constant
+
+
+class Ledger:
+    """Collects how nodes ended.
+
+    Hits that are found while planning are told only after the start of the run, so that a listener knows first how
+    much is to come.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self.failures: list[NodeFailed] = []
+        self._context = context
+        self._started = perf_counter()
+        self._status: dict[int, Status] = {}
+        self._seconds: dict[int, float] = {}
+        self._saved: dict[str, tuple[str, ...]] = {}
+        self._shown: dict[str, tuple[object, ...]] = {}
+        self._early: list[int] | None = []
+
+    @property
+    def planning(self) -> bool:
+        """Whether the start has not been told yet."""
+        return self._early is not None
+
+    def start(self, board: Board, planned: int) -> None:
+        """Tell that the plan stands, and what was remembered."""
+        early, self._early = self._early or [], None
+        emit = self._context.emit
+        emit(RunStarted(planned))
+        for index in early:
+            emit(NodeFinished(board.nodes[index].id, self._status[index], 0.0))
+
+    def ended(self, index: int, id: str, status: Status, seconds: float = 0.0) -> None:
+        """A node has its outputs, or is known to do without."""
+        self._status[index] = status
+        if status is Status.RAN:
+            self._seconds[index] = seconds
+        if self._early is None:
+            self._context.emit(NodeFinished(id, status, seconds))
+        else:
+            self._early.append(index)
+
+    def failed(self, index: int, failure: NodeFailed) -> None:
+        """A node has failed."""
+        self.failures.append(failure)
+        self._status[index] = Status.FAILED
+        self._context.emit(NodeFailedEvent(failure.node, failure.message, failure.traceback))
+
+    def note(self, id: str, run: NodeRun) -> None:
+        """Keep what a node wrote and showed."""
+        if run.saved:
+            self._saved[id] = tuple(run.saved)
+        if run.shown:
+            self._shown[id] = tuple(run.shown)
+
+    def repeat(self, id: str, entry: Entry) -> None:
+        """A remembered result says and shows again what it said and showed when it was computed."""
+        for message in entry.warnings:
+            self._context.warn(id, message)
+        if entry.shown:
+            self._shown[id] = entry.shown
+        for value in entry.shown:
+            self._context.emit(Shown(id, value))
+
+    def finish(self, board: Board, wanted: Sequence[Place], cancelled: bool) -> RunResult:
+        """Tell the end, and sum up."""
+        self._context.emit(RunFinished(perf_counter() - self._started, len(self.failures), cancelled))
+        nodes, get = board.nodes, self._status.get
+        return RunResult(
+            values=_values(board, wanted),
+            failures=tuple(self.failures),
+            warnings=tuple(self._context.warnings),
+            saved=self._saved,
+            shown=self._shown,
+            status={node.id: get(index, Status.SKIPPED) for index, node in enumerate(nodes)},
+            seconds={nodes[index].id: seconds for index, seconds in self._seconds.items()},
+            cancelled=cancelled,
+        )
+
+
+def _values(board: Board, wanted: Sequence[Place]) -> dict[tuple[str, str], object]:
+    values: dict[tuple[str, str], object] = {}
+    for place in wanted:
+        found = board.resolve(place) if board.aliases else place
+        name = board.nodes[place[0]].id, place[1]
+        if isinstance(found, Constant):
+            values[name] = found.value
+        elif place[1] and (outputs := board.values[found[0]]) is not None:
+            values[name] = outputs[board.types[found[0]].position[found[1]]]
+    return values

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from heapq import heappop, heappush
 from threading import Lock
 
-from nodeflow.engine.sizes import parts, small_size
+from nodeflow.engine.sizes import SCALAR_BYTES, SCALARS, parts, text_size
 
 ENTRY_BYTES = 300
 """What keeping an entry costs beyond its values, so that a million numbers are bounded too."""
@@ -46,7 +46,7 @@ class Entry:
         self._parts: dict[Hashable, int] | None = None
         size = ENTRY_BYTES
         for value in outputs:
-            small = small_size(value)
+            small = SCALAR_BYTES if type(value) in SCALARS else text_size(value)
             if small is None:
                 self._parts = dict(parts((outputs, shown)))
                 size = ENTRY_BYTES + sum(self._parts.values())

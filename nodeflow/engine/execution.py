@@ -122,8 +122,7 @@ class Execution:
         self._plan.release(index)
         self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
         self._plan.propagate(index)
-        for output in self._hoped.pop(index, ()):
-            self._want((index, output))
+        self._want_all([(index, output) for output in self._hoped.pop(index, ())])
         if not self._ledger.planning:  # while keys are still being given, a root would be wanted too soon
             self._plan.want_roots()
         self._lazy.answer(index)
@@ -144,27 +143,27 @@ class Execution:
     def _start_run(self, wanted: Sequence[Place]) -> None:
         plan = self._plan
         plan.identities.identify_all({index for index, _ in wanted})
-        for place in wanted:
-            self._want(place)
+        self._want_all(wanted)
         plan.want_roots()
         plan.ready.reverse()
         plan.elsewhere.reverse()
         self._ledger.start(self._board, plan.planned)
 
-    def _want(self, place: Place) -> None:
-        """Ask for an output that the caller of the run will be given."""
+    def _want_all(self, places: Sequence[Place]) -> None:
+        """Ask for outputs that the caller of the run will be given."""
         board = self._board
-        if board.aliases:
-            found = board.resolve(place)
+        indices: list[int] = []
+        for place in places:
+            found = board.resolve(place) if board.aliases else place
             if isinstance(found, Constant):
-                return
-            place = found
-        index, output = place
-        board.uses[index] += 1
-        type = board.types[index]
-        if type.expands and board.state[index] != DONE:
-            self._hoped.setdefault(index, []).extend([output] if output else type.position)
-        self._plan.want(index)
+                continue
+            index, output = found
+            board.uses[index] += 1
+            indices.append(index)
+            type = board.types[index]
+            if type.expands and board.state[index] != DONE:
+                self._hoped.setdefault(index, []).extend([output] if output else type.position)
+        self._plan.want_all(indices)
 
     def _record(self) -> None:
         disk, records = self._tiers.disk, self._plan.identities.records

@@ -4,7 +4,7 @@ Planning goes backwards from what is wanted; a remembered result cuts everything
 the plan the moment they get one. Nothing here recurses along links, calls a node, or knows a thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import urandom
 
 from nodeflow.core.resolved import ResolvedGraph
@@ -49,9 +49,14 @@ class Plan:
 
     def want(self, index: int) -> None:
         """Make sure that the outputs of a node will be there."""
+        self.want_all([index])
+
+    def want_all(self, indices: Iterable[int]) -> None:
+        """Make sure that the outputs of several nodes will be there, planning for the first one first."""
         board = self.board
         states, types, keys = board.state, board.types, board.keys
-        stack = [index]
+        stack = [*indices]
+        stack.reverse()
         while stack:
             current = stack.pop()
             type = types[current]
@@ -71,10 +76,9 @@ class Plan:
             self._plan(current, stack)
 
     def want_roots(self) -> None:
-        """Want the effects that expanders have recorded since this was last called."""
-        roots = self.board.roots
-        while roots:
-            self.want(roots.pop(0))
+        """Want the effects that are still to be wanted, such as those that an expander has recorded."""
+        roots, self.board.roots = self.board.roots, []
+        self.want_all(roots)
 
     def deliver(self, index: int, outputs: Outputs) -> None:
         """A node has its outputs: hand them to what waits for them."""

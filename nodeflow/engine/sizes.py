@@ -7,7 +7,9 @@ from typing import Protocol, TypeAlias, cast, runtime_checkable
 Part: TypeAlias = tuple[Hashable, int]
 """One piece of storage: its identity and its bytes."""
 
-_SCALARS = frozenset((int, float, bool, type(None)))
+SCALARS = frozenset((int, float, bool, type(None)))
+"""Types whose values hold nothing but themselves."""
+
 SCALAR_BYTES = 32
 
 
@@ -23,14 +25,9 @@ class SharesStorage(Protocol):
     def storages(self) -> Mapping[Hashable, int]: ...
 
 
-def small_size(value: object) -> int | None:
-    """Bytes of a number, a text or None; None for every other value."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return SCALAR_BYTES
-    if kind is str:
-        return SCALAR_BYTES + len(cast(str, value))
-    return None
+def text_size(value: object) -> int | None:
+    """Bytes of a text; None for every other value."""
+    return SCALAR_BYTES + len(value) if isinstance(value, str) else None
 
 
 def parts(value: object) -> Iterator[Part]:

@@ -6,7 +6,7 @@ compiled: pictures come in too many sizes for the compile time to pay back in a 
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -21,7 +21,7 @@ SMALL_MODEL = 100_000_000
 """Parameters below which fp32 is used on a CPU: half precision saves no time there."""
 
 SMALL_WORK = 5_000_000_000
-"""Parameters times places (latent cells, pixels or tokens, of all rows) below which one thread beats several.
+"""Parameters times places (latent cells, pixels or tokens, of one picture) below which one thread beats several.
 
 The operations are then so short that threads mostly wait for each other, the more so where other programs run.
 """
@@ -71,13 +71,14 @@ def usable_dtype(choice: DtypeChoice, device: torch.device, parameters: int, hal
 
 
 @contextmanager
-def threads_for(network: nn.Module, device: str | torch.device, places: int) -> Iterator[None]:
+def threads_for(network: nn.Module, device: str | torch.device, places: int) -> Generator[None]:
     """Runs what is inside with as many threads as pay off for it.
 
     Args:
         network: What is about to be called.
         device: Where it runs; nothing changes unless that is a CPU.
-        places: Rows times height times width of what it works on; rows times tokens for a text encoder.
+        places: Height times width of what it works on, or tokens; of one picture, not of its batch, because rounding
+            depends on the number of threads and a picture shall not depend on its batch.
     """
     before = torch.get_num_threads()
     work = places * sum(weight.numel() for weight in network.parameters())

@@ -1,7 +1,7 @@
-"""A small random network in Stable Diffusion 1's layout, made from seeds alone, and what another engine computed with it.
+"""A small random network in Stable Diffusion 1's layout, made from seeds, and what another engine computed with it.
 
-The network draws every tensor from a generator of its own, seeded by the tensor's name. Its output is 0.95 of its input (by
-way of the outermost skip connection) and a little of the random network, so that samples stay bounded.
+Every tensor is drawn from a generator of its own, seeded by its name. The output is 0.95 of the input (by way of the
+outermost skip connection) and a little of the random network, so that samples stay bounded.
 """
 
 import hashlib

@@ -11,7 +11,6 @@ from nodeflow.diffusion.models.clip import TextConfig
 from nodeflow.diffusion.models.unet import UNetConfig
 from nodeflow.diffusion.models.vae import VAEConfig
 
-
 _TOKENS = 49_408
 _HEAD_WIDTH = 64
 

@@ -159,7 +159,7 @@ class NetworkDenoiser:
         # Rows at one level share one timestep: a matrix product of few rows rounds by their number, and a picture shall
         # not depend on its batch.
         timestep = self.levels.timestep(sigma[:1] if bool((sigma == sigma[0]).all()) else sigma)
-        with threads_for(self.network, x.device, len(x) * x.shape[-2] * x.shape[-1]):
+        with threads_for(self.network, x.device, 2 * x.shape[-2] * x.shape[-1]):  # one picture with guidance
             out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector)
         out = out.float()
         if not bool(torch.isfinite(out).all()):

@@ -77,9 +77,7 @@ def test_what_training_left_in_a_file_is_ignored() -> None:
 def test_stable_diffusion_xl_is_recognised_but_not_run() -> None:
     header = stripped("sdxl")
     assert family_of(header).name == "sdxl"
-    with pytest.raises(
-        CheckpointError, match="looks like Stable Diffusion XL, which is recognised but not runnable yet"
-    ):
+    with pytest.raises(CheckpointError, match="looks like Stable Diffusion XL, which is recognised but not"):
         build_of(header)
 
 
@@ -135,13 +133,13 @@ def test_a_file_is_what_its_names_say(tensors: dict[str, tuple[int, ...]], name:
 def test_every_family_that_is_only_recognised_has_a_way_out() -> None:
     for family in FAMILIES:
         only = Family(family.name, family.title, lambda _header: True)
-        with pytest.raises(CheckpointError, match="recognised but not runnable yet; choose a Stable Diffusion 1.x"):
+        with pytest.raises(CheckpointError, match=r"recognised but not runnable yet; choose a Stable Diffusion 1\.x"):
             build_of(of({"x": (1,)}), (only,))
 
 
 def test_an_unknown_file_is_described() -> None:
     with pytest.raises(
-        CheckpointError, match="some.safetensors: unknown kind of model: 2 tensors, such as a.weight, b.bias"
+        CheckpointError, match=r"some\.safetensors: unknown kind of model: 2 tensors, such as a\.weight, b\.bias"
     ):
         family_of(of({"b.bias": (1,), "a.weight": (1, 1)}))
 

@@ -115,7 +115,7 @@ def test_a_run_with_little_denoising_stays_near_its_latent(micro: Checkpoint, go
 
 
 def test_latents_are_scaled_for_the_network_and_back() -> None:
-    # The share 0 network predicts no noise, so that x0 = x: with scale and shift the raw latent is what it was plus noise.
+    # The network of share 0 predicts no noise, so that x0 = x: the raw latent is what it was, plus noise.
     shifted = model(0.0, scale=2.0, shift=3.0)
     start = Latent(torch.full((1, 4, 2, 2), 5.0), shifted.latent_format)
     last = list(sample(shifted, words(), words(), start, denoise=0.01, seed=0, steps=1, cfg=1.0))[-1]

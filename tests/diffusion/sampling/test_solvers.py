@@ -1,7 +1,7 @@
 """Samplers as mathematics: on data whose best denoiser is known in closed form.
 
-If all data are N(0, 1), the best denoiser is x / (1 + sigma^2), and the exact path of the probability flow from x at level s
-to level t is x sqrt((1 + t^2) / (1 + s^2)).
+If all data are N(0, 1), the best denoiser is x / (1 + sigma^2), and the exact path of the probability flow from x at
+level s to level t is x sqrt((1 + t^2) / (1 + s^2)).
 """
 
 import math

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
+from nodeflow.diffusion.training.latents import LatentBank
 from nodeflow.diffusion.training.optimise import Loss
-from nodeflow.diffusion.training.scenes import LOOSE, TIGHT, Freedom, Scene, draw_scene, render
+from nodeflow.diffusion.training.scenes import LOOSE, Freedom, Scene, draw_scene, render
 from nodeflow.diffusion.training.sprites import Sprites
 from nodeflow.diffusion.training.vocabulary import Split
 
@@ -89,22 +90,21 @@ def joint_loss(model: AutoencoderKL, sprites: Sprites, batch: int, seed: int, an
     return loss
 
 
-def decoder_loss(model: AutoencoderKL, sprites: Sprites, batch: int, seed: int, noise: float = 0.08) -> Loss:
-    """The loss that trains the decoder alone, on latents with noise of up to `noise` of their spread.
+def decoder_loss(model: AutoencoderKL, bank: LatentBank, sprites: Sprites, batch: int, seed: int) -> Loss:
+    """The loss that trains the decoder alone, on latents with noise of up to 8 % of their spread.
 
     The noise stands for the small errors of the latents that sampling makes.
     """
 
     def loss(step: int, part: int) -> Tensor:
-        images = draw_batch(sprites, batch, seed, step, part, freedom=TIGHT)
-        random_numbers = generator(seed, step, part)
+        numbers = generator(seed, step, part)
+        slots = torch.randint(len(bank.scenes), (batch,), generator=numbers)
+        latents = bank.latents[slots]
+        amount = 0.08 * torch.rand((batch, 1, 1, 1), generator=numbers)
+        noisy = latents + amount * torch.randn(latents.shape, generator=numbers)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.no_grad():
-                mean = model.encode_moments(images)[0].float()
-                amount = noise * torch.rand((batch, 1, 1, 1), generator=random_numbers) * mean.std()
-                latents = mean + amount * torch.randn(mean.shape, generator=random_numbers)
-            made = model.decode(latents)
-        return reconstruction_loss(made, images)
+            made = model.decode(noisy / bank.scale)
+        return reconstruction_loss(made, render([bank.scenes[int(slot)] for slot in slots], sprites))
 
     return loss
 

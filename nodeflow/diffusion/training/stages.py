@@ -16,13 +16,14 @@ from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.training import autoencoder, denoiser, export, text
 from nodeflow.diffusion.training.captions import Lexicon
+from nodeflow.diffusion.training.latents import LatentBank, train_on
 from nodeflow.diffusion.training.optimise import Descent, Plan, Report
 from nodeflow.diffusion.training.sheet import sheet_sprites
 from nodeflow.diffusion.training.sprites import FONT, Sprites, draw_sprites
 
 PLANS = {
     "autoencoder": Plan(steps=1650, parts=2, rate=1.5e-3, flat=0.1, average=0.995),
-    "decoder": Plan(steps=6000, parts=1, rate=2e-3, flat=0.3, average=0.998, muon=True),
+    "decoder": Plan(steps=2600, parts=2, rate=2e-3, flat=0.3, average=0.998, muon=True),
     "text": Plan(steps=400, parts=2, rate=2e-3, flat=0.3, average=0.99),
     "denoiser": Plan(steps=5300, parts=4, rate=1e-3, flat=0.5, muon=True),
 }
@@ -147,8 +148,10 @@ def train_decoder(shop: Workshop) -> Iterator[Report]:
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
     descent = shop.begin("decoder", {"vae": vae})
-    loss = autoencoder.decoder_loss(vae, shop.sprites, shop.part, shop.seed + 1)
-    yield from shop.keep("decoder", descent, descent.run(loss, shop.threads), {})
+    bank = _bank(shop, "decoder", vae, descent.step)
+    loss = autoencoder.decoder_loss(vae, bank, shop.sprites, shop.part, shop.seed)
+    reports = train_on(descent, loss, bank, FRESH, shop.threads)
+    yield from shop.keep("decoder", descent, reports, bank.state_dict())
 
 
 def train_text(shop: Workshop) -> Iterator[Report]:
@@ -166,16 +169,16 @@ def train_denoiser(shop: Workshop) -> Iterator[Report]:
     unet, encoder = UNet(denoiser.CONFIG), text.Encoder(shop.lexicon)
     encoder.load_state_dict(average_of(shop.state("text"), "encoder"))
     descent = shop.begin("denoiser", {"unet": unet, "encoder": encoder})
-    bank = _bank(shop, descent.step)
+    bank = _bank(shop, "denoiser", trained_vae(shop), descent.step)
     loss = denoiser.denoising_loss(unet, encoder, shop.lexicon, bank, shop.part, shop.seed)
-    reports = denoiser.train(descent, loss, bank, FRESH, shop.threads)
+    reports = train_on(descent, loss, bank, FRESH, shop.threads)
     yield from shop.keep("denoiser", descent, reports, bank.state_dict())
 
 
-def _bank(shop: Workshop, step: int) -> denoiser.LatentBank:
-    bank = denoiser.LatentBank(trained_vae(shop), shop.sprites, shop.slots, shop.seed)
+def _bank(shop: Workshop, stage: str, vae: AutoencoderKL, step: int) -> LatentBank:
+    bank = LatentBank(vae, shop.sprites, shop.slots, shop.seed)
     if step:
-        bank.load_state_dict(shop.state("denoiser"), step, FRESH)
+        bank.load_state_dict(shop.state(stage), step, FRESH)
     else:
         bank.fill(shop.threads)
     return bank

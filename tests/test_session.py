@@ -13,15 +13,17 @@ import pytest
 import torch
 
 import nodeflow
-from nodeflow.api import Field, Graph, InputError, Ref, Run, Seed, expander, node, quiet
+from nodeflow.api import Field, Graph, ImageFile, InputError, Ref, Run, Seed, expander, node, quiet
 from nodeflow.core.errors import Cancelled, InvalidDocument, MissingFile, NodeFailed, UsageError
 from nodeflow.core.workflow import Document
 from nodeflow.diffusion.types import Image, Latent, Mask
 from nodeflow.engine.events import Progress, RunFinished, Saved
 from nodeflow.session import Output, Session
 from nodeflow.session.environment import Environment, choose_device
+from nodeflow.session.files import FileDigests
 from nodeflow.session.memory import is_out_of_memory, release_memory
 from nodeflow.session.writing import files_of
+from nodeflow.storage.digests import Digests
 
 CALLS: list[int] = []
 
@@ -267,6 +269,28 @@ def test_one_call_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("NODEFLOW_HOME", str(tmp_path / "home"))
     result = nodeflow.run(graph_of_noise(), {"seed": 2}, output_dir=tmp_path / "out", device="cpu")
     assert result["picture"].path.is_file()
+
+
+def test_a_file_that_vanishes_after_the_check_is_a_failure_of_its_node(session: Session, tmp_path: Path) -> None:
+    @node("test.Read")
+    def read(file: Annotated[Path, ImageFile()]) -> str:
+        """Read a file."""
+        return file.read_text()
+
+    place = tmp_path / "home" / "input" / "a.txt"
+    place.parent.mkdir(parents=True)
+    place.write_text("content")
+    graph = Graph()
+    graph.output("text", graph(read)(Path("a.txt")))
+    assert session.run(graph, write=[])["text"].value == "content"
+    prepared = session.workplace.prepare(graph)
+    place.unlink()
+    files = FileDigests(prepared.files, Digests(tmp_path / "memo"))
+    (wanted,) = prepared.resolution.require().nodes[0].spec.inputs
+    with pytest.raises(MissingFile, match="no such file any more"):
+        files.resolve(wanted, "a.txt")
+    with pytest.raises(MissingFile, match=r"a\.txt"):
+        session.run(graph)
 
 
 def test_wrong_settings_are_named(tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_one_result_goes_to_standard_output_as_a_file(shell: Shell, joined: Path
     assert "answer, total" in said.err
 
 
+def test_only_one_file_fits_on_standard_output(shell: Shell, place: Path) -> None:
+    paint = document({"p": ("Paint", {"batch": 2})}, interface=interface({}, {"pictures": "p.image"}))
+    said = shell("run", "-", "--stdout", "pictures", stdin=paint)
+    assert (said.code, said.out) == (2, "")
+    assert "2 files" in said.err
+    broken = document({"b": ("Broken", {})}, interface=interface({}, {"text": "b.text"}))
+    said = shell("run", "-", "--stdout", "text", stdin=broken)
+    assert (said.code, said.out) == (5, "")
+
+
 def test_what_a_node_saves_is_not_written_twice(shell: Shell, place: Path) -> None:
     both = document(
         {"join": ("Join", {"text": "a"}), "write": ("Write", {"text": "@join.text", "prefix": "sub/kept"})},

@@ -91,8 +91,11 @@ class NodeCall:
             if self._depths is None:
                 self.outputs = self.type.outputs(self.type.function(**self.arguments))
             else:
-                calls = self._calls(self._depths)
-                self.outputs = calls.fold([self._one(call) for call in calls], len(self.type.spec.outputs))
+                depths = self._depths
+                calls = self._calls(depths)
+                self.outputs = calls.fold([self._one(call, depths) for call in calls], len(self.type.spec.outputs))
+            if not self.type.plain:
+                self.type.check_files(self.node)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a node raises, exiting included, is its failure
@@ -103,34 +106,36 @@ class NodeCall:
             if self._depths is None:
                 self.outputs = self.type.outputs(await _call_async(self.type, self.arguments))
             else:
-                calls = self._calls(self._depths)
-                results = [await self._one_async(call) for call in calls]
+                depths = self._depths
+                calls = self._calls(depths)
+                results = [await self._one_async(call, depths) for call in calls]
                 self.outputs = calls.fold(results, len(self.type.spec.outputs))
+            if not self.type.plain:
+                self.type.check_files(self.node)
         except BaseException as error:  # noqa: BLE001 - cancellation included; the run decides what it means
             self.error = error
 
     def _calls(self, depths: dict[str, int]) -> Calls:
         calls = spread(self.arguments, depths, self.node.depth)
-        if calls.uneven and self.run is not None:
-            self.run.warn(f"lists of different lengths: {', '.join(calls.uneven)} repeats its last item")
+        if calls.uneven:
+            cast(NodeRun, self.run).warn(f"lists of different lengths: {', '.join(calls.uneven)} repeats its last item")
         return calls
 
-    def _one(self, call: Call) -> Outputs:
-        blocked = self._enter(call)
+    def _one(self, call: Call, depths: dict[str, int]) -> Outputs:
+        blocked = self._enter(call, depths)
         return blocked or self.type.outputs(self.type.function(**call.arguments))
 
-    async def _one_async(self, call: Call) -> Outputs:
-        blocked = self._enter(call)
+    async def _one_async(self, call: Call, depths: dict[str, int]) -> Outputs:
+        blocked = self._enter(call, depths)
         return blocked or self.type.outputs(await _call_async(self.type, call.arguments))
 
-    def _enter(self, call: Call) -> Outputs | None:
+    def _enter(self, call: Call, depths: dict[str, int]) -> Outputs | None:
         """Prepare one call of a mapped node; its outputs when an item is blocked."""
-        if self.run is not None:
-            self.run.path = call.path
+        cast(NodeRun, self.run).path = call.path
         for name, value in call.arguments.items():
             if isinstance(value, Blocked):
                 return (value,) * len(self.type.spec.outputs)
-            if name in self.type.lazy and self._depths is not None and self._depths.get(name):
+            if name in self.type.lazy and depths.get(name):
                 call.arguments[name] = Later(value)
         return None
 
@@ -154,10 +159,8 @@ class Room:
 
     def make(self, call: NodeCall) -> None:
         """Drop what can be dropped, the failed call's own values first, so that it can be tried again."""
-        error, call.error = call.error, None
-        if error is not None:
-            let_go(error)
-        del error
+        let_go(cast(BaseException, call.error))
+        call.error = None
         self._dropped = self._memory.clear()
         self._services.release_memory()
 

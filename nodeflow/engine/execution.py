@@ -171,7 +171,7 @@ class Execution:
             return
         if records and self._computed:
             disk.record(records)
-        for message in disk.warnings():
+        for message in (*self._tiers.complaints, *disk.warnings()):
             self._context.warn("", message)
 
     def _leave_nothing_behind(self) -> None:
@@ -207,7 +207,7 @@ class Execution:
         except Empty:
             contended, self._contended = self._contended, []
             for index in contended:
-                self._start(index, inline=True)
+                self._plan.make_ready(index)
 
     def _stop(self) -> None:
         self._stopped = True
@@ -226,8 +226,6 @@ class Execution:
 
     def _start(self, index: int, inline: bool) -> None:
         board, copies = self._board, self._plan.copies
-        if board.state[index] != PLANNED:
-            return
         if copies and index in copies:
             self._copy(index, copies.pop(index))
             return
@@ -295,9 +293,8 @@ class Execution:
         return True
 
     def _try_again(self, index: int) -> None:
-        if index in self._waiting:
-            self._waiting.discard(index)
-            self._start(index, inline=False)
+        self._waiting.discard(index)
+        self._plan.make_ready(index)
 
     def _give_back(self, index: int) -> None:
         if self._board.types[index].cached:
@@ -410,12 +407,10 @@ class Execution:
         """Whether a node must not run because of what it is given; a mapped one sorts that out by item."""
         if self._board.nodes[index].depth:
             return False
-        for value in arguments.values():
-            blocked = _blocked_in(value)
-            if blocked is not None:
-                self._block(index, blocked)
-                return True
-        return False
+        blocked = next(filter(None, map(_blocked_in, arguments.values())), None)
+        if blocked is not None:
+            self._block(index, blocked)
+        return blocked is not None
 
     def _block(self, index: int, blocked: Blocked) -> None:
         """A node does not run because of what it is given, and hands that on."""

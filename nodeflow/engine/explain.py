@@ -19,6 +19,10 @@ from nodeflow.engine.plan import Plan
 from nodeflow.engine.runtime import Constant, DiskTier, Services
 
 _SHOWN_LENGTH = 60
+_ALWAYS_RUN = {
+    Kind.EFFECT: "an effect always runs",
+    Kind.EXTERNAL: "it depends on the world outside, so it always runs",
+}
 
 
 class State(StrEnum):
@@ -195,13 +199,8 @@ class Forecast:
             return ("an expanding node always runs; what it records may be remembered",)
         if type.lazy:
             return ("a lazy node always runs; what it asks for may be remembered",)
-        match type.spec.kind:
-            case Kind.EFFECT:
-                return ("an effect always runs",)
-            case Kind.EXTERNAL:
-                return ("it depends on the world outside, so it always runs",)
-            case Kind.PURE:
-                return self._what_changed(index)
+        always = _ALWAYS_RUN.get(type.spec.kind)
+        return self._what_changed(index) if always is None else (always,)
 
     def _what_changed(self, index: int) -> tuple[str, ...]:
         board = self._board

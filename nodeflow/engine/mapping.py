@@ -1,6 +1,6 @@
 """A node that is given lists where it takes single values: which calls are made, and how results become lists."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -85,8 +85,3 @@ def _fold(tree: Tree, results: Iterator[object]) -> object:
     if isinstance(tree, Call):
         return next(results)
     return [_fold(branch, results) for branch in tree]
-
-
-def map_calls(calls: Calls, call: Callable[[Call], Outputs], count: int) -> Outputs:
-    """Make all calls one after another and fold their outputs."""
-    return calls.fold([call(item) for item in calls], count)

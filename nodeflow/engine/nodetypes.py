@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, cast
 
+from nodeflow.core.errors import InputError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
@@ -100,6 +101,17 @@ class NodeType:
             for name in _names(node.literals.get(item.name)):
                 entries.append(file_entry(item.name, self._file(item, name).fingerprint))
         return b"".join(entries)
+
+    def check_files(self, node: ResolvedNode) -> None:
+        """Make sure that what was read is what the key of ``node`` says.
+
+        Raises:
+            InputError: A file changed since the key was computed.
+        """
+        for item in self._files:
+            for name in _names(node.literals.get(item.name)):
+                if self._services.resolve_file(item, name) != self._file(item, name):
+                    raise InputError(item.name, f"{name} changed while it was read; run again")
 
     def arguments(self, node: ResolvedNode) -> dict[str, object]:
         """The literals of ``node`` as the implementation takes them."""

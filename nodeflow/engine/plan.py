@@ -194,7 +194,7 @@ class Plan:
         board.state[index] = PLANNED
         board.uses[owner] += 1
         if board.state[owner] == DONE:
-            self._make_ready(index)
+            self.make_ready(index)
         else:
             board.pending[index] = 1
             self._wait_for(owner, index)
@@ -220,7 +220,7 @@ class Plan:
                 stack.append(source)
         board.pending[index] = pending
         if not pending:
-            self._make_ready(index)
+            self.make_ready(index)
 
     def _wait_for(self, source: int, consumer: int) -> None:
         consumers = self.board.consumers
@@ -230,7 +230,8 @@ class Plan:
         else:
             waiting.append(consumer)
 
-    def _make_ready(self, index: int) -> None:
+    def make_ready(self, index: int) -> None:
+        """All inputs of a node are there."""
         (self.ready if self.board.types[index].on_device else self.elsewhere).append(index)
 
 

@@ -25,11 +25,16 @@ def worth_writing(seconds: float, nbytes: int) -> bool:
 
 
 class Tiers:
-    """Where one run looks results up and keeps them."""
+    """Where one run looks results up and keeps them.
+
+    Attributes:
+        complaints: What went wrong with codecs.
+    """
 
     def __init__(self, memory: MemoryCache, disk: DiskTier | None, codecs: Codecs) -> None:
         self.memory = memory
         self.disk = disk
+        self.complaints: list[str] = []
         self._codecs = codecs
         self._on_disk: set[bytes] = set(disk.known()) if disk is not None else set()
         self._unlocks: dict[bytes, Callable[[], None]] = {}
@@ -75,6 +80,9 @@ class Tiers:
             stored = encode_entry(entry, self._codecs)
         except NotStorable:
             return
+        except Exception as error:  # noqa: BLE001 - a codec that fails costs a file, not the run
+            self.complaints.append(f"{entry.label}: its result cannot be kept on disk: {type(error).__name__}: {error}")
+            return
         if disk.write(key, stored):
             self._on_disk.add(key)
             entry.total = 0.0
@@ -86,7 +94,7 @@ class Tiers:
             return None
         try:
             entry = decode_entry(stored, self._codecs)
-        except (ValueError, TypeError, KeyError, IndexError):
+        except Exception:  # noqa: BLE001 - whatever a codec stumbles over is not a result
             self.disk.forget(key)
             return None
         self._on_disk.add(key)

@@ -338,3 +338,38 @@ def test_processes_that_share_a_folder_compute_a_key_once(disk: DiskResults) -> 
     for process in processes:
         outputs.append(process.communicate(timeout=60)[0].split())
     assert sorted(outputs) == [["7"], ["computed", "7"]]
+
+
+def test_a_large_value_that_is_soon_made_again_is_not_written(bench: Any, disk: DiskResults) -> None:
+    drawing = bench.draw()
+    drawing.output("r", drawing.add("n", bench.node(lambda: slowly(bench.sheet(bytes(20_000_000))), id="Large")))
+    with bench.engine(disk=disk) as engine:
+        bench.run(drawing, engine)
+    assert not disk.known()
+
+
+def test_lists_of_what_has_a_codec_may_reach_the_disk_too(bench: Any, disk: DiskResults) -> None:
+    from nodeflow.core.spec import Output, Spec
+    from nodeflow.core.types import Type
+    from nodeflow.engine.nodetypes import NodeType
+
+    for inner, storable in (("Sheet", True), ("Model", False), ("$T", True)):
+        spec = Spec("Lists", outputs=(Output("out", Type("list", (Type(inner),))),))
+        assert NodeType(spec, bench, "here").worth_a_lock is storable
+
+
+def test_a_codec_that_fails_costs_a_file_and_not_the_run(bench: Any, disk: DiskResults) -> None:
+    class Broken:
+        def encode(self, value: Any, /) -> Encoded:
+            raise RuntimeError("no")
+
+    bench.codecs["Sheet"] = Broken()
+    drawing = bench.draw()
+    drawing.output("r", drawing.add("n", bench.node(lambda: slowly(bench.sheet(b"x")), id="Sheets")))
+    with bench.engine(disk=disk) as engine:
+        result = bench.run(drawing, engine)
+        assert bench.run(drawing, engine).status["n"] is Status.HIT_MEMORY
+    assert not result.failures
+    assert [warning.message for warning in result.warnings] == [
+        "Sheets: its result cannot be kept on disk: RuntimeError: no"
+    ]

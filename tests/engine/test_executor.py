@@ -312,6 +312,24 @@ def test_a_file_that_has_gone_is_the_users_mistake_and_stops_only_its_branch(ben
     assert result.status == {"load": Status.FAILED, "keep": Status.SKIPPED, "other": Status.RAN}
 
 
+@pytest.mark.parametrize("awaits", [True, False])
+def test_a_file_that_changes_while_it_is_read_is_not_remembered(bench: Any, awaits: bool) -> None:
+    def load(file: Path) -> str:
+        bench.fingerprints["m"] = "new"
+        return "half old, half new"
+
+    async def load_later(file: Path) -> str:
+        return load(file)
+
+    bench.fingerprints["m"] = "old"
+    drawing = bench.draw()
+    drawing.add("load", bench.node(load_later if awaits else load, id="Load", files=("file",)), file="m")
+    with bench.engine() as engine:
+        (failure,) = bench.run(drawing, engine).failures
+        assert (failure.input, failure.message) == ("file", "m changed while it was read; run again")
+        assert bench.run(drawing, engine).values == {("load", "out"): "half old, half new"}
+
+
 def test_a_blocked_value_keeps_what_is_below_from_running_and_is_no_failure(bench: Any) -> None:
     gate = bench.node(lambda: Blocked("closed"), id="Gate")
     keep = bench.node(lambda value: value, id="Keep")

@@ -150,7 +150,7 @@ def switched(bench: Any, *, on: bool = True) -> Any:
     leaf = bench.node(lambda value: value, id="Leaf")
     node = bench.node(switch, id="Switch", lazy=("yes", "no"))
     deep = found.add("deep", leaf, value=5)
-    chosen = found.add("switch", node, on=on, yes=found.add("a", leaf, value=1), no=found.add("b", leaf, value=deep))
+    chosen = found.add("switch", node, on=on, yes=found.add("a", leaf, value=deep), no=found.add("b", leaf, value=deep))
     found.output("r", found.add("below", leaf, value=chosen))
     return found
 

@@ -226,12 +226,16 @@ def test_another_error_at_the_second_try_is_reported_as_it_is(bench: Any) -> Non
     assert failure.message == "ValueError: something else"
 
 
-def test_an_effect_that_has_written_is_not_tried_again(bench: Any) -> None:
+@pytest.mark.parametrize("awaits", [True, False])
+def test_an_effect_that_has_written_is_not_tried_again(bench: Any, awaits: bool) -> None:
     def save(run: Any) -> None:
         run.save("a", "png", b"")
         raise MemoryError
 
-    result = bench.run(single(bench, save, kind=Kind.EFFECT, outputs=()))
+    async def save_later(run: Any) -> None:
+        save(run)
+
+    result = bench.run(single(bench, save_later if awaits else save, kind=Kind.EFFECT, outputs=()))
     assert [type(failure) for failure in result.failures] == [OutOfMemory]
     assert len(bench.written) == 1
 

@@ -65,7 +65,9 @@ def test_examples_run(document: str, workplace: Path) -> None:
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "nodeflow/README.md"])
 def test_every_path_that_is_named_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:\.\./)?(?:nodeflow|nodes|tests|workflows|diffusion|core|engine|storage|cli)/[\w./-]*)`", text))
+    named = set(
+        re.findall(r"`((?:\.\./)?(?:nodeflow|nodes|tests|workflows|diffusion|core|engine|storage|cli)/[\w./-]*)`", text)
+    )
     places = (ROOT, ROOT / "nodeflow")
     assert sorted(path for path in named if not any((place / path).exists() for place in places)) == []
 

@@ -15,14 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["pyright"],
+        ["pyright", "--pythonpath", sys.executable],
     ],
     ids=["lint", "format", "mypy", "pyright"],
 )
 def test_tool_is_satisfied(command: list[str]) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -38,5 +36,5 @@ def test_no_module_is_a_drawer() -> None:
 
 
 def test_every_module_says_what_is_in_it() -> None:
-    silent = [path for path in python_files() if not path.read_text(encoding="utf-8").lstrip().startswith(('"""', 'r"""'))]
-    assert silent == []
+    starts = {path: path.read_text(encoding="utf-8").lstrip()[:4] for path in python_files()}
+    assert [path for path, start in starts.items() if not start.startswith(('"""', 'r"""'))] == []

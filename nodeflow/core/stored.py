@@ -12,7 +12,7 @@ class Stored:
     Attributes:
         type: Type id of the node, for people who look into a file.
         seconds: What computing the node took.
-        total: What recomputing it would take with everything above it that is in no file.
+        total: What computing it took with everything above it, the longest way counted.
         content: The encoded outputs.
     """
 

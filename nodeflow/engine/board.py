@@ -51,7 +51,9 @@ class Board:
         pending: How many inputs of a planned node are not there yet.
         uses: How many planned consumers have not run yet.
         consumers: Who waits for the outputs of a node.
-        costs: What it would take to have a node's outputs again, with everything above that is in no file.
+        totals: What it took to have a node's outputs, with everything above it, the longest way counted.
+        costs: What it would take again, as far as it is kept in no file.
+        final: Nodes whose outputs are what the run is for: wanted as such, or taken by an effect.
         aliases: Outputs of expanders, and where they really come from.
         volatile: Nodes whose key will never be seen again.
         watched: Nodes about whose delivery the planner wants to hear.
@@ -70,7 +72,9 @@ class Board:
         self.pending: list[int] = [0] * count
         self.uses: list[int] = [0] * count
         self.consumers: list[list[int] | None] = [None] * count
+        self.totals: list[float] = [0.0] * count
         self.costs: list[float] = [0.0] * count
+        self.final: set[int] = set()
         self.aliases: dict[Place, Place | Constant] = {}
         self.volatile: set[int] = set()
         self.watched: set[int] = set()
@@ -90,6 +94,7 @@ class Board:
         self.pending.append(0)
         self.uses.append(0)
         self.consumers.append(None)
+        self.totals.append(0.0)
         self.costs.append(0.0)
         index = len(self.nodes) - 1
         if self.with_roots and type.root:

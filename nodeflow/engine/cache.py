@@ -18,13 +18,26 @@ class Entry:
     Attributes:
         outputs: One value per output, in the order of the spec.
         seconds: What computing them took.
-        total: What it would take again, with everything above that is kept in no file.
+        total: What it would take with everything above, the longest way counted.
+        cost: The same as far as it is kept in no file; nothing once the entry itself is.
         warnings: What the node said; said again when the entry is used.
         shown: What the node showed; shown again when the entry is used.
         label: Type id of the node, for messages about memory.
     """
 
-    __slots__ = ("_parts", "_uses", "label", "nbytes", "outputs", "priority", "seconds", "shown", "total", "warnings")
+    __slots__ = (
+        "_parts",
+        "_uses",
+        "cost",
+        "label",
+        "nbytes",
+        "outputs",
+        "priority",
+        "seconds",
+        "shown",
+        "total",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -38,6 +51,7 @@ class Entry:
         self.outputs = outputs
         self.seconds = seconds
         self.total = total
+        self.cost = total
         self.label = label
         self.warnings = warnings
         self.shown = shown

@@ -48,7 +48,9 @@ def decode_entry(stored: Stored, codecs: Codecs) -> Entry:
     outputs = tuple(map(reader.decode, _list(header.get("outputs"))))
     shown = tuple(map(reader.decode, _list(header.get("shown"))))
     warnings = tuple(str(text) for text in _list(header.get("warnings")))
-    return Entry(outputs, stored.seconds, 0.0, stored.type, warnings, shown)
+    entry = Entry(outputs, stored.seconds, stored.total, stored.type, warnings, shown)
+    entry.cost = 0.0
+    return entry
 
 
 def _encode(value: object, codecs: Codecs, blobs: list[bytes | memoryview], level: int) -> JsonValue:

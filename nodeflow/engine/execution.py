@@ -102,7 +102,7 @@ class Execution:
             if entry.warnings and self._context.strict:
                 self.fail(index, NodeflowError(entry.warnings[0]))
                 return None
-        self._board.costs[index] = entry.total
+        self._board.totals[index], self._board.costs[index] = entry.total, entry.cost
         self._ledger.ended(index, id, status)
         return entry.outputs
 
@@ -159,6 +159,7 @@ class Execution:
                 continue
             index, output = found
             board.uses[index] += 1
+            board.final.add(index)
             indices.append(index)
             type = board.types[index]
             if type.expands and board.state[index] != DONE:
@@ -335,7 +336,7 @@ class Execution:
     def _copy(self, index: int, owner: int) -> None:
         """Another node of this run has made the same outputs."""
         board = self._board
-        board.costs[index] = board.costs[owner]
+        board.totals[index], board.costs[index] = board.totals[owner], board.costs[owner]
         board.uses[owner] -= 1
         self._ledger.ended(index, board.nodes[index].id, Status.HIT_MEMORY)
         self._deliver(index, cast(Outputs, board.values[owner]))
@@ -358,27 +359,33 @@ class Execution:
         type.quick = seconds < _QUICK_SECONDS
         if type.lazy:
             self._lazy.settle(call)
-        cost = self._plan.release(index) + seconds
+        total, cost = self._plan.release(index)
+        self._board.totals[index] = total = total + seconds
+        self._board.costs[index] = cost = cost + seconds
         if type.cached:
-            cost = self._keep(call, outputs, cost)
-        self._board.costs[index] = cost
+            self._keep(call, outputs, total, cost)
         if run is not None:
             self._ledger.note(call.node.id, run)
         self._ledger.ended(index, call.node.id, Status.RAN, seconds)
         self._deliver(index, outputs)
 
-    def _keep(self, call: NodeCall, outputs: Outputs, cost: float) -> float:
-        """Remember what came out; returns what it would cost to have it again."""
+    def _keep(self, call: NodeCall, outputs: Outputs, total: float, cost: float) -> None:
+        """Remember what came out.
+
+        What the run is for is worth all that was done for it, so that a finished graph computes nothing again;
+        anything else only what no file would spare.
+        """
         self._computed = True
-        key, run = cast(bytes, self._board.keys[call.index]), call.run
-        if call.index not in self._board.volatile:
-            entry = Entry(outputs, call.seconds, cost, call.type.spec.id)
+        board, index, run = self._board, call.index, call.run
+        key = cast(bytes, board.keys[index])
+        if index not in board.volatile:
+            entry = Entry(outputs, call.seconds, total, call.type.spec.id)
+            entry.cost = cost
             if run is not None:
                 entry.warnings, entry.shown = tuple(run.warnings), tuple(run.shown)
-            self._tiers.keep(key, entry)
-            cost = entry.total
+            self._tiers.keep(key, entry, total if index in board.final else cost)
+            board.costs[index] = entry.cost
         self._tiers.give_back(key)
-        return cost
 
     def _deliver(self, index: int, outputs: Outputs) -> None:
         for value in outputs:

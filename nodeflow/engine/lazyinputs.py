@@ -56,7 +56,7 @@ class LazyInputs:
             plan.make_volatile(index)
             return
         for known, name in [*steps, (state, "")]:
-            self._tiers.keep(known, Entry((name,), call.seconds, call.seconds, call.type.spec.id))
+            self._tiers.keep(known, Entry((name,), call.seconds, call.seconds, call.type.spec.id), call.seconds)
         plan.settle(index, settled(state))
 
     def _ask(self, call: NodeCall, promise: Promise) -> None:

@@ -96,19 +96,19 @@ class Plan:
         if board.watched and index in board.watched:
             self._planner.delivered(index)
 
-    def release(self, index: int) -> float:
-        """A node needs its inputs no longer; returns the cost of the dearest of them."""
+    def release(self, index: int) -> tuple[float, float]:
+        """A node needs its inputs no longer; returns the total and the cost of the dearest of them."""
         board = self.board
-        uses, values, costs, types = board.uses, board.values, board.costs, board.types
-        dearest = 0.0
+        uses, values, totals, costs, types = board.uses, board.values, board.totals, board.costs, board.types
+        total = cost = 0.0
         for wire in board.eager(index):
             source = wire.source
-            if costs[source] > dearest:
-                dearest = costs[source]
+            total = max(total, totals[source])
+            cost = max(cost, costs[source])
             uses[source] -= 1
             if not uses[source] and types[source].cached:
                 values[source] = None
-        return dearest
+        return total, cost
 
     def settle(self, index: int, key: bytes) -> None:
         """A lazy node has run, so its key is known: plan what waited for it."""
@@ -205,7 +205,10 @@ class Plan:
         state[index] = PLANNED
         self.planned += 1
         pending = 0
-        for wire in board.eager(index):
+        wires = board.eager(index)
+        if board.types[index].root:
+            board.final.update(wire.source for wire in wires)
+        for wire in wires:
             source = wire.source
             uses[source] += 1
             found = state[source]

@@ -49,11 +49,11 @@ class Tiers:
         entry = self._read(key)
         return None if entry is None else (entry, Status.HIT_DISK)
 
-    def keep(self, key: bytes, entry: Entry) -> None:
-        """Keep a result; on the disk only when ``entry.total`` seconds are far more than writing it takes."""
+    def keep(self, key: bytes, entry: Entry, worth: float) -> None:
+        """Keep a result; on the disk only when ``worth`` seconds are far more than writing it takes."""
         self.memory.put(key, entry)
-        if self.disk is not None and entry.total >= LEAST_SECONDS:
-            self._write(self.disk, key, entry)
+        if self.disk is not None and worth >= LEAST_SECONDS:
+            self._write(self.disk, key, entry, worth)
 
     def lock(self, key: bytes) -> bool:
         """Take the right to compute ``key`` from other processes; False while one of them has it."""
@@ -73,8 +73,8 @@ class Tiers:
             self._unlocks.pop(key)()
         self.memory.disclaim(key)
 
-    def _write(self, disk: DiskTier, key: bytes, entry: Entry) -> None:
-        if key in self._on_disk or not worth_writing(entry.total, total_size(entry.outputs)):
+    def _write(self, disk: DiskTier, key: bytes, entry: Entry, worth: float) -> None:
+        if key in self._on_disk or not worth_writing(worth, total_size(entry.outputs)):
             return
         try:
             stored = encode_entry(entry, self._codecs)
@@ -85,7 +85,7 @@ class Tiers:
             return
         if disk.write(key, stored):
             self._on_disk.add(key)
-            entry.total = 0.0
+            entry.cost = 0.0
 
     def _read(self, key: bytes) -> Entry | None:
         self._on_disk.discard(key)

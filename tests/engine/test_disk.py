@@ -373,3 +373,21 @@ def test_a_codec_that_fails_costs_a_file_and_not_the_run(bench: Any, disk: DiskR
     assert [warning.message for warning in result.warnings] == [
         "Sheets: its result cannot be kept on disk: RuntimeError: no"
     ]
+
+
+def test_a_cheap_last_step_is_written_too_so_that_a_finished_graph_computes_nothing(
+    bench: Any, disk: DiskResults
+) -> None:
+    drawing = bench.draw()
+    slow = drawing.add("slow", bench.node(lambda: slowly(bench.sheet(b"x")), id="Slow"))
+    quick = bench.node(lambda value: bench.sheet(value.data), id="Quick")
+    between = drawing.add("between", quick, value=slow)
+    save = bench.node(lambda value: None, id="Save", kind=Kind.EFFECT, outputs=())
+    drawing.add("save", save, value=drawing.add("last", quick, value=between))
+    with bench.engine(disk=disk) as engine:
+        bench.run(drawing, engine)
+        assert bench.counts() == {"Slow": 1, "Quick": 2, "Save": 1}
+        assert len(disk.known()) == 2
+        engine.memory.clear()
+        bench.run(drawing, engine)
+    assert bench.counts() == {"Save": 1}

@@ -52,7 +52,7 @@ class Shapes:
 
     def count(self, pattern: str) -> int:
         """How many numbers, from 0 on without a gap, occur at `{}` in names that begin with `pattern`."""
-        matcher = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
+        matcher = re.compile(re.escape(pattern).replace(r"\{\}", r"([0-9]{1,4})"))
         found = {int(match[1]) for name in self._names if (match := matcher.match(name))}
         return next(number for number in range(len(found) + 1) if number not in found)
 

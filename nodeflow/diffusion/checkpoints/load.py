@@ -13,10 +13,11 @@ from nodeflow.diffusion.checkpoints.families import Build, Family, build_of
 from nodeflow.diffusion.checkpoints.infer import Shapes, text_config, unet_config, vae_config
 from nodeflow.diffusion.checkpoints.keymaps import KeyMap
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
+from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtype
 from nodeflow.diffusion.models.clip import text_model
-from nodeflow.diffusion.models.unet import UNet, UNetConfig
+from nodeflow.diffusion.models.unet import UNet
 from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
 from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.types import Clip, Model, Vae
@@ -106,21 +107,15 @@ def _latent_format(config: VAEConfig, build: Build, given: FileConfig) -> Latent
 
 
 def _unet(header: Header, build: Build, given: FileConfig) -> Part:
-    names = _part_names(header, build.unet)
-    config: UNetConfig = unet_config(Shapes(header, names, build.unet.part), given)
-    return _checked(header, build.unet, names, lambda: UNet(config))
+    return _checked(header, build.unet, lambda shapes: UNet(unet_config(shapes, given)))
 
 
 def _vae(header: Header, build: Build, given: FileConfig) -> Part:
-    names = _part_names(header, build.vae)
-    config = vae_config(Shapes(header, names, build.vae.part), given)
-    return _checked(header, build.vae, names, lambda: AutoencoderKL(config))
+    return _checked(header, build.vae, lambda shapes: AutoencoderKL(vae_config(shapes, given)))
 
 
 def _text(header: Header, build: Build, given: FileConfig) -> Part:
-    names = _part_names(header, build.text)
-    config = text_config(Shapes(header, names, build.text.part), given)
-    return _checked(header, build.text, names, lambda: text_model(config))
+    return _checked(header, build.text, lambda shapes: text_model(text_config(shapes, given)))
 
 
 def _part_names(header: Header, keymap: KeyMap) -> dict[str, str]:
@@ -130,12 +125,15 @@ def _part_names(header: Header, keymap: KeyMap) -> dict[str, str]:
     return names
 
 
-def _checked(header: Header, keymap: KeyMap, names: Mapping[str, str], build: Callable[[], nn.Module]) -> Part:
+def _checked(header: Header, keymap: KeyMap, build: Callable[[Shapes], nn.Module]) -> Part:
     """Builds a network on the meta device and compares it with the header, weight by weight."""
+    names = _part_names(header, keymap)
     try:
         with torch.device("meta"):
-            network = build()
-    except (ValueError, RuntimeError, ZeroDivisionError, AssertionError) as error:
+            network = build(Shapes(header, names, keymap.part))
+    except CheckpointError:
+        raise
+    except (ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError) as error:
         raise header.error(f"{keymap.part}: its sizes do not make a network: {error}") from error
     wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
     sources = {_own_name(name, wanted): source for name, source in names.items()}

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodeflow.diffusion.checkpoints import Checkpoint, load_checkpoint
-from nodeflow.diffusion.checkpoints.config import METADATA_KEY
-from nodeflow.diffusion.checkpoints.families import FAMILIES
+from nodeflow.diffusion.checkpoints.config import METADATA_KEY, FileConfig
+from nodeflow.diffusion.checkpoints.families import FAMILIES, build_of
+from nodeflow.diffusion.checkpoints.load import parts_of
+from nodeflow.diffusion.checkpoints.read import Header, TensorInfo, read_header
 from nodeflow.diffusion.errors import CheckpointError, ValueRuleError
 from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import Prediction
@@ -23,14 +27,14 @@ UNET = "model.diffusion_model."
 def changed(micro_file: Path, tmp_path: Path) -> Callable[..., Path]:
     """Writes a copy of the random checkpoint with some tensors replaced, or taken out where None is given."""
 
-    def write(settings: dict[str, object] | None = None, **changes: Tensor | None) -> Path:
+    def write(config: dict[str, object] | None = None, **changes: Tensor | None) -> Path:
         weights = load_file(micro_file)
         for name, tensor in changes.items():
             weights.pop(name, None)
             if tensor is not None:
                 weights[name] = tensor
         path = tmp_path / "changed.safetensors"
-        save_file(weights, path, metadata=None if settings is None else {METADATA_KEY: json.dumps(settings)})
+        save_file(weights, path, metadata=None if config is None else {METADATA_KEY: json.dumps(config)})
         return path
 
     return write
@@ -74,14 +78,14 @@ def test_a_device_that_is_not_there_is_refused(micro_file: Path) -> None:
 
 
 def test_settings_in_the_file_are_followed(changed: Callable[..., Path]) -> None:
-    settings: dict[str, object] = {
+    config: dict[str, object] = {
         "unet": {"num_heads": 4, "norm_groups": 16},
         "vae": {"norm_groups": 8},
         "text": {"heads": 2},
         "latent": {"scale": 0.5, "name": "mine"},
         "prediction": "v",
     }
-    model, clip, vae = load_checkpoint(changed(settings))
+    model, clip, vae = load_checkpoint(changed(config))
     assert model.prediction is Prediction.V
     assert model.latent_format.name == vae.latent_format.name == "mine"
     attention = model.network.get_submodule("input_blocks.1.1.transformer_blocks.0.attn1")
@@ -150,6 +154,26 @@ def test_a_part_that_is_not_there_is_named(prefix: str, part: str, micro_file: P
     anything = type(sd1)(sd1.name, sd1.title, lambda _header: True, sd1.build)
     with pytest.raises(CheckpointError, match=f"there is no {part} in the file: no name begins with {prefix}"):
         load_checkpoint(path, families=(anything,))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_change_of_a_header_is_more_than_a_checkpoint_error(data: st.DataObject, micro_file: Path) -> None:
+    header = read_header(micro_file)
+    tensors = dict(header.tensors)
+    name = data.draw(st.sampled_from(sorted(tensors)))
+    shape = data.draw(st.none() | st.lists(st.sampled_from([0, 1, 4, 32, 33, 64, 10**6]), max_size=5).map(tuple))
+    if shape is None:
+        del tensors[name]
+    elif shape != tensors[name].shape:
+        tensors[name] = TensorInfo("F16", shape)
+    changed = Header(micro_file, tensors, {})
+    refused = False
+    try:
+        parts_of(changed, build_of(changed)[1], FileConfig())
+    except CheckpointError:
+        refused = True
+    assert refused == (tensors != header.tensors and not name.endswith("position_ids"))
 
 
 def test_a_truncated_checkpoint_is_refused(micro_file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Damaged and refused files: one sentence each, before anything is allocated."""
 
+import contextlib
 import json
 import struct
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from nodeflow.diffusion.checkpoints.read import MAX_HEADER, TensorInfo, read_header, read_tensors
@@ -135,3 +138,14 @@ def test_a_header_whose_length_begins_like_a_pickle_is_none(tmp_path: Path) -> N
 def test_a_missing_file_is_the_system_s_own_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_header(tmp_path / "none.safetensors")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.integers(0, 40))
+def test_no_damage_is_more_than_a_checkpoint_error(place: int, byte: int, cut: int, tmp_path: Path) -> None:
+    path = written(tmp_path / "model.safetensors", {**GOOD, "__metadata__": {"format": "pt"}})
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content[: len(content) - cut])
+    with contextlib.suppress(CheckpointError):
+        read_header(path)

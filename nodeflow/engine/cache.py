@@ -1,7 +1,7 @@
 """The memory tier: results bounded by bytes, the least valuable dropped first."""
 
 from collections.abc import Callable, Hashable, Mapping
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from threading import Lock
 
 from nodeflow.engine.sizes import SCALAR_BYTES, SCALARS, parts, text_size
@@ -91,7 +91,7 @@ class MemoryCache:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._entries: dict[bytes, Entry] = {}
-        self._queue: list[tuple[float, bytes]] = []
+        self._queue: list[tuple[float, bytes]] | None = None
         self._holders: dict[Hashable, int] = {}
         self._nbytes = 0
         self._clock = 0.0
@@ -122,7 +122,9 @@ class MemoryCache:
             if key in self._entries or entry.nbytes > self.budget:
                 return
             self._entries[key] = entry
-            heappush(self._queue, (entry.value_again(self._clock), key))
+            rank = entry.value_again(self._clock)
+            if self._queue is not None:
+                heappush(self._queue, (rank, key))
             self._nbytes += entry.nbytes
             if entry.parts:
                 self._hold(entry.parts)
@@ -134,7 +136,7 @@ class MemoryCache:
         with self._lock:
             freed = self._nbytes
             self._entries.clear()
-            self._queue.clear()
+            self._queue = None
             self._holders.clear()
             self._nbytes = 0
             return freed
@@ -177,12 +179,16 @@ class MemoryCache:
                 self._nbytes -= nbytes
 
     def _drop_one(self) -> None:
+        queue = self._queue
+        if queue is None:  # most caches never come to this, so the order is made when it is first needed
+            queue = self._queue = [(entry.priority, key) for key, entry in self._entries.items()]
+            heapify(queue)
         while True:
-            rank, key = heappop(self._queue)
+            rank, key = heappop(queue)
             entry = self._entries[key]
             if entry.priority <= rank:
                 break
-            heappush(self._queue, (entry.priority, key))
+            heappush(queue, (entry.priority, key))
         self._clock = rank
         del self._entries[key]
         self._nbytes -= entry.nbytes

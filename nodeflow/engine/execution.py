@@ -303,7 +303,7 @@ class Execution:
 
     def _call_on_device(self, call: NodeCall) -> None:
         device = self._lanes.device
-        while not device.acquire(timeout=_POLL_SECONDS):
+        while not (device.acquire(False) or device.acquire(timeout=_POLL_SECONDS)):
             if self._context.cancel.requested:
                 self._give_back(call.index)
                 return

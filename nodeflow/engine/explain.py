@@ -8,7 +8,7 @@ from typing import Any
 
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Kind, Spec
-from nodeflow.engine.board import DONE, IDLE, LOST, PLANNED, Outputs, Place
+from nodeflow.engine.board import DONE, IDLE, KEYLESS, LOST, PLANNED, Outputs, Place
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.encoding import decode_entry
 from nodeflow.engine.expansion import splice
@@ -154,13 +154,13 @@ class Forecast:
     # States and reasons.
 
     def _undecided(self) -> frozenset[int]:
-        """Nodes that a lazy node may or may not ask for."""
+        """Nodes that may or may not be needed, which a lazy or an expanding node will decide."""
         board = self._board
         found: set[int] = set()
         work = [
             wire.source
             for index, state in enumerate(board.state)
-            if state == PLANNED and board.types[index].lazy
+            if state == KEYLESS or (state == PLANNED and board.types[index].lazy)
             for wire in board.wires[index]
         ]
         while work:

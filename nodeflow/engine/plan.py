@@ -103,8 +103,10 @@ class Plan:
         total = cost = 0.0
         for wire in board.eager(index):
             source = wire.source
-            total = max(total, totals[source])
-            cost = max(cost, costs[source])
+            if totals[source] > total:
+                total = totals[source]
+            if costs[source] > cost:
+                cost = costs[source]
             uses[source] -= 1
             if not uses[source] and types[source].cached:
                 values[source] = None

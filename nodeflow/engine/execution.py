@@ -256,17 +256,19 @@ class Execution:
     def _arguments(self, index: int) -> dict[str, object]:
         board = self._board
         node, type = board.nodes[index], board.types[index]
-        arguments = dict[str, object](node.literals) if type.literal else type.arguments(node)
+        arguments: dict[str, object] = dict(node.literals) if type.literal else type.arguments(node)
         values, types = board.values, board.types
         for wire in board.eager(index):
             source = wire.source
-            outputs = cast(Outputs, values[source])
+            outputs = values[source]
+            assert outputs is not None
             arguments[wire.input] = outputs[types[source].position[wire.output]]
         return arguments
 
     def _may_compute(self, index: int, type: NodeType) -> bool:
         """Take the right to compute a node; False when somebody else has it or has done it."""
-        key = cast(bytes, self._board.keys[index])
+        key = self._board.keys[index]
+        assert key is not None
         memory = self._tiers.memory
         if not memory.claim(key):
             self._waiting.add(index)
@@ -349,13 +351,14 @@ class Execution:
         if call.error is None and (call.outputs is None or (run is not None and run.stopped)):
             call.error = Cancelled("cancelled")
         if call.error is None:
-            self._succeeded(call, cast(Outputs, call.outputs))
+            self._succeeded(call)
         else:
             self._give_back(call.index)
             self._went_wrong(call.index, call.error)
 
-    def _succeeded(self, call: NodeCall, outputs: Outputs) -> None:
-        index, type, seconds, run = call.index, call.type, call.seconds, call.run
+    def _succeeded(self, call: NodeCall) -> None:
+        index, type, outputs, seconds, run = call.index, call.type, call.outputs, call.seconds, call.run
+        assert outputs is not None
         type.quick = seconds < _QUICK_SECONDS
         if type.lazy:
             self._lazy.settle(call)
@@ -377,7 +380,8 @@ class Execution:
         """
         self._computed = True
         board, index, run = self._board, call.index, call.run
-        key = cast(bytes, board.keys[index])
+        key = board.keys[index]
+        assert key is not None
         if index not in board.volatile:
             entry = Entry(outputs, call.seconds, total, call.type.spec.id)
             entry.cost = cost

@@ -49,7 +49,9 @@ class Identities:
             parts = [type.head, node.record, b"\n"]
             for wire in node.wires:
                 tag = wire.input, wire.output
-                parts += (tags.get(tag) or self._tag(tag), cast(bytes, keys[wire.source]))
+                key = keys[wire.source]
+                assert key is not None
+                parts += (tags.get(tag) or self._tag(tag), key)
             record = b"".join(parts)
             keys[index] = sha256(record).digest()
             if records is not None:

@@ -16,6 +16,7 @@ pack = Pack(
         "grids",
         "saving",
         "control",
+        "lists",
         "primitives",
     ),
     extensions={

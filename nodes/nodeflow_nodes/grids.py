@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Columns = Annotated[int, Field(ge=0, le=64)]
 Gap = Annotated[int, Field(ge=0, le=256)]
+CaptionLines = Annotated[int, Field(ge=1, le=8)]
 
 _SHOWN = 8
 _MOST_SHOWN = 256
@@ -45,6 +46,20 @@ def image_grid(images: Image, columns: Columns = 0, gap: Gap = 4) -> Image:
 
     with blaming("images"):
         return sheet([images], columns or _square(len(images)), gap)
+
+
+@node("Caption", category="image", title="Caption below a picture", lane=Lane.CPU)
+def caption(image: Image, text: str = "", lines: CaptionLines = 1) -> Image:
+    """Write a text below every picture of a batch.
+
+    Args:
+        image: The pictures.
+        text: What to write; drawn smaller where there is too little room for it.
+        lines: How many lines there is room for.
+    """
+    from nodeflow.diffusion.captions import captioned
+
+    return captioned(image, [text] * len(image), lines)
 
 
 @node("StepsGrid", category="sampling", title="Noise becoming a picture")

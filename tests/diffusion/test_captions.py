@@ -27,3 +27,15 @@ def test_a_long_caption_is_drawn_smaller_until_it_fits() -> None:
 def test_every_picture_needs_its_caption() -> None:
     with pytest.raises(ValueRuleError, match="1 texts for 2 pictures"):
         captioned(Image(torch.zeros(2, 8, 8, 3)), ["one"])
+
+
+def test_a_caption_is_wrapped_where_there_is_room_for_lines() -> None:
+    image = Image(torch.zeros(1, 128, 96, 3))
+    one, two = (captioned(image, ["a small star at the top"], lines).pixels[0, 128:, :, 0] for lines in (1, 2))
+
+    def inked_rows(strip: torch.Tensor) -> int:
+        return int((strip.min(dim=1).values < 0.5).sum())
+
+    assert len(two) > len(one)
+    assert inked_rows(two) > 1.5 * inked_rows(one)
+    assert two[:, 0].min() == 1.0

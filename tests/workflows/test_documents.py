@@ -20,7 +20,7 @@ def document_of(path: Path) -> Document:
 
 def test_these_are_shipped() -> None:
     names = [path.stem for path in PATHS]
-    assert names == ["batch_grid", "hires_fix", "img2img", "steps_grid", "switch_and_loop", "txt2img"]
+    assert names == ["batch_grid", "hires_fix", "img2img", "prompt_sheet", "steps_grid", "switch_and_loop", "txt2img"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -36,7 +36,7 @@ def test_saving_a_workflow_changes_nothing(path: Path) -> None:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_input_is_written_out(path: Path, session: Session) -> None:
     for id, node in document_of(path).nodes.items():
-        assert set(node.inputs) == session.registry.spec(node.type).input_names, id
+        assert set(node.inputs) == session.workplace.registry.spec(node.type).input_names, id
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -79,3 +79,14 @@ def test_switch_and_loop_takes_one_branch_and_refines(
     taken, other = ("landscape", "square") if wide else ("square", "landscape")
     assert result.nodes[taken].status == "ran"
     assert other not in result.nodes or result.nodes[other].status == "skipped"
+
+
+def test_prompt_sheet_shows_every_line_of_its_text(session: Session, recogniser: Recogniser) -> None:
+    lines = {
+        "a panda on a green background": (("panda",), "green"),
+        "a rocket on a black background": (("rocket",), "black"),
+        "a fox on a cyan background": (("fox",), "cyan"),
+    }
+    sheet = written(session, "prompt_sheet", prompt="\n".join(lines), seed=1)
+    cells = [sheet.crop((x, 0, x + 128, 128)) for x in range(0, sheet.width, 128 + 6)]
+    assert [shown(recogniser, cell) for cell in cells[: len(lines)]] == [*lines.values()]

@@ -77,7 +77,7 @@ def test_switch_and_loop_takes_one_branch_and_refines(
         if not wide:
             assert shown(recogniser, picture) == (("robot",), "green")
     taken, other = ("landscape", "square") if wide else ("square", "landscape")
-    assert result.nodes[taken].status == "ran"
+    assert result.nodes[taken].status in {"ran", "hit-memory"}  # another workflow may have made the same latent
     assert other not in result.nodes or result.nodes[other].status == "skipped"
 
 

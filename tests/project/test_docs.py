@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nodeflow.cli.main import main
-from nodeflow.storage.home import find_home, read_config
+from nodeflow.storage.home import Home, read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -76,7 +76,7 @@ def test_every_path_that_is_named_exists(document: str) -> None:
 def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
     ((_, text),) = blocks("README.md", "toml")
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
-    config = read_config(find_home(tmp_path))
+    config = read_config(Home(tmp_path))
     assert config.models == (Path("/data/models"),)
     assert config.memory == 4 * 2**30
 

@@ -8,7 +8,7 @@ compiled: pictures come in too many sizes for the compile time to pay back in a 
 import copy
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -68,6 +68,25 @@ def usable_dtype(choice: DtypeChoice, device: torch.device, parameters: int, hal
     if not on_cpu:
         return half
     return torch.bfloat16 if parameters >= SMALL_MODEL and _cpu_multiplies_bf16() else torch.float32
+
+
+class Precisions(NamedTuple):
+    """The precision of each network of a checkpoint."""
+
+    unet: torch.dtype
+    text: torch.dtype
+    vae: torch.dtype
+
+
+def usable_dtypes(choice: DtypeChoice, device: torch.device, parameters: int, half: torch.dtype) -> Precisions:
+    """Decides the precision of the networks of a checkpoint; arguments and errors are those of `usable_dtype`.
+
+    Two differ from the UNet's: the autoencoder, which overflows in fp16, takes bf16 instead; and on a CPU "auto" leaves
+    the text encoder in fp32, because it runs once per prompt while its rounding colours every step.
+    """
+    unet = usable_dtype(choice, device, parameters, half)
+    text = torch.float32 if choice == "auto" and device.type == "cpu" else unet
+    return Precisions(unet, text, torch.bfloat16 if unet == torch.float16 else unet)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from torch import nn
 
 from nodeflow.diffusion import memory
 from nodeflow.diffusion.errors import ValueRuleError
-from nodeflow.diffusion.memory import SMALL_MODEL, moved, usable_device, usable_dtype
+from nodeflow.diffusion.memory import SMALL_MODEL, moved, usable_device, usable_dtype, usable_dtypes
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:0")
 SMALL, LARGE = SMALL_MODEL - 1, SMALL_MODEL
@@ -34,6 +34,15 @@ def test_the_precision_of_a_network(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
     assert usable_dtype(choice, device, parameters, torch.float16) == expected
+
+
+def test_the_other_networks_of_a_checkpoint_differ_where_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    half, brain, full = torch.float16, torch.bfloat16, torch.float32
+    assert usable_dtypes("auto", CPU, LARGE, half) == (brain, full, brain)
+    assert usable_dtypes("auto", CPU, SMALL, half) == (full, full, full)
+    assert usable_dtypes("bf16", CPU, SMALL, half) == (brain, brain, brain)
+    assert usable_dtypes("auto", GPU, LARGE, half) == (half, half, brain)
 
 
 def test_half_precision_is_refused_on_a_cpu() -> None:

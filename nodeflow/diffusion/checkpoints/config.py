@@ -1,4 +1,16 @@
-"""What shapes cannot tell: optional JSON in the metadata of a file; SD1's conventions are the default."""
+"""What shapes cannot tell: optional JSON in the metadata of a file; SD1's conventions are the default.
+
+The metadata key is `nodeflow.config`, and everything in it is optional:
+
+    {"unet": {"num_heads": 8, "norm_groups": 32},
+     "vae": {"norm_groups": 32},
+     "text": {"heads": 12, "activation": "quick_gelu"},
+     "latent": {"scale": 0.18215, "name": "sd1", "preview": "family"},
+     "prediction": "eps"}
+
+`activation` may be "gelu" too, `prediction` "v", "x0" or "flow". `preview` "anchored" says that the first three raw
+channels of a latent are twice the pooled colour in -1..1. Other sections are left to whoever wrote them.
+"""
 
 import json
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ from nodeflow.diffusion.checkpoints.keymaps import KeyMap
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat
-from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtype
+from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtypes
 from nodeflow.diffusion.models.clip import text_model
 from nodeflow.diffusion.models.unet import UNet
 from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
@@ -58,8 +58,7 @@ def load_checkpoint(
     Args:
         path: A `.safetensors` file in Stable Diffusion's own layout.
         device: Where the networks will run, such as "cpu" or "cuda:0".
-        dtype: "auto" or a precision, see `memory.usable_dtype`. The autoencoder runs in bf16 where the rest is fp16,
-            because fp16 overflows in it.
+        dtype: "auto" or a precision; see `memory.usable_dtypes` for what results.
         families: The table of families; `FAMILIES` by default.
 
     Raises:
@@ -73,11 +72,10 @@ def load_checkpoint(
     target = usable_device(device)
     unet, vae, text = parts_of(header, build, given)
     parameters = sum(weight.numel() for part in (unet, vae, text) for weight in part.network.parameters())
-    precision = usable_dtype(dtype, target, parameters, _HALF[build.half])
-    vae_precision = torch.bfloat16 if precision == torch.float16 else precision
-    _fill(header, unet, target, precision)
-    _fill(header, text, target, precision)
-    _fill(header, vae, target, vae_precision)
+    precisions = usable_dtypes(dtype, target, parameters, _HALF[build.half])
+    _fill(header, unet, target, precisions.unet)
+    _fill(header, text, target, precisions.text)
+    _fill(header, vae, target, precisions.vae)
     return _assembled(unet.network, text.network, vae.network, family, build, given)
 
 

@@ -4,11 +4,14 @@ from typing import Protocol, TypeAlias
 
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
 from nodeflow.core.spec import Spec
+from nodeflow.engine.events import Status
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.runtime import Constant
 
 IDLE, KEYLESS, PLANNED, DONE, LOST = range(5)
 """States of a node: not looked at; wanted, but its key is not known; will run; has results; never will."""
+
+NOT_CALLED = -1.0
 
 Place: TypeAlias = tuple[int, str]
 Outputs: TypeAlias = tuple[object, ...]
@@ -51,6 +54,8 @@ class Board:
         pending: How many inputs of a planned node are not there yet.
         uses: How many planned consumers have not run yet.
         consumers: Who waits for the outputs of a node.
+        status: How each node ended so far.
+        seconds: What the call of a node took; negative when it was not called.
         totals: What it took to have a node's outputs, with everything above it, the longest way counted.
         costs: What it would take again, as far as it is kept in no file.
         final: Nodes whose outputs are what the run is for: wanted as such, or taken by an effect.
@@ -72,6 +77,8 @@ class Board:
         self.pending: list[int] = [0] * count
         self.uses: list[int] = [0] * count
         self.consumers: list[list[int] | None] = [None] * count
+        self.status: list[Status] = [Status.SKIPPED] * count
+        self.seconds: list[float] = [NOT_CALLED] * count
         self.totals: list[float] = [0.0] * count
         self.costs: list[float] = [0.0] * count
         self.final: set[int] = set()
@@ -94,12 +101,20 @@ class Board:
         self.pending.append(0)
         self.uses.append(0)
         self.consumers.append(None)
+        self.status.append(Status.SKIPPED)
+        self.seconds.append(NOT_CALLED)
         self.totals.append(0.0)
         self.costs.append(0.0)
         index = len(self.nodes) - 1
         if self.with_roots and type.root:
             self.roots.append(index)
         return index
+
+    def add_up(self, index: int, seconds: float) -> None:
+        """A node took ``seconds``: note what it took and would take with all that is above it."""
+        sources = [wire.source for wire in self.eager(index)]
+        self.totals[index] = seconds + max((self.totals[source] for source in sources), default=0.0)
+        self.costs[index] = seconds + max((self.costs[source] for source in sources), default=0.0)
 
     def eager(self, index: int) -> tuple[Wire, ...]:
         """The links whose values a node gets before it starts; a list that maps a node is never lazy."""

@@ -60,9 +60,9 @@ class Execution:
         self._contended: list[int] = []
         self._hoped: dict[int, list[str]] = {}
         self._blocked = False
-        self._ledger = Ledger(context)
         self._plan = Plan(graph, self, keep_records=tiers.disk is not None)
         self._board = self._plan.board
+        self._ledger = Ledger(context, self._board)
         self._lazy = LazyInputs(self._plan, tiers, lanes, self._inbox.put)
         self._room = Room(tiers.memory, context.services, self._resident)
         self._computed = False
@@ -81,7 +81,7 @@ class Execution:
             unsubscribe()
             self._leave_nothing_behind()
         self._record()
-        return self._ledger.finish(self._board, wanted, self._stopped and self._context.cancel.requested)
+        return self._ledger.finish(wanted, self._stopped and self._context.cancel.requested)
 
     # What the plan asks.
 
@@ -147,7 +147,7 @@ class Execution:
         plan.want_roots()
         plan.ready.reverse()
         plan.elsewhere.reverse()
-        self._ledger.start(self._board, plan.planned)
+        self._ledger.start(plan.planned)
 
     def _want_all(self, places: Sequence[Place]) -> None:
         """Ask for outputs that the caller of the run will be given."""
@@ -362,17 +362,17 @@ class Execution:
         type.quick = seconds < _QUICK_SECONDS
         if type.lazy:
             self._lazy.settle(call)
-        total, cost = self._plan.release(index)
-        self._board.totals[index] = total = total + seconds
-        self._board.costs[index] = cost = cost + seconds
+        if self._tiers.disk is not None:
+            self._board.add_up(index, seconds)
         if type.cached:
-            self._keep(call, outputs, total, cost)
+            self._keep(call, outputs)
+        self._plan.release(index)
         if run is not None:
             self._ledger.note(call.node.id, run)
         self._ledger.ended(index, call.node.id, Status.RAN, seconds)
         self._deliver(index, outputs)
 
-    def _keep(self, call: NodeCall, outputs: Outputs, total: float, cost: float) -> None:
+    def _keep(self, call: NodeCall, outputs: Outputs) -> None:
         """Remember what came out.
 
         What the run is for is worth all that was done for it, so that a finished graph computes nothing again;
@@ -383,11 +383,12 @@ class Execution:
         key = board.keys[index]
         assert key is not None
         if index not in board.volatile:
+            total = board.totals[index]
             entry = Entry(outputs, call.seconds, total, call.type.spec.id)
-            entry.cost = cost
+            entry.cost = board.costs[index]
             if run is not None:
                 entry.warnings, entry.shown = tuple(run.warnings), tuple(run.shown)
-            self._tiers.keep(key, entry, total if index in board.final else cost)
+            self._tiers.keep(key, entry, total if index in board.final else entry.cost)
             board.costs[index] = entry.cost
         self._tiers.give_back(key)
 

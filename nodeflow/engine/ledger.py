@@ -19,12 +19,11 @@ class Ledger:
     much is to come.
     """
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, board: Board) -> None:
         self.failures: list[NodeFailed] = []
         self._context = context
+        self._board = board
         self._started = perf_counter()
-        self._status: dict[int, Status] = {}
-        self._seconds: dict[int, float] = {}
         self._saved: dict[str, tuple[str, ...]] = {}
         self._shown: dict[str, tuple[object, ...]] = {}
         self._early: list[int] | None = []
@@ -34,19 +33,20 @@ class Ledger:
         """Whether the start has not been told yet."""
         return self._early is not None
 
-    def start(self, board: Board, planned: int) -> None:
+    def start(self, planned: int) -> None:
         """Tell that the plan stands, and what was remembered."""
         early, self._early = self._early or [], None
         emit = self._context.emit
         emit(RunStarted(planned))
         for index in early:
-            emit(NodeFinished(board.nodes[index].id, self._status[index], 0.0))
+            emit(NodeFinished(self._board.nodes[index].id, self._board.status[index], 0.0))
 
     def ended(self, index: int, id: str, status: Status, seconds: float = 0.0) -> None:
         """A node has its outputs, or is known to do without."""
-        self._status[index] = status
+        board = self._board
+        board.status[index] = status
         if status is Status.RAN:
-            self._seconds[index] = seconds
+            board.seconds[index] = seconds
         if self._early is None:
             self._context.emit(NodeFinished(id, status, seconds))
         else:
@@ -55,7 +55,7 @@ class Ledger:
     def failed(self, index: int, failure: NodeFailed) -> None:
         """A node has failed."""
         self.failures.append(failure)
-        self._status[index] = Status.FAILED
+        self._board.status[index] = Status.FAILED
         self._context.emit(NodeFailedEvent(failure.node, failure.message, failure.traceback))
 
     def note(self, id: str, run: NodeRun) -> None:
@@ -74,18 +74,19 @@ class Ledger:
         for value in entry.shown:
             self._context.emit(Shown(id, value))
 
-    def finish(self, board: Board, wanted: Sequence[Place], cancelled: bool) -> RunResult:
+    def finish(self, wanted: Sequence[Place], cancelled: bool) -> RunResult:
         """Tell the end, and sum up."""
         self._context.emit(RunFinished(perf_counter() - self._started, len(self.failures), cancelled))
-        nodes, get = board.nodes, self._status.get
+        board = self._board
+        ids = [node.id for node in board.nodes]
         return RunResult(
             values=_values(board, wanted),
             failures=tuple(self.failures),
             warnings=tuple(self._context.warnings),
             saved=self._saved,
             shown=self._shown,
-            status={node.id: get(index, Status.SKIPPED) for index, node in enumerate(nodes)},
-            seconds={nodes[index].id: seconds for index, seconds in self._seconds.items()},
+            status=dict(zip(ids, board.status, strict=True)),
+            seconds={id: seconds for id, seconds in zip(ids, board.seconds, strict=True) if seconds >= 0},
             cancelled=cancelled,
         )
 

@@ -96,21 +96,15 @@ class Plan:
         if board.watched and index in board.watched:
             self._planner.delivered(index)
 
-    def release(self, index: int) -> tuple[float, float]:
-        """A node needs its inputs no longer; returns the total and the cost of the dearest of them."""
+    def release(self, index: int) -> None:
+        """A node needs its inputs no longer."""
         board = self.board
-        uses, values, totals, costs, types = board.uses, board.values, board.totals, board.costs, board.types
-        total = cost = 0.0
+        uses, values, types = board.uses, board.values, board.types
         for wire in board.eager(index):
             source = wire.source
-            if totals[source] > total:
-                total = totals[source]
-            if costs[source] > cost:
-                cost = costs[source]
             uses[source] -= 1
             if not uses[source] and types[source].cached:
                 values[source] = None
-        return total, cost
 
     def settle(self, index: int, key: bytes) -> None:
         """A lazy node has run, so its key is known: plan what waited for it."""

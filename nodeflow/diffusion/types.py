@@ -1,4 +1,4 @@
-"""The values that travel between nodes: pictures, latents, conditioning, and the three networks of a checkpoint.
+"""The values that travel between nodes: pictures, latents, conditioning, and (from `networks`) models.
 
 All are frozen, compare by identity, and check themselves when they are made; nobody may write into their tensors. This
 module imports without torch.
@@ -7,13 +7,11 @@ module imports without torch.
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from nodeflow.diffusion.batches import (
     Item,
     checked_items,
-    dtype_name,
     joined_items,
     require_equal_sizes,
     require_finite,
@@ -23,11 +21,10 @@ from nodeflow.diffusion.batches import (
 )
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.latent_formats import LatentFormat
+from nodeflow.diffusion.networks import Clip, Model, Prediction, Vae
 
 if TYPE_CHECKING:
     import torch
-
-    from nodeflow.diffusion.tokens import Tokenizer
 
 __all__ = ["Clip", "Conditioning", "Entry", "Image", "Item", "Latent", "Mask", "Model", "Prediction", "Vae"]
 
@@ -299,104 +296,3 @@ class Conditioning:
     def combine(self, other: "Conditioning") -> Self:
         """Both at once: the entries of this one, then those of `other`."""
         return type(self)(self.entries + other.entries)
-
-
-class Prediction(StrEnum):
-    """What a network's output means; see `sampling.prediction`."""
-
-    EPS = "eps"
-    V = "v"
-    X0 = "x0"
-    FLOW = "flow"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Network:
-    """A network that a value owns.
-
-    Attributes:
-        network: The module, in evaluation mode; its weights may be shared with other values.
-    """
-
-    network: "torch.nn.Module"
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of weights and buffers, counting a tensor that occurs twice once."""
-        tensors = {id(t): t.nbytes for t in (*self.network.parameters(), *self.network.buffers())}
-        return sum(tensors.values())
-
-    @property
-    def device(self) -> str:
-        """Where the weights are, such as "cpu" or "cuda:0"; "meta" once released."""
-        return str(next(self.network.parameters()).device)
-
-    @property
-    def dtype(self) -> str:
-        """What the weights are, such as "float32"."""
-        return dtype_name(next(self.network.parameters()).dtype)
-
-    def to(self, device: "str | torch.device") -> Self:
-        """The same network on `device`; itself when it is there already.
-
-        Raises:
-            ValueRuleError: It was released.
-        """
-        from nodeflow.diffusion.memory import moved
-
-        self.require_weights()
-        return self if self.device == str(device) else dataclasses.replace(self, network=moved(self.network, device))
-
-    def release(self) -> None:
-        """Lets go of the weights; their memory is free once no other value shares them, and this value is spent."""
-        self.network.to("meta")
-
-    def require_weights(self) -> None:
-        """Checks that the weights are still there.
-
-        Raises:
-            ValueRuleError: They were released.
-        """
-        if self.device == "meta":
-            raise ValueRuleError(f"this {type(self).__name__.lower()} was released; load it again")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model(_Network):
-    """A denoising network and what is needed to call it.
-
-    Attributes:
-        prediction: What its output means.
-        latent_format: The latent space it works in.
-        context_dim: Features per token that its cross-attention takes.
-        family: Such as "sd1".
-    """
-
-    prediction: Prediction
-    latent_format: LatentFormat
-    context_dim: int
-    family: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Clip(_Network):
-    """A text encoder with its tokenizer.
-
-    Attributes:
-        tokenizer: Text to token numbers.
-        skip: Layers left out at the end: 0 takes the last one's output, 1 the one's before.
-    """
-
-    tokenizer: "Tokenizer"
-    skip: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Vae(_Network):
-    """An autoencoder between pictures and latents.
-
-    Attributes:
-        latent_format: The latent space it makes.
-    """
-
-    latent_format: LatentFormat

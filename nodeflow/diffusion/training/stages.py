@@ -23,9 +23,9 @@ from nodeflow.diffusion.training.sprites import FONT, Sprites, draw_sprites
 
 PLANS = {
     "autoencoder": Plan(steps=1650, parts=2, rate=1.5e-3, flat=0.1, average=0.995),
-    "decoder": Plan(steps=2600, parts=2, rate=2e-3, flat=0.3, average=0.998, muon=True),
+    "decoder": Plan(steps=1700, parts=2, rate=2e-3, flat=0.3, average=0.998, muon=True),
     "text": Plan(steps=400, parts=2, rate=2e-3, flat=0.3, average=0.99),
-    "denoiser": Plan(steps=5300, parts=4, rate=1e-3, flat=0.5, muon=True),
+    "denoiser": Plan(steps=5300, parts=4, rate=1e-3, flat=0.575, muon=True),
 }
 """How long each stage was trained for the checkpoint that is shipped."""
 

@@ -7,6 +7,7 @@ from nodeflow.core.spec import Spec
 from nodeflow.engine.events import Status
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.runtime import Constant
+from nodeflow.engine.sizes import total_size
 
 IDLE, KEYLESS, PLANNED, DONE, LOST = range(5)
 """States of a node: not looked at; wanted, but its key is not known; will run; has results; never will."""
@@ -129,3 +130,12 @@ class Board:
         while isinstance(found, tuple) and found in self.aliases:
             found = self.aliases[found]
         return found
+
+    def largest(self, count: int) -> list[tuple[str, int]]:
+        """The largest values that are still needed, as node and bytes."""
+        held = [
+            (f"{self.nodes[index].id} ({self.nodes[index].spec.id})", total_size(outputs))
+            for index, outputs in enumerate(self.values)
+            if outputs
+        ]
+        return sorted(held, key=lambda item: item[1], reverse=True)[:count]

@@ -12,6 +12,7 @@ from nodeflow.core.errors import Cancelled, NodeFailed, NodeflowError
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Spec
 from nodeflow.engine.awaiting import BlockedInput, Unavailable
+from nodeflow.engine.blocking import blocked_in, first_blocked
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall, Room
@@ -25,8 +26,8 @@ from nodeflow.engine.noderun import RunContext
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.plan import Plan
 from nodeflow.engine.results import RunResult
+from nodeflow.engine.rights import Rights
 from nodeflow.engine.runtime import Constant
-from nodeflow.engine.sizes import total_size
 from nodeflow.engine.tiers import Tiers
 
 _POLL_SECONDS = 0.05
@@ -56,15 +57,14 @@ class Execution:
         self._environment = context.services.environment(context.device, context.dtype)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: dict[int, Callable[[], None] | None] = {}
-        self._waiting: set[int] = set()
-        self._contended: list[int] = []
         self._hoped: dict[int, list[str]] = {}
         self._blocked = False
         self._plan = Plan(graph, self, keep_records=tiers.disk is not None)
         self._board = self._plan.board
         self._ledger = Ledger(context, self._board)
         self._lazy = LazyInputs(self._plan, tiers, lanes, self._inbox.put)
-        self._room = Room(tiers.memory, context.services, self._resident)
+        self._rights = Rights(self._plan, tiers, self._inbox.put, self._have_by_now)
+        self._room = Room(tiers.memory, context.services, partial(self._board.largest, _LARGEST))
         self._computed = False
 
     def run(self, targets: Sequence[Place] | None) -> RunResult:
@@ -179,7 +179,7 @@ class Execution:
         """Free what others may wait for, however the run ended."""
         self._cancel_awaiting()
         for index in self._running:
-            self._give_back(index)
+            self._rights.give_back(index)
 
     # The loop.
 
@@ -195,27 +195,24 @@ class Execution:
                     self._start(ready.pop(), inline=True)
             if cancel.requested or self._stopped:
                 self._stop()
-            if not (self._running or self._waiting or self._contended):
+            if not (self._running or self._rights.put_off):
                 return
             self._take_in()
 
     def _take_in(self) -> None:
         """Wait for something to happen on another thread, and take in all that has happened."""
         try:
-            self._inbox.get(timeout=_POLL_SECONDS if self._contended else None)()
+            self._inbox.get(timeout=_POLL_SECONDS if self._rights.contended else None)()
             while True:
                 self._inbox.get_nowait()()
         except Empty:
-            contended, self._contended = self._contended, []
-            for index in contended:
-                self._plan.make_ready(index)
+            self._rights.retry_contended()
 
     def _stop(self) -> None:
         self._stopped = True
         self._plan.ready.clear()
         self._plan.elsewhere.clear()
-        self._waiting.clear()
-        self._contended.clear()
+        self._rights.forget()
         self._cancel_awaiting()
 
     def _cancel_awaiting(self) -> None:
@@ -235,11 +232,13 @@ class Execution:
             self._expand_or_fail(index)
             return
         arguments = self._arguments(index)
-        if self._blocked and self._is_blocked(index, arguments):
-            return
-        if type.cached and not self._may_compute(index, type):
-            return
         node = board.nodes[index]
+        # A mapped node sorts out by item what is blocked.
+        if self._blocked and not node.depth and (blocked := first_blocked(arguments.values())):
+            self._block(index, blocked)
+            return
+        if type.cached and not self._rights.take(index, type):
+            return
         depths = {wire.input: wire.depth for wire in board.wires[index] if wire.depth} if node.depth else None
         call = NodeCall(index, node, type, arguments, self._context, depths)
         self._context.emit(NodeStarted(node.id))
@@ -265,49 +264,19 @@ class Execution:
             arguments[wire.input] = outputs[types[source].position[wire.output]]
         return arguments
 
-    def _may_compute(self, index: int, type: NodeType) -> bool:
-        """Take the right to compute a node; False when somebody else has it or has done it."""
-        key = self._board.keys[index]
-        assert key is not None
-        memory = self._tiers.memory
-        if not memory.claim(key):
-            self._waiting.add(index)
-            memory.wait(key, partial(self._inbox.put, partial(self._try_again, index)))
-            return False
-        if key in memory:
-            return not self._have_after_all(index, key)
-        if self._tiers.disk is None or type.quick or not type.worth_a_lock:
-            return True
-        if not self._tiers.lock(key):
-            memory.disclaim(key)
-            self._contended.append(index)
-            return False
-        return not self._have_after_all(index, key)
-
-    def _have_after_all(self, index: int, key: bytes) -> bool:
-        """Whether another run has computed a node since this one planned it."""
+    def _have_by_now(self, index: int, key: bytes) -> bool:
+        """Whether another run has computed a node since this one planned it, or the node has failed for good."""
         outputs = self.recall(index, key)
-        if self._board.state[index] == PLANNED and outputs is None:
-            return False
-        self._tiers.give_back(key)
         if outputs is not None:
             self._plan.release(index)
             self._deliver(index, outputs)
-        return True
-
-    def _try_again(self, index: int) -> None:
-        self._waiting.discard(index)
-        self._plan.make_ready(index)
-
-    def _give_back(self, index: int) -> None:
-        if self._board.types[index].cached:
-            self._tiers.give_back(cast(bytes, self._board.keys[index]))
+        return self._board.state[index] != PLANNED
 
     def _call_on_device(self, call: NodeCall) -> None:
         device = self._lanes.device
         while not (device.acquire(False) or device.acquire(timeout=_POLL_SECONDS)):
             if self._context.cancel.requested:
-                self._give_back(call.index)
+                self._rights.give_back(call.index)
                 return
         try:
             self._call_here(call)
@@ -353,7 +322,7 @@ class Execution:
         if call.error is None:
             self._succeeded(call)
         else:
-            self._give_back(call.index)
+            self._rights.give_back(call.index)
             self._went_wrong(call.index, call.error)
 
     def _succeeded(self, call: NodeCall) -> None:
@@ -395,7 +364,7 @@ class Execution:
     def _deliver(self, index: int, outputs: Outputs) -> None:
         for value in outputs:
             kind = type(value)
-            if kind is Blocked or (kind is list and _blocked_in(value)):
+            if kind is Blocked or (kind is list and blocked_in(value)):
                 self._blocked = True
         self._plan.deliver(index, outputs)
 
@@ -415,15 +384,6 @@ class Execution:
     def _stopping(self) -> bool:
         return self._stopped or self._context.cancel.requested
 
-    def _is_blocked(self, index: int, arguments: dict[str, object]) -> bool:
-        """Whether a node must not run because of what it is given; a mapped one sorts that out by item."""
-        if self._board.nodes[index].depth:
-            return False
-        blocked = next(filter(None, map(_blocked_in, arguments.values())), None)
-        if blocked is not None:
-            self._block(index, blocked)
-        return blocked is not None
-
     def _block(self, index: int, blocked: Blocked) -> None:
         """A node does not run because of what it is given, and hands that on."""
         node = self._board.nodes[index]
@@ -433,23 +393,6 @@ class Execution:
         self._ledger.ended(index, node.id, Status.SKIPPED)
         self._deliver(index, (blocked,) * len(node.spec.outputs))
 
-    def _resident(self) -> list[tuple[str, int]]:
-        nodes = self._board.nodes
-        held = [
-            (f"{nodes[index].id} ({nodes[index].spec.id})", total_size(outputs))
-            for index, outputs in enumerate(self._board.values)
-            if outputs
-        ]
-        return sorted(held, key=lambda item: item[1], reverse=True)[:_LARGEST]
-
 
 def _nothing() -> None:
     """Only wakes the loop up."""
-
-
-def _blocked_in(value: object) -> Blocked | None:
-    if isinstance(value, Blocked):
-        return value
-    if isinstance(value, list):
-        return next((item for item in cast("list[object]", value) if isinstance(item, Blocked)), None)
-    return None

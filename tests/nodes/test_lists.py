@@ -27,7 +27,7 @@ def test_pictures_are_joined_in_order() -> None:
 
 
 def test_pictures_of_two_sizes_are_refused() -> None:
-    with pytest.raises(InputError, match="^images: "):
+    with pytest.raises(InputError, match=r"^images: "):
         join_images([grey(0.0), grey(0.0, size=16)])
 
 

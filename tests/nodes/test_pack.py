@@ -25,6 +25,7 @@ def test_the_nodes_are_those_of_the_first_picture() -> None:
         "LoadCheckpoint", "CLIPTextEncode", "EmptyLatent", "KSampler", "VAEDecode", "VAEEncode",
         "LoadImage", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
         "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
+        "Caption", "JoinImages", "SplitLines",
     }  # fmt: skip
 
 

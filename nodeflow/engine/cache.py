@@ -59,7 +59,7 @@ class Entry:
         self._uses = 0
         self._parts: dict[Hashable, int] | None = None
         size = ENTRY_BYTES
-        for value in outputs:
+        for value in (*outputs, *shown) if shown else outputs:
             small = SCALAR_BYTES if type(value) in SCALARS else text_size(value)
             if small is None:
                 self._parts = dict(parts((outputs, shown)))

@@ -16,7 +16,7 @@ from nodeflow.engine.blocking import blocked_in, first_blocked
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall, Room
-from nodeflow.engine.events import NodeStarted, Status
+from nodeflow.engine.events import NodeStarted, RunStarted, Status
 from nodeflow.engine.expansion import splice
 from nodeflow.engine.failures import failure_of, let_go
 from nodeflow.engine.lanes import Lanes
@@ -123,7 +123,7 @@ class Execution:
         self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
         self._plan.propagate(index)
         self._want_all([(index, output) for output in self._hoped.pop(index, ())])
-        if not self._ledger.planning:  # while keys are still being given, a root would be wanted too soon
+        if self._context.held is None:  # while keys are still being given, a root would be wanted too soon
             self._plan.want_roots()
         self._lazy.answer(index)
 
@@ -147,7 +147,8 @@ class Execution:
         plan.want_roots()
         plan.ready.reverse()
         plan.elsewhere.reverse()
-        self._ledger.start(plan.planned)
+        # What planning found out is told after the start, so that a listener knows first how much is to come.
+        self._context.start(RunStarted(plan.planned))
 
     def _want_all(self, places: Sequence[Place]) -> None:
         """Ask for outputs that the caller of the run will be given."""
@@ -353,10 +354,9 @@ class Execution:
         assert key is not None
         if index not in board.volatile:
             total = board.totals[index]
-            entry = Entry(outputs, call.seconds, total, call.type.spec.id)
+            said = ((), ()) if run is None else (tuple(run.warnings), tuple(run.shown))
+            entry = Entry(outputs, call.seconds, total, call.type.spec.id, *said)
             entry.cost = board.costs[index]
-            if run is not None:
-                entry.warnings, entry.shown = tuple(run.warnings), tuple(run.shown)
             self._tiers.keep(key, entry, total if index in board.final else entry.cost)
             board.costs[index] = entry.cost
         self._tiers.give_back(key)

@@ -6,18 +6,14 @@ from time import perf_counter
 from nodeflow.core.errors import NodeFailed
 from nodeflow.engine.board import Board, Place
 from nodeflow.engine.cache import Entry
-from nodeflow.engine.events import NodeFailedEvent, NodeFinished, RunFinished, RunStarted, Shown, Status
+from nodeflow.engine.events import NodeFailedEvent, NodeFinished, RunFinished, Shown, Status
 from nodeflow.engine.noderun import NodeRun, RunContext
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import Constant
 
 
 class Ledger:
-    """Collects how nodes ended.
-
-    Hits that are found while planning are told only after the start of the run, so that a listener knows first how
-    much is to come.
-    """
+    """Collects how nodes ended."""
 
     def __init__(self, context: RunContext, board: Board) -> None:
         self.failures: list[NodeFailed] = []
@@ -26,20 +22,6 @@ class Ledger:
         self._started = perf_counter()
         self._saved: dict[str, tuple[str, ...]] = {}
         self._shown: dict[str, tuple[object, ...]] = {}
-        self._early: list[int] | None = []
-
-    @property
-    def planning(self) -> bool:
-        """Whether the start has not been told yet."""
-        return self._early is not None
-
-    def start(self, planned: int) -> None:
-        """Tell that the plan stands, and what was remembered."""
-        early, self._early = self._early or [], None
-        emit = self._context.emit
-        emit(RunStarted(planned))
-        for index in early:
-            emit(NodeFinished(self._board.nodes[index].id, self._board.status[index], 0.0))
 
     def ended(self, index: int, id: str, status: Status, seconds: float = 0.0) -> None:
         """A node has its outputs, or is known to do without."""
@@ -47,10 +29,7 @@ class Ledger:
         board.status[index] = status
         if status is Status.RAN:
             board.seconds[index] = seconds
-        if self._early is None:
-            self._context.emit(NodeFinished(id, status, seconds))
-        else:
-            self._early.append(index)
+        self._context.emit(NodeFinished(id, status, seconds))
 
     def failed(self, index: int, failure: NodeFailed) -> None:
         """A node has failed."""

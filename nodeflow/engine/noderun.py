@@ -20,6 +20,7 @@ class RunContext:
         job: Names the job, so that tokens stay the same when it is tried again.
         previews: Whether somebody looks at previews; they are not computed otherwise.
         warnings: Everything that was said, in order.
+        held: Events that wait until the start of the run is told; None from then on.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class RunContext:
         "cancel",
         "device",
         "dtype",
+        "held",
         "job",
         "previews",
         "services",
@@ -54,6 +56,7 @@ class RunContext:
         self.strict = strict
         self.previews = previews
         self.warnings: list[Warned] = []
+        self.held: list[Event] | None = []
         self._listener = listener
         self._lock = Lock()
 
@@ -62,11 +65,20 @@ class RunContext:
         with self._lock:
             if self._listener is None:
                 return
+            if self.held is not None:
+                self.held.append(event)
+                return
             try:
                 self._listener(event)
             except Exception as error:  # noqa: BLE001 - a listener may do anything, and the run goes on
                 self._listener = None
                 self.warnings.append(Warned("", f"the listener raised {type(error).__name__}: {error}"))
+
+    def start(self, event: Event) -> None:
+        """Tell the start of the run, and then what was held back until then."""
+        held, self.held = self.held or [], None
+        for waiting in (event, *held):
+            self.emit(waiting)
 
     def warn(self, node: str, message: str) -> None:
         """Say something about a node, or about the whole run when ``node`` is empty."""

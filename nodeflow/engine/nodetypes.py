@@ -110,7 +110,7 @@ class NodeType:
         """
         for item in self._files:
             for name in _names(node.literals.get(item.name)):
-                if self._services.resolve_file(item, name) != self._file(item, name):
+                if self._look_up(item, name) != self._file(item, name):
                     raise InputError(item.name, f"{name} changed while it was read; run again")
 
     def arguments(self, node: ResolvedNode) -> dict[str, object]:
@@ -157,8 +157,14 @@ class NodeType:
     def _file(self, item: Input, name: str) -> ResolvedFile:
         found = self._resolved.get((item.name, name))
         if found is None:
-            found = self._resolved[item.name, name] = self._services.resolve_file(item, name)
+            found = self._resolved[item.name, name] = self._look_up(item, name)
         return found
+
+    def _look_up(self, item: Input, name: str) -> ResolvedFile:
+        try:
+            return self._services.resolve_file(item, name)
+        except OSError as error:
+            raise InputError(item.name, f"{name} cannot be read: {error.strerror or error}") from error
 
 
 def _names(value: JsonValue | None) -> tuple[str, ...]:

@@ -153,6 +153,12 @@ def test_numbers_and_texts_cost_little_but_not_nothing() -> None:
     assert ENTRY_BYTES < cache.nbytes < 2 * ENTRY_BYTES
 
 
+def test_what_a_node_showed_counts_too() -> None:
+    cache = MemoryCache(10_000)
+    cache.put(key(1), Entry((1,), 1.0, 1.0, "T", shown=(Block(5000),)))
+    assert cache.nbytes > 5000
+
+
 def test_one_at_a_time_has_the_right_to_compute() -> None:
     cache = MemoryCache(10_000)
     woken: list[str] = []

@@ -306,8 +306,9 @@ def test_a_file_that_has_gone_is_the_users_mistake_and_stops_only_its_branch(ben
     drawing = bench.draw()
     drawing.output("lost", drawing.add("keep", keep, value=drawing.add("load", load, file="gone.safetensors")))
     drawing.output("here", drawing.add("other", keep, value=1))
-    result = bench.run(drawing)
-    assert [failure.node for failure in result.failures] == ["load"]
+    result, events = bench.listen(drawing)
+    assert [(failure.node, failure.input, failure.traceback) for failure in result.failures] == [("load", "file", None)]
+    assert isinstance(events[0], RunStarted)
     assert result.values == {("other", "out"): 1}
     assert result.status == {"load": Status.FAILED, "keep": Status.SKIPPED, "other": Status.RAN}
 

@@ -214,7 +214,7 @@ def test_what_cannot_run_says_why(bench: Any, engine: Any) -> None:
     graph = drawing(bench)
     del bench.fingerprints["m.safetensors"]
     found = explained(bench, engine, graph)
-    assert found["load"] == (State.FAILED, ("FileNotFoundError: m.safetensors",))
+    assert found["load"] == (State.FAILED, ("m.safetensors cannot be read: m.safetensors",))
     assert found["sample"] == (State.FAILED, ("something above it cannot run",))
 
 

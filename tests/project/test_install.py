@@ -12,17 +12,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from this tree and unpacked as an installer does."""
-    folder = tmp_path_factory.mktemp("wheel")
+def build(folder: Path, target: str) -> list[Path]:
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)],
         cwd=ROOT,
         check=True,
         capture_output=True,
     )
-    (built,) = folder.glob("*.whl")
+    return [*folder.glob("*.whl")]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this tree and unpacked as an installer does."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (built,) = build(folder, "wheel")
     with zipfile.ZipFile(built) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
@@ -53,6 +57,13 @@ def test_the_wheel_finds_its_checkpoint_and_its_nodes(wheel: Path, tmp_path: Pat
     assert "emoji-tiny.safetensors" in models.stdout, models.stdout + models.stderr
     nodes = nodeflow(wheel, tmp_path, "nodes")
     assert "KSampler" in nodes.stdout, nodes.stdout + nodes.stderr
+
+
+def test_an_editable_install_copies_nothing_that_would_hide_a_package(tmp_path: Path) -> None:
+    (built,) = build(tmp_path, "wheel:editable")
+    with zipfile.ZipFile(built) as archive:
+        inside = {name.split("/")[0] for name in archive.namelist()}
+    assert not {"nodeflow", "nodeflow_nodes", "workflows"} & inside
 
 
 def test_every_shipped_workflow_is_in_the_wheel(wheel: Path) -> None:

@@ -67,17 +67,20 @@ def _train(shop: Workshop, stage: str) -> None:
 
 def _score(shop: Workshop, path: Path, split: Split, seeds: Sequence[int], sheet: Path | None) -> None:
     checkpoint = load_checkpoint(path)
-    network = checkpoint.vae.network
-    assert isinstance(network, AutoencoderKL)
-    ratios = psnr(network, draw_batch(shop.sprites, 128, 0, 0, 0, split=split, freedom=TIGHT))
     graded = list(grade(checkpoint, tasks(split), seeds))
     if sheet is not None:
         contact_sheet(graded).save(sheet)
     sys.stdout.write(f"{split.value}: {Score.of(graded)}\n")
-    sys.stdout.write(f"autoencoder: {ratios.mean():.2f} dB on average, {_pooled(ratios):.2f} dB by the mean error\n")
     for item in graded:
         if not (item.things_right and item.background_right):
             sys.stdout.write(f"  seed {item.seed}: {item.task.prompt!r} shows {item.finding}\n")
+    if shop.font is None or not shop.font.exists():
+        sys.stdout.write(f"autoencoder: not measured, for want of the font {shop.font}\n")
+        return
+    network = checkpoint.vae.network
+    assert isinstance(network, AutoencoderKL)
+    ratios = psnr(network, draw_batch(shop.sprites, 128, 0, 0, 0, split=split, freedom=TIGHT))
+    sys.stdout.write(f"autoencoder: {ratios.mean():.2f} dB on average, {_pooled(ratios):.2f} dB by the mean error\n")
 
 
 def _pooled(ratios: torch.Tensor) -> float:

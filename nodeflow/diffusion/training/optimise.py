@@ -105,7 +105,7 @@ class Descent:
         list(pool.map(_put_mean, self._parameters, *gradients))
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.plan.clip))
         rate = self.plan.rate_at(self.step)
-        list(pool.map(lambda shard: shard.step(rate), self._shards))
+        list(pool.map(partial(_Shard.step, rate=rate), self._shards))
         decay = min(self.plan.average, (1 + self.step) / (10 + self.step))
         list(pool.map(partial(_approach, part=1 - decay), self._average, self._parameters))
         return norm

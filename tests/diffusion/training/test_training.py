@@ -141,3 +141,13 @@ def test_the_command_refuses_a_length_for_several_stages(tmp_path: Path, capsys:
     with pytest.raises(SystemExit):
         main(["text", "denoiser", "--steps", "5", "--folder", str(tmp_path)])
     assert "exactly one stage" in capsys.readouterr().err
+
+
+def test_the_command_trains_one_stage_and_refuses_unknown_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["text", "--steps", "1", "--folder", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new" / "text.pt").exists()
+    with pytest.raises(SystemExit):
+        main(["sharpener", "--folder", str(tmp_path)])
+    assert "unknown stage sharpener" in capsys.readouterr().err

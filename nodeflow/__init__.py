@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nodeflow.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from nodeflow.session import Session as Session
     from nodeflow.session import run as run
 
 __all__ = ["Session", "run"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

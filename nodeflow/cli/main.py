@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final, NoReturn, Protocol, cast
 
-import nodeflow
 from nodeflow.cli.messages import exit_code, report
 from nodeflow.core.errors import NodeflowError, OutOfMemory
+from nodeflow.version import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run a workflow",
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"nodeflow {nodeflow.__version__}")
+    parser.add_argument("--version", action="version", version=f"nodeflow {__version__}")
     return parser
 
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-import nodeflow
 from nodeflow.cli.messages import exit_code
 from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, Problem
 from nodeflow.session import Output, Result
 from nodeflow.session.results import plain
+from nodeflow.version import __version__
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
 
@@ -76,7 +76,7 @@ class RunReport(_Part):
     ``error`` is the whole message when the run could not be carried out.
     """
 
-    nodeflow: str = nodeflow.__version__
+    nodeflow: str = __version__
     status: Literal["ok", "failed", "cancelled", "invalid"]
     exit_code: int
     error: str | None = None

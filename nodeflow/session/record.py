@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import nodeflow
 from nodeflow.core.codedigest import code_digest
 from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
@@ -13,6 +12,7 @@ from nodeflow.session.environment import Environment
 from nodeflow.session.files import FileDigests
 from nodeflow.storage.documents import CHUNK, RECORD_CHUNK
 from nodeflow.storage.home import Home
+from nodeflow.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Recorder:
 
     def _common(self) -> dict[str, JsonValue]:
         return {
-            "nodeflow": nodeflow.__version__,
+            "nodeflow": __version__,
             "versions": dict(self.environment.versions),
             "packs": self._packs(),
             "models": dict(self.files.models),

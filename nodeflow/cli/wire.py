@@ -87,6 +87,14 @@ def _value(text: str) -> Value:
     return Path(text[1:]).expanduser() if text.startswith("@") else text
 
 
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice; keep one of them")
+    return found
+
+
 def _inputs_file(name: str) -> Mapping[str, Value]:
     path = Path(name)
     try:
@@ -96,9 +104,11 @@ def _inputs_file(name: str) -> Mapping[str, Value]:
         message = f"the file of --inputs cannot be read: {error.strerror or error}"
         raise MissingFile([Problem("file.missing", message, found=name)]) from error
     try:
-        loaded = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"--inputs {name}: not JSON: {error}") from error
+        loaded = json.loads(data, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise UsageError(f"--inputs {name}: it is nested too deeply for a set of inputs") from error
+    except ValueError as error:
+        raise UsageError(f"--inputs {name}: not usable as JSON: {error}") from error
     if not isinstance(loaded, dict):
         raise UsageError(f'--inputs {name}: expected a JSON object such as {{"prompt": "a cat"}}')
     return cast("dict[str, Value]", loaded)

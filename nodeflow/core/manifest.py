@@ -113,18 +113,27 @@ def _probed(
     if not packs:
         return {}
     from concurrent.futures import ThreadPoolExecutor
+    from threading import Event
 
     from nodeflow.core.probe import SECONDS, probe
 
+    stop = Event()
+
     def manifest_of(pack: FoundPack) -> Manifest:
         stamp = _stamp(pack)
-        manifest = probe(pack, folders, SECONDS if seconds is None else seconds)
+        manifest = probe(pack, folders, SECONDS if seconds is None else seconds, stop)
+        if stop.is_set():
+            return manifest
         with suppress(OSError):
             write_whole(_place(pack, home), _ENTRY.dump_json(Entry(stamp, _environment(), manifest)))
         return manifest
 
     with ThreadPoolExecutor(max_workers=_PROCESSES) as pool:
-        return dict(zip(packs, pool.map(manifest_of, packs), strict=True))
+        try:
+            return dict(zip(packs, pool.map(manifest_of, packs), strict=True))
+        except BaseException:  # Ctrl-C above all: the pool waits for its threads, so these must not wait for a pack
+            stop.set()
+            raise
 
 
 def _place(pack: FoundPack, home: Path) -> Path:

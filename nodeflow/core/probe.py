@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic, sleep
 
 from pydantic import TypeAdapter
 
@@ -16,11 +18,16 @@ from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import Manifest
 from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
-SECONDS = 60.0
+SECONDS = 30.0
 """How long a module may take to be imported."""
 _START_SECONDS = 60.0
+_GUARD_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
-_COMMAND = "import os, sys; from nodeflow.core.probe import serve; serve(sys.argv[1], sys.argv[2]); os._exit(0)"
+_COMMAND = """import os, sys
+from nodeflow.core.probe import guard, serve
+guard(int(sys.argv[3]))
+serve(sys.argv[1], sys.argv[2])
+os._exit(0)"""
 """Ends at once, whatever threads the pack may have started."""
 
 
@@ -55,16 +62,22 @@ _REQUEST = TypeAdapter(Request)
 _EVENT = TypeAdapter(Event)
 
 
-def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS) -> Manifest:
+def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS, stop: Flag | None = None) -> Manifest:
     """The manifest of a pack, made in another process.
 
     A module that does not come back is left out, with the reason among the problems; the others are read without it.
+
+    Args:
+        pack: What to import.
+        folders: Folder packs, which the pack may need.
+        seconds: How long one module may take.
+        stop: Once set, nobody waits for the answer any more, and the other process is ended.
     """
     manifest = Manifest(pack.top, package=pack.package)
     skip: list[str] = []
     while True:
         try:
-            events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds)
+            events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds, stop or Flag())
         except OSError as error:
             events, fate = (), f"no process could be started for it: {error}"
         for event in events:
@@ -81,6 +94,17 @@ def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS
             return manifest
         skip += [event.module for event in events if event.module and event.found is None]
         skip.append("")
+
+
+def guard(parent: int) -> None:
+    """End this process soon after its parent has ended, however that was, so that none is left behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(_GUARD_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def serve(request_file: str, report_file: str) -> None:
@@ -104,14 +128,14 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
     tell(Event(None))
 
 
-def _ask(request: Request, seconds: float) -> tuple[Sequence[Event], str]:
+def _ask(request: Request, seconds: float, stop: Flag) -> tuple[Sequence[Event], str]:
     """The events that the other process reported, and how it ended."""
     with TemporaryDirectory(prefix="nodeflow-", ignore_cleanup_errors=True) as folder:
         ask, report = Path(folder, "request"), Path(folder, "report")
         ask.write_bytes(_REQUEST.dump_json(request))
         report.touch()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _COMMAND, str(ask), str(report)],
+            [sys.executable, "-P", "-c", _COMMAND, str(ask), str(report), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -119,14 +143,14 @@ def _ask(request: Request, seconds: float) -> tuple[Sequence[Event], str]:
             start_new_session=True,  # Ctrl-C is for us; a pack is not broken because somebody stopped us
         )
         try:
-            fate = _wait(process, report, seconds)
+            fate = _wait(process, report, seconds, stop)
         finally:
             process.kill()
             process.wait()
         return [_EVENT.validate_json(line) for line in report.read_bytes().split(b"\n")[:-1]], fate
 
 
-def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> str:
+def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float, stop: Flag) -> str:
     """Wait for the end as long as something is reported every few ``seconds``; say how the process ended."""
     seen, deadline = 0, monotonic() + _START_SECONDS
     while True:
@@ -138,5 +162,7 @@ def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> str
                 seen, deadline = size, monotonic() + seconds
             elif monotonic() > deadline:
                 return f"it did not come back within {seconds:g} seconds"
+            if stop.is_set():
+                return "nobody waits for it any more"
         else:
             return f"its process ended with {f'exit code {code}' if code >= 0 else f'signal {-code}'}"

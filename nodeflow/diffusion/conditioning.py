@@ -10,6 +10,9 @@ from nodeflow.diffusion.memory import threads_for
 from nodeflow.diffusion.prompts import EMPTY, Chunk, chunks, weighted
 from nodeflow.diffusion.types import Clip, Conditioning, Entry
 
+LARGEST_WEIGHT = 1000.0
+"""Far above what still gives a picture, and far below what overflows."""
+
 
 @torch.inference_mode()
 def encode(clip: Clip, text: str) -> Conditioning:
@@ -25,10 +28,15 @@ def encode(clip: Clip, text: str) -> Conditioning:
 
     Raises:
         NonFiniteError: The encoder produced NaN or infinity.
-        ValueRuleError: The weights are too large for the numbers to stay finite, or the encoder was released.
+        ValueRuleError: A weight is beyond `LARGEST_WEIGHT`, or the encoder was released.
     """
     clip.require_weights()
     rows = chunks(text, clip.tokenizer)
+    heaviest = max((abs(weight) for row in rows for weight in row.weights), default=0.0)
+    if not heaviest <= LARGEST_WEIGHT:
+        raise ValueRuleError(
+            f"a weight of {heaviest:g} is too large; keep them within {LARGEST_WEIGHT:g} (1 is plain text)"
+        )
     sequences = [*rows, EMPTY] if weighted(rows) else rows
     with threads_for(clip.network, clip.device, sum(len(row.tokens) for row in sequences)):
         states = _states(clip, sequences)  # n 77 d
@@ -38,8 +46,6 @@ def encode(clip: Clip, text: str) -> Conditioning:
         empty = states[-1]
         weights = torch.tensor([row.weights for row in rows], device=states.device)[:, :, None]
         states = (states[:-1] - empty) * weights + empty
-    if not bool(torch.isfinite(states).all()):
-        raise ValueRuleError("the weights in the prompt are too large")
     return Conditioning((Entry(states.flatten(0, 1)[None]),))  # 1 (n 77) d
 
 

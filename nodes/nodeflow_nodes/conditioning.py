@@ -18,5 +18,5 @@ def clip_text_encode(clip: Clip, text: Prompt) -> Conditioning:
     """
     from nodeflow.diffusion.conditioning import encode
 
-    with blaming("clip"):
+    with blaming("text", network="clip"):
         return encode(clip, text)

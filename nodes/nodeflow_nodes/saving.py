@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from nodeflow.api import Field, FilePrefix, Kind, Lane, Run, node, quiet
+from nodeflow.api import Field, FilePrefix, InputError, Kind, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Image, Latent
 from nodeflow_nodes.refusals import blaming
 
@@ -57,3 +57,12 @@ def save_latent(latent: Latent, filename_prefix: FilePrefix = "latents/nodeflow"
     from nodeflow.diffusion.latent_files import write_latent
 
     run.save(filename_prefix, "latent", write_latent(latent, run.provenance()))
+
+
+@save_image.check
+@save_latent.check
+def stays_in_the_output_folder(filename_prefix: str) -> None:
+    """Refuse before anything runs what the output folder would refuse at the end."""
+    if any(part in ("", ".", "..") for part in filename_prefix.split("/")) or not filename_prefix.isprintable():
+        found = f"{filename_prefix!r} is no name inside the output folder"
+        raise InputError("filename_prefix", f'{found}; write one such as "cat" or "cats/cat"')

@@ -187,7 +187,8 @@ def usage_mistakes() -> list[tuple[list[str], str]]:
         (["run", "-", "--device", "tpu"], "expected cpu"),
         (["run", "-", "--device", "cuda:99"], "try cpu"),
         (["run", "-", "--inputs", "list.json"], "JSON object"),
-        (["run", "-", "--inputs", "broken.json"], "not JSON"),
+        (["run", "-", "--inputs", "broken.json"], "not usable as JSON"),
+        (["run", "-", "--inputs", "twice.json"], "is given twice"),
         (["run", "-", "--input", "prompt=@binary"], "UTF-8"),
         (["nodes", "KSampla"], "did you mean KSampler"),
     ]
@@ -197,6 +198,7 @@ def usage_mistakes() -> list[tuple[list[str], str]]:
 def test_a_wrong_word_is_a_usage_error(shell: Shell, place: Path, words: list[str], message: str) -> None:
     (place / "list.json").write_text("[]")
     (place / "broken.json").write_text("{")
+    (place / "twice.json").write_text('{"prompt": "a", "prompt": "b"}')
     (place / "binary").write_bytes(b"\xff\xfe\x00")
     said = shell(*words, stdin=JOIN)
     assert said.code == 2, said

@@ -168,7 +168,7 @@ def test_a_damaged_cache_file_is_made_anew(
 ) -> None:
     probed: list[str] = []
 
-    def probe(pack: FoundPack, folders: object, seconds: float) -> Manifest:
+    def probe(pack: FoundPack, folders: object, seconds: float, stop: object) -> Manifest:
         probed.append(pack.package)
         return Manifest("tiny_pack", specs=(Spec("tiny_pack.One"),))
 
@@ -187,7 +187,7 @@ def test_a_pack_with_problems_is_tried_again_when_something_was_installed(
 ) -> None:
     probed: list[str] = []
 
-    def probe(pack: FoundPack, folders: object, seconds: float) -> Manifest:
+    def probe(pack: FoundPack, folders: object, seconds: float, stop: object) -> Manifest:
         probed.append(pack.package)
         return Manifest("tiny_pack", problems=("needs another package",))
 

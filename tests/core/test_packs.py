@@ -1,7 +1,12 @@
 """Packs: where they are found, and that a broken one breaks only what is broken."""
 
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,7 +16,7 @@ from nodeflow.core.discovery import FolderFinder, FoundPack, discover, files_of,
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import load_registry
 from nodeflow.core.packs import Manifest, Pack
-from nodeflow.core.probe import probe, serve
+from nodeflow.core.probe import guard, probe, serve
 from nodeflow.core.scan import import_pack, scan
 
 NODE = """
@@ -292,3 +297,90 @@ def test_a_registry_is_loaded_although_every_kind_of_pack_is_there(tmp_path: Pat
 def test_a_pack_knows_the_name_it_is_imported_under() -> None:
     assert Pack("shop", "1.0").import_name == "shop"
     assert Pack("shop", "1.0", package="shop_nodes").import_name == "shop_nodes"
+
+
+ORPHAN = """
+import subprocess, sys
+from pathlib import Path
+from nodeflow.core.manifest import load_registry
+print("ready", flush=True)
+load_registry(Path(sys.argv[1]))
+"""
+LOOPER = """
+import os
+from pathlib import Path
+Path(__file__).with_name("pid").write_text(str(os.getpid()))
+while True:
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stop_while_a_pack_hangs_is_quick_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "packs" / "looping_pack"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(LOOPER)
+    pid = folder / "pid"
+    asker = subprocess.Popen([sys.executable, "-c", ORPHAN, str(tmp_path)], stderr=subprocess.DEVNULL)
+    try:
+        assert soon(lambda: pid.exists() and bool(pid.read_text()))
+        asker.send_signal(number)
+        asker.wait(timeout=15)
+        assert soon(lambda: not Path(f"/proc/{pid.read_text()}/stat").exists() or is_zombie(pid.read_text()))
+    finally:
+        asker.kill()
+        asker.wait()
+
+
+def is_zombie(pid: str) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def soon(happens: Callable[[], bool]) -> bool:
+    """Whether something happens within a time that is far more than it takes."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if happens():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_process_whose_parent_is_another_ends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda code: ended.set())
+    parents = iter([7, 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
+    guard(7)
+    assert ended.wait(timeout=10)
+
+
+def test_nobody_waits_for_a_pack_once_told_to_stop(tmp_path: Path) -> None:
+    folder = tmp_path / "slow_pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import time\ntime.sleep(60)\n")
+    stop = threading.Event()
+    stop.set()
+    manifest = probe(FoundPack("slow_pack", folder, folder=True), {"slow_pack": folder}, stop=stop)
+    assert "nobody waits" in manifest.problems[0]
+
+
+def test_ctrl_c_does_not_wait_for_the_other_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a_pack", "b_pack"):
+        folder = tmp_path / "packs" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+    told = threading.Event()
+
+    def interrupted(pack: FoundPack, folders: object, seconds: float, stop: threading.Event) -> Manifest:
+        if pack.package == "a_pack":
+            raise KeyboardInterrupt
+        if stop.wait(timeout=10):
+            told.set()
+        return Manifest(pack.top)
+
+    monkeypatch.setattr("nodeflow.core.probe.probe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_registry(tmp_path)
+    assert told.is_set()
+    assert not list(tmp_path.rglob("b_pack-*.json"))

@@ -15,7 +15,7 @@ from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import Image, Item, Latent
 from nodeflow_nodes.grids import image_grid
 from nodeflow_nodes.images import image_scale, load_image
-from nodeflow_nodes.saving import preview_image, save_image, save_latent
+from nodeflow_nodes.saving import preview_image, save_image, save_latent, stays_in_the_output_folder
 
 
 def batch(rows: int = 2, height: int = 4, width: int = 6) -> Image:
@@ -114,3 +114,14 @@ def test_a_latent_is_saved_as_comfyui_reads_it(recorder: Any) -> None:
     tensors = load(data)
     assert torch.equal(tensors["latent_tensor"], latent.samples)
     assert "latent_format_version_0" in tensors
+
+
+@pytest.mark.parametrize("prefix", ["../x", "/tmp/x", "a//b", "a/./b", ".", "a\nb"])
+def test_a_prefix_that_leaves_the_output_folder_is_refused_beforehand(prefix: str) -> None:
+    with pytest.raises(InputError, match=r"^filename_prefix: .* write one such as"):
+        stays_in_the_output_folder(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["cat", "cats/cat 1", "猫/🐱"])
+def test_a_plain_prefix_is_fine(prefix: str) -> None:
+    stays_in_the_output_folder(prefix)

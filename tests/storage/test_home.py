@@ -63,3 +63,10 @@ def test_a_settings_file_that_is_a_folder_is_a_clear_error(tmp_path: Path) -> No
     (tmp_path / "config.toml").mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
         read_config(Home(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_home_that_cannot_be_a_folder_is_told_as_such(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is not a folder, or lies below a file; set NODEFLOW_HOME"):
+        read_config(Home(tmp_path / name))

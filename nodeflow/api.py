@@ -6,15 +6,16 @@ from pydantic import Field
 
 from nodeflow.core import widgets
 from nodeflow.core.blocked import Blocked
-from nodeflow.core.errors import InputError
+from nodeflow.core.errors import InputError, Retry
 from nodeflow.core.graph import Graph
 from nodeflow.core.migrations import Migrated
 from nodeflow.core.node import Lazy, Ref, expander, later, migrates, node
-from nodeflow.core.packs import Pack
+from nodeflow.core.packs import ModelKind, Pack, Setting
+from nodeflow.core.rows import Row
 from nodeflow.core.run import Run, quiet
-from nodeflow.core.spec import Kind, Lane
+from nodeflow.core.spec import Kind, Lane, Scope
 from nodeflow.core.types import Codec, Encoded, Socket
-from nodeflow.core.widgets import Color, ImageFile, ModelFile, Open, Secret, Text
+from nodeflow.core.widgets import Color, ImageFile, ModelFile, Open, Secret, SubGraph, Text
 
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1), widgets.Seed()]
 """What randomness is drawn from."""
@@ -55,18 +56,24 @@ __all__ = [
     "Lazy",
     "Migrated",
     "ModelFile",
+    "ModelKind",
     "Open",
     "Pack",
     "Prompt",
     "Ref",
+    "Retry",
+    "Row",
     "Run",
     "SamplerName",
     "SchedulerName",
+    "Scope",
     "Secret",
     "Seed",
+    "Setting",
     "Size",
     "Socket",
     "Steps",
+    "SubGraph",
     "Text",
     "expander",
     "later",

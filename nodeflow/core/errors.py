@@ -89,6 +89,20 @@ class InputError(NodeflowError):
         super().__init__(f"{input}: {message}")
 
 
+class Retry(NodeflowError):
+    """Raised by a node whose outside world asks for patience: the same call is made again, with the same token.
+
+    Args:
+        after: Seconds to wait before.
+        reason: Shown while waiting, and as the failure when no further try is left.
+    """
+
+    def __init__(self, after: float, reason: str = "") -> None:
+        self.after = after
+        self.reason = reason
+        super().__init__(reason or f"asked to try again after {after:g} s")
+
+
 class NodeFailed(NodeflowError):
     """A node raised; ``traceback`` is set when the fault is the node's and not the user's."""
 

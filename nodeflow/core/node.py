@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from nodeflow.core.migrations import Migration
-from nodeflow.core.spec import Form, Kind, Lane
+from nodeflow.core.spec import Form, Kind, Lane, Scope
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +32,10 @@ class NodeMark:
     lane: Lane
     title: str
     form: Form | None = None
+    scope: Scope = Scope.RUN
+    age: float = 0.0
+    concurrency: int = 1
+    converts: bool = False
     checks: tuple[Callable[..., None], ...] = ()
 
 
@@ -102,7 +106,17 @@ Ref = Annotated[T, RefMark()]
 
 
 def node(
-    id: str, *, category: str = "", version: int = 1, kind: Kind = Kind.PURE, lane: Lane = Lane.DEVICE, title: str = ""
+    id: str,
+    *,
+    category: str = "",
+    version: int = 1,
+    kind: Kind = Kind.PURE,
+    lane: Lane = Lane.DEVICE,
+    title: str = "",
+    scope: Scope = Scope.RUN,
+    age: float = 0.0,
+    concurrency: int = 1,
+    converts: bool = False,
 ) -> Callable[[Callable[P, R]], NodeFunction[P, R]]:
     """Mark a function as a node. The function stays what it is; its signature is read when it is first needed.
 
@@ -113,8 +127,14 @@ def node(
         kind: How results are remembered; a function that returns None is an effect by itself.
         lane: Which thread runs it; async nodes need none.
         title: What the editor shows; made from ``id`` when empty.
+        scope: How far the result of an external node is remembered.
+        age: For how many seconds it is; 0 means that the node runs again whenever it is asked for.
+        concurrency: How many calls of an async node may be under way at once when it is mapped over a list.
+        converts: Offer the node where a link does not fit; it has one required input and one output.
     """
-    mark = NodeMark(id, category, version, kind, lane, title)
+    mark = NodeMark(
+        id, category, version, kind, lane, title, scope=scope, age=age, concurrency=concurrency, converts=converts
+    )
 
     def mark_node(fn: Callable[P, R]) -> NodeFunction[P, R]:
         return cast(NodeFunction[P, R], _put(mark, fn))

@@ -12,6 +12,34 @@ BUILT_IN = "nodeflow_nodes"
 
 
 @dataclass(frozen=True, slots=True)
+class ModelKind:
+    """A kind of model file that a pack reads.
+
+    Attributes:
+        name: As ``ModelFile(name)`` has it; also the folder below every root of models, unless ``folder`` is given.
+        suffixes: Endings of its files, with the dot.
+    """
+
+    name: str
+    suffixes: Sequence[str] = (".safetensors",)
+    folder: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value that a user may set for a pack in ``config.toml`` under ``[packs.NAME]``; nodes ask ``run.setting``.
+
+    Attributes:
+        default: What holds where the user says nothing; its type is the type of the setting.
+    """
+
+    name: str
+    default: str | int | float | bool
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """What a pack says about itself, as ``pack = Pack(...)`` in the module that the entry point names.
 
@@ -22,7 +50,10 @@ class Pack:
         sockets: Titles, colours and codecs of the pack's own value types.
         extensions: Entries for open tables, as ``{"samplers": {"name": "module:attribute"}}``; a module that starts
             with a dot, or none, is relative to the pack's package.
-        requires: Names of packs whose modules this pack imports.
+            The tables are ``samplers``, ``schedulers`` and ``draws``, and those that packs ask for with ``Open``.
+        requires: Packs whose modules this pack imports, each a name with or without a version: ``"otherpack>=1.2"``.
+        kinds: Kinds of model files that it brings.
+        settings: What a user may set for it.
         package: Import name of the pack's package, where it is not ``name``.
     """
 
@@ -32,6 +63,8 @@ class Pack:
     sockets: Sequence[Socket[Any]] = ()
     extensions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     requires: Sequence[str] = ()
+    kinds: Sequence[ModelKind] = ()
+    settings: Sequence[Setting] = ()
     package: str = ""
 
     @property
@@ -76,4 +109,6 @@ class Manifest:
     migrations: tuple[MigrationSpec, ...] = ()
     sockets: tuple[SocketSpec, ...] = ()
     extensions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    kinds: tuple[ModelKind, ...] = ()
+    settings: tuple[Setting, ...] = ()
     problems: tuple[str, ...] = ()

@@ -31,6 +31,9 @@ class ResolvedNode:
         record: ``literals`` in canonical JSON, computed once here so that keys cost one hash.
         wires: Links, ordered by input name; ``source`` is an index into ``ResolvedGraph.nodes``.
         depth: How many list levels map this node (0: called once; 1: called per item of its list inputs).
+        nested: For wires that end inside a literal, such as ``rows[0].strength``: that label, which is the wire's
+            ``input``, to the input and the keys and positions inside its value, where the literal has null. None
+            when there are no such wires.
     """
 
     id: str
@@ -39,6 +42,7 @@ class ResolvedNode:
     record: bytes
     wires: tuple[Wire, ...]
     depth: int = 0
+    nested: Mapping[str, tuple[str, tuple[str | int, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class Run(Protocol):
         """What packs have added to an open table such as ``samplers``, by name."""
         ...
 
+    def setting(self, name: str) -> str | int | float | bool:
+        """A setting of the node's own pack, as ``Pack.settings`` declares it; KeyError when it declares none such."""
+        ...
+
 
 class Quiet:
     """The run outside any graph: nothing is reported and nothing is written, so that a node's test is a call."""
@@ -85,6 +89,9 @@ class Quiet:
 
     def extensions(self, table: str) -> Mapping[str, object]:
         return {}
+
+    def setting(self, name: str) -> str | int | float | bool:
+        raise KeyError(name)
 
 
 quiet: Run = Quiet()

@@ -73,6 +73,10 @@ class _Reader:
             multiple=multiple,
             implementation=f"{self.fn.__module__}:{self.fn.__qualname__}",
             pack=self.pack,
+            scope=self.mark.scope,
+            age=self.mark.age,
+            concurrency=self.mark.concurrency,
+            converts=self.mark.converts,
         )
 
     def hints(self) -> Mapping[str, Any]:

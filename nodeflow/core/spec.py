@@ -19,6 +19,17 @@ class Kind(StrEnum):
     """Depends on the outside world: remembered only within a declared age."""
 
 
+class Scope(StrEnum):
+    """How far a result of an external node is remembered, within its age."""
+
+    RUN = "run"
+    """Until the run ends: the same call is made once."""
+    SESSION = "session"
+    """In the memory of the process."""
+    HOME = "home"
+    """On disk, for every later process."""
+
+
 class Form(StrEnum):
     """How a node computes."""
 
@@ -55,7 +66,8 @@ class Widget:
     """How an input is edited, and what its literal means.
 
     Attributes:
-        kind: ``seed``, ``text``, ``model_file``, ``image_file``, ``secret``, ``color``; plain inputs have none.
+        kind: ``seed``, ``text``, ``model_file``, ``image_file``, ``secret``, ``color``, ``graph``; plain inputs have
+            none.
         lines: Height of a text field.
         folder: Kind of model for ``model_file``, such as ``checkpoints``.
     """
@@ -74,6 +86,7 @@ class Input:
         choices: The values allowed, for a closed choice.
         open_choices: Name of the table that packs extend, for an open choice.
         lazy: Computed only when the node awaits it; in an expander, handed over as a reference to record with.
+        fields: Of each row, where the input is a list of rows; the item type of ``type`` names the row's class.
     """
 
     name: str
@@ -85,6 +98,7 @@ class Input:
     open_choices: str | None = None
     widget: Widget | None = None
     lazy: bool = False
+    fields: "tuple[Input, ...]" = ()
     help: str = ""
 
 
@@ -108,6 +122,10 @@ class Spec:
         multiple: The result is a NamedTuple whose fields are the outputs.
         implementation: ``module:qualname``, imported at first use; empty for specs made at run time.
         pack: Name of the pack the node belongs to.
+        scope: How far an external node's result is remembered.
+        age: For how many seconds it is remembered there; at 0 the node runs again each time it is asked for.
+        concurrency: How many calls of an async node may be under way at once when it is mapped over a list.
+        converts: Offered where a link does not fit: the one required input is the source, the one output the target.
     """
 
     id: str
@@ -125,6 +143,10 @@ class Spec:
     multiple: bool = False
     implementation: str = ""
     pack: str = ""
+    scope: Scope = Scope.RUN
+    age: float = 0.0
+    concurrency: int = 1
+    converts: bool = False
     input_names: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

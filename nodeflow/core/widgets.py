@@ -66,6 +66,14 @@ class Color:
 
 
 @dataclass(frozen=True, slots=True)
+class SubGraph:
+    """The name of a sub-graph of the document, for an expander that records it; it arrives as that name."""
+
+    def widget(self) -> Widget:
+        return Widget("graph")
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """A choice among the names that packs have put into ``table``, such as ``samplers``."""
 

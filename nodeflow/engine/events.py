@@ -82,10 +82,15 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A node has written a file."""
+    """A node has written a file.
+
+    Attributes:
+        unchanged: The very same file was there already, so nothing was written.
+    """
 
     node: str
     path: str
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,10 +155,10 @@ class NodeRun:
     def save(self, prefix: str, suffix: str, data: bytes) -> str:
         if self._kind is not Kind.EFFECT:
             raise TypeError("only an effect may write files: its results are never remembered, so it always runs")
-        path = self._context.services.save(prefix, suffix, data)
-        self.saved.append(path)
-        self._context.emit(Saved(self._node, path))
-        return path
+        file = self._context.services.save(prefix, suffix, data)
+        self.saved.append(file.path)
+        self._context.emit(Saved(self._node, file.path, file.unchanged))
+        return file.path
 
     def provenance(self, item: tuple[int, int] | None = None) -> Mapping[str, str]:
         return self._context.services.provenance(self._node, item)

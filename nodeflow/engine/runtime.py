@@ -24,6 +24,18 @@ class ResolvedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file of the output folder that holds what a node wanted to be saved.
+
+    Attributes:
+        unchanged: The very same file was there already.
+    """
+
+    path: str
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """An output of an expander that is a plain value instead of a link."""
 
@@ -83,8 +95,8 @@ class Services(Protocol):
         """What packs have added to an open table."""
         ...
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
-        """Write a new file into the output folder and return its path."""
+    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+        """Write a file into the output folder, unless the very same one is there already."""
         ...
 
     def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from nodeflow.core.codedigest import code_digest
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.types import Codec
-from nodeflow.engine.runtime import Expansion, ResolvedFile
+from nodeflow.engine.runtime import Expansion, ResolvedFile, SavedFile
 from nodeflow.session.environment import Environment
 from nodeflow.session.expansion import expand
 from nodeflow.session.files import FileDigests
@@ -56,9 +56,9 @@ class RunServices:
         """What packs have added to an open table."""
         return self.registry.extensions(table)
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
-        """Write a new file into the output folder."""
-        return str(self.outputs.save(prefix, suffix, data))
+    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+        """Write a file into the output folder, unless the very same one is there already."""
+        return SavedFile(str(self.outputs.save(prefix, suffix, data)))
 
     def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
         """Text chunks to embed into a file."""

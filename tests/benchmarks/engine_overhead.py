@@ -24,7 +24,7 @@ from nodeflow.core.types import Codec, Type
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event, Status
 from nodeflow.engine.executor import Engine
-from nodeflow.engine.runtime import Expansion, ResolvedFile
+from nodeflow.engine.runtime import Expansion, ResolvedFile, SavedFile
 from nodeflow.storage.results import DiskResults
 
 INT = Type("int")
@@ -67,8 +67,8 @@ class Services:
     def extensions(self, table: str) -> Mapping[str, object]:
         return {}
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
-        return prefix
+    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+        return SavedFile(prefix)
 
     def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
         return {}

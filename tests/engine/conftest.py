@@ -16,7 +16,7 @@ from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
 from nodeflow.engine.executor import Engine
 from nodeflow.engine.results import RunResult
-from nodeflow.engine.runtime import DiskTier, Expansion, ResolvedFile
+from nodeflow.engine.runtime import DiskTier, Expansion, ResolvedFile, SavedFile
 
 ANY = Type("any")
 
@@ -146,9 +146,10 @@ class Bench:
     def extensions(self, table: str) -> Mapping[str, object]:
         return {"table": table}
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+        unchanged = (prefix, suffix, data) in self.written
         self.written.append((prefix, suffix, data))
-        return f"/out/{prefix}_{len(self.written):05}.{suffix}"
+        return SavedFile(f"/out/{prefix}_{len(self.written):05}.{suffix}", unchanged)
 
     def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
         return {"node": node_id, "item": str(item)}

@@ -99,11 +99,12 @@ def test_effects_run_every_time_and_their_files_are_reported(bench: Any) -> None
     drawing.add("save", node, value=drawing.add("number", number))
     with bench.engine() as engine:
         first, events = bench.listen(drawing, engine)
-        second = bench.run(drawing, engine)
+        second, later = bench.listen(drawing, engine)
     assert first.saved == {"save": ("/out/picture_00001.png",)}
     assert second.saved == {"save": ("/out/picture_00002.png",)}
     assert bench.counts() == {"Number": 1, "Save": 2}
     assert Saved("save", "/out/picture_00001.png") in events
+    assert Saved("save", "/out/picture_00002.png", unchanged=True) in later, "the outside says so, and it is passed on"
 
 
 def test_a_pure_node_may_not_write_files(bench: Any) -> None:

@@ -73,6 +73,7 @@ class RunReport(_Part):
 
     ``outputs`` is keyed by interface name, ``saved``, ``shown`` and ``nodes`` by node id; what is shown and is neither
     text nor number is null. ``exit_code`` is that of the process.
+    ``unchanged`` are those of the files that were there already, to the last byte.
     ``error`` is the whole message when the run could not be carried out.
     """
 
@@ -82,6 +83,7 @@ class RunReport(_Part):
     error: str | None = None
     outputs: dict[str, OutputReport] = {}
     saved: dict[str, list[str]] = {}
+    unchanged: list[str] = []
     shown: dict[str, list[JsonValue]] = {}
     nodes: dict[str, NodeReport] = {}
     warnings: list[WarningReport] = []
@@ -100,6 +102,7 @@ def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunRepo
         exit_code=code,
         outputs={name: _output(output) for name, output in result.items()},
         saved={node: [str(path) for path in paths] for node, paths in result.saved.items()},
+        unchanged=sorted(map(str, result.unchanged)),
         shown={node: [_finite(plain(value)) for value in values] for node, values in result.shown.items()},
         nodes={node: _node(each.status, each.seconds) for node, each in result.nodes.items()},
         warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],

@@ -33,8 +33,8 @@ def text_of(event: Event) -> str | None:
     match event:
         case Warned(node, message):
             return f"warning: {node + ': ' if node else ''}{message}"
-        case Saved(node, path):
-            return f"{node}: wrote {path}"
+        case Saved(node, path, unchanged):
+            return f"{node}: {path} is unchanged" if unchanged else f"{node}: wrote {path}"
         case Shown(node, str() | int() | float() as value):
             return f"{node}: {value}"
         case _:  # failures are told once, at the end

@@ -83,6 +83,7 @@ class Job:
             warnings=tuple((warning.node, warning.message) for warning in done.warnings),
             failures=(*done.failures, *failures),
             cancelled=done.cancelled,
+            unchanged=self.services.outputs.unchanged,
             document=self.document,
         )
 
@@ -130,8 +131,9 @@ class Job:
         recorder, outputs = self.services.recorder, self.services.outputs
         paths: list[Path] = []
         for suffix, data in files_of(value, lambda item: recorder.chunks(node, item, name)):
-            paths.append(outputs.save(name, suffix, data))
-            emit(Saved(node, str(paths[-1])))
+            path, unchanged = outputs.save(name, suffix, data)
+            paths.append(path)
+            emit(Saved(node, str(path), unchanged))
         if not paths:
             emit(Warned(node, f'the result "{name}" is of a type that cannot be written to a file'))
         return tuple(paths)

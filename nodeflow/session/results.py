@@ -118,6 +118,7 @@ class Result(Mapping[str, Output]):
         warnings: Pairs of node id and message.
         failures: What failed; empty when all went well.
         cancelled: The run was stopped before its end.
+        unchanged: Those of the files that were there already, to the last byte.
         document: The bytes that ran, inputs filled in.
     """
 
@@ -128,6 +129,7 @@ class Result(Mapping[str, Output]):
     warnings: tuple[tuple[str, str], ...] = ()
     failures: tuple[NodeFailed, ...] = ()
     cancelled: bool = False
+    unchanged: frozenset[Path] = frozenset()
     document: bytes = b""
 
     def __getitem__(self, name: str) -> Output:

@@ -58,7 +58,8 @@ class RunServices:
 
     def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
         """Write a file into the output folder, unless the very same one is there already."""
-        return SavedFile(str(self.outputs.save(prefix, suffix, data)))
+        path, unchanged = self.outputs.save(prefix, suffix, data)
+        return SavedFile(str(path), unchanged)
 
     def provenance(self, node_id: str, item: tuple[int, int] | None) -> Mapping[str, str]:
         """Text chunks to embed into a file."""

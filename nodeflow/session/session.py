@@ -191,7 +191,7 @@ class Session:
         files = FileDigests(prepared.files, Digests(home.digests))
         text = prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
-        return RunServices(registry, self.environment, files, self.outputs, recorder, home)
+        return RunServices(registry, self.environment, files, self.outputs.for_run(), recorder, home)
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""

@@ -1,22 +1,22 @@
-"""Files that a run writes: they appear whole or not at all, and never replace another."""
+"""Files that a run writes: they appear whole or not at all, never replace another, and are not written twice."""
 
 import contextlib
 import errno
 import os
 import re
-import secrets
-import socket
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
 
 from nodeflow.core.errors import NodeflowError, UsageError
-from nodeflow.storage.containment import NameRefused, contains, relative_name
+from nodeflow.storage.containment import MAX_NAME, NameRefused, contains, relative_name
+from nodeflow.storage.givennames import GivenNames, given_names
+from nodeflow.storage.unfinished import hidden_name, remove_abandoned
 
 _DIGITS = 5
-_STALE = 86_400.0
-"""Seconds after which an unfinished file of another machine counts as abandoned."""
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder with --output-dir",
@@ -35,11 +35,38 @@ class OutputFailed(NodeflowError):
     """A file could not be written; the message names it and the way out."""
 
 
+class Written(NamedTuple):
+    """A file of the output folder that holds what was to be saved.
+
+    Attributes:
+        unchanged: The very same file was there already.
+    """
+
+    path: Path
+    unchanged: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The output folder of one run; made when the first file is written."""
+    """The output folder of one run; made when the first file is written.
+
+    Attributes:
+        label: Stands in every file name between prefix and number.
+    """
 
     folder: Path
+    label: str = ""
+    _written: dict[Path, Written] = field(default_factory=dict[Path, Written])
+    _turn: Lock = field(default_factory=Lock)
+
+    def for_run(self, label: str = "") -> "Outputs":
+        """The same folder for another run, which has written nothing yet."""
+        return Outputs(self.folder, label)
+
+    @property
+    def unchanged(self) -> frozenset[Path]:
+        """Files of this run that were there already."""
+        return frozenset(path for path, written in list(self._written.items()) if written.unchanged)
 
     def check(self) -> None:
         """Finds out before anything is computed whether files can be written.
@@ -55,8 +82,11 @@ class Outputs:
         if not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(f"output folder {self.folder}: {place} is not writable; choose another --output-dir")
 
-    def save(self, prefix: str, suffix: str, data: bytes | memoryview) -> Path:
-        """Writes ``PREFIX_00001.SUFFIX`` with the next free number.
+    def save(self, prefix: str, suffix: str, data: bytes) -> Written:
+        """Writes ``PREFIX_00001.SUFFIX`` with the next free number, unless the very same file is there already.
+
+        A file that was deleted comes back under its old number; no other file ever gets that. Equal files of one run
+        are kept apart: each is a file of its own, as the pictures of an animation have to be.
 
         Args:
             prefix: A name that may have sub-folders (``portraits/cat``) but not leave the output folder.
@@ -66,45 +96,123 @@ class Outputs:
         Raises:
             OutputFailed: The prefix leaves the folder, or the file cannot be written.
         """
-        name = self._name(prefix, suffix)
-        folder = self.folder.joinpath(*name.parts[:-1])
+        folder, stem = self._place(prefix, suffix)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not contains(self.folder, folder):
                 raise OutputFailed(f"{prefix!r} leads out of the output folder {self.folder} through a symbolic link")
-            _sweep(folder)
-            return _publish(folder, name.name, suffix, data)
+            remove_abandoned(folder)
+            with self._turn:
+                written = _publish(_Shelf(folder, stem, suffix), data, self._written)
+                self._written[written.path] = written
+                return written
         except OSError as error:
             reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-            raise OutputFailed(f"cannot write {folder / name.name}_….{suffix}: {reason}") from error
+            raise OutputFailed(f"cannot write {folder / stem}_….{suffix}: {reason}") from error
 
-    def _name(self, prefix: str, suffix: str) -> PurePosixPath:
+    def _place(self, prefix: str, suffix: str) -> tuple[Path, str]:
         try:
             name = relative_name(prefix)
             relative_name(suffix)
         except NameRefused as error:
             raise OutputFailed(f"the name {prefix!r} cannot be used for a file in {self.folder}: {error}") from error
-        return name
+        return self.folder.joinpath(*name.parts[:-1]), self._labelled(name.name)
+
+    def _labelled(self, stem: str) -> str:
+        room = MAX_NAME - len(os.fsencode(stem)) - 1
+        label = self.label.encode()[: max(0, room)].decode("utf-8", "ignore").rstrip("_-. ")
+        return f"{stem}_{label}" if label else stem
 
 
-def _publish(folder: Path, stem: str, suffix: str, data: bytes | memoryview) -> Path:
-    """Writes a hidden file completely, then gives it the next free number in one step."""
-    hidden = folder / f".nodeflow-{_machine()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+class _Shelf:
+    """The files of one folder whose names differ in nothing but the number."""
+
+    def __init__(self, folder: Path, stem: str, suffix: str) -> None:
+        self.folder = folder
+        self._stem = stem
+        self._suffix = suffix
+        self._numbered = re.compile(re.escape(stem) + r"_(\d+)\.", re.DOTALL)
+
+    def same(self, data: bytes, digest: str, names: GivenNames) -> Iterator[Path]:
+        """Files with this very content; those that are known to have another are not opened."""
+        known = names.digests
+        with os.scandir(self.folder) as entries:
+            found = [
+                entry.name
+                for entry in entries
+                if known.get(entry.name, digest) == digest and self._fits(entry.name) and _is_as_long(entry, data)
+            ]
+        for name in sorted(found, key=self._number):
+            if _holds(self.folder / name, data):
+                yield self.folder / name
+
+    def free(self, digest: str, names: GivenNames) -> Iterator[Path]:
+        """Where this content has been before, then places that never had any."""
+        for name, known in names.digests.items():
+            if known == digest and self._fits(name):
+                yield self.folder / name
+        with os.scandir(self.folder) as entries:
+            taken = {entry.name for entry in entries}.union(names.digests)
+        number = max(map(self._number, taken), default=0)
+        while True:
+            number += 1
+            yield self.folder / self._name(number)
+
+    def _name(self, number: int) -> str:
+        return f"{self._stem}_{number:0{_DIGITS}d}.{self._suffix}"
+
+    def _number(self, name: str) -> int:
+        match = self._numbered.match(name)
+        return int(match[1]) if match else 0
+
+    def _fits(self, name: str) -> bool:
+        return name == self._name(self._number(name))
+
+
+def _publish(shelf: _Shelf, data: bytes, written: Container[Path]) -> Written:
+    """Writes a hidden file completely, then names it in one step; looks for the very same file before both."""
+    digest = sha256(data).hexdigest()
+    with given_names(shelf.folder) as names:
+        if same := _first(shelf.same(data, digest, names), written):
+            names.add(same.name, digest)
+            return Written(same, unchanged=True)
+    hidden = shelf.folder / hidden_name()
     try:
         with hidden.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        path = _give_number(hidden, folder, stem, suffix)
-        _fsync_folder(folder)
-        return path
+        with given_names(shelf.folder) as names:
+            if same := _first(shelf.same(data, digest, names), written):  # another process was faster
+                return Written(same, unchanged=True)
+            path = _give_name(hidden, shelf.free(digest, names))
+            names.add(path.name, digest)
+        _fsync_folder(shelf.folder)
+        return Written(path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
-def _give_number(hidden: Path, folder: Path, stem: str, suffix: str) -> Path:
-    for number in _numbers(folder, stem):
-        path = folder / f"{stem}_{number:0{_DIGITS}d}.{suffix}"
+def _first(paths: Iterator[Path], written: Container[Path]) -> Path | None:
+    return next((path for path in paths if path not in written), None)
+
+
+def _is_as_long(entry: "os.DirEntry[str]", data: bytes) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == len(data)
+    except OSError:  # gone meanwhile
+        return False
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:  # gone meanwhile, or not ours to read
+        return False
+
+
+def _give_name(hidden: Path, free: Iterator[Path]) -> Path:
+    for path in free:
         with contextlib.suppress(FileExistsError):
             _link(hidden, path)
             return path
@@ -123,48 +231,6 @@ def _link(hidden: Path, path: Path) -> None:
         # Without hard links the name is taken first; for an instant the file is empty.
         path.open("xb").close()
         hidden.replace(path)
-
-
-def _numbers(folder: Path, stem: str) -> Iterator[int]:
-    """Numbers above all that this stem has had here, so that a deleted picture's name is not given to another."""
-    taken = re.compile(re.escape(stem) + r"_(\d+)\.")
-    with os.scandir(folder) as entries:
-        found = [int(match[1]) for entry in entries if (match := taken.match(entry.name))]
-    number = max(found, default=0)
-    while True:
-        number += 1
-        yield number
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what killed processes left behind."""
-    with os.scandir(folder) as entries:
-        hidden = [entry for entry in entries if entry.name.startswith(".nodeflow-") and entry.name.endswith(".tmp")]
-    for entry in hidden:
-        with contextlib.suppress(OSError):
-            if _abandoned(entry):
-                Path(entry.path).unlink(missing_ok=True)
-
-
-def _abandoned(entry: "os.DirEntry[str]") -> bool:
-    machine, _, rest = entry.name.removeprefix(".nodeflow-").rpartition("-")[0].rpartition("-")
-    if machine == _machine() and rest.isdecimal() and os.name == "posix":  # elsewhere signal 0 is not a question
-        return not _alive(int(rest))
-    return time.time() - entry.stat().st_mtime > _STALE
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _machine() -> str:
-    return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())[:64]
 
 
 def _exists(path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from nodeflow.cli.main import main
+from nodeflow.storage.givennames import FILE
 
 PACK = Path(__file__).parent / "pack" / "shelltest"
 
@@ -69,6 +70,11 @@ def shell(place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         return Said(code, out, err)
 
     return say
+
+
+def files_in(folder: Path) -> list[str]:
+    """What a user sees there."""
+    return sorted(path.name for path in folder.iterdir() if path.name != FILE)
 
 
 def document(nodes: Mapping[str, Any], **rest: Any) -> bytes:

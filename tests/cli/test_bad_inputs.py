@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from tests.cli.conftest import Shell, document, interface
+from tests.cli.conftest import Shell, document, files_in, interface
 from tests.nodes.conftest import SETTINGS, micro_weights
 
 COUNT = document({"c": ("Count", {})}, interface=interface({}, {"n": "c.number"}))
@@ -185,7 +185,7 @@ def test_a_full_disk_is_a_failure_without_a_half_file(shell: Shell, place: Path,
     assert said.code == 5
     assert "Traceback" not in said.err
     said_all(said.err, "cannot write", "larger than")
-    assert list((place / "output").iterdir()) == []
+    assert files_in(place / "output") == []
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(shell: Shell, home: Path, place: Path) -> None:
@@ -273,7 +273,7 @@ def test_ctrl_c_stops_within_a_step_and_leaves_no_half_file(place: Path) -> None
     assert time.monotonic() - started < 5
     assert json.loads(out)["status"] == "cancelled"
     assert "Traceback" not in err
-    assert [path.name for path in (place / "output").iterdir()] == ["first_00001.txt"]
+    assert files_in(place / "output") == ["first_00001.txt"]
 
 
 def test_a_second_ctrl_c_ends_a_node_that_does_not_listen(place: Path) -> None:
@@ -298,16 +298,13 @@ def test_a_killed_run_leaves_whole_files_and_the_next_run_works(place: Path) -> 
     child.end()
     code, _, err = Child(place, "run", "slow.json", "--set", "c.seconds=0", "--set", "c.steps=2").end()
     assert code == 0, err
-    assert sorted(path.name for path in (place / "output").iterdir()) == [
-        "first_00001.txt",
-        "first_00002.txt",
-        "last_00001.txt",
-    ]
+    assert files_in(place / "output") == ["first_00001.txt", "last_00001.txt"]
+    assert "first: output/first_00001.txt is unchanged" in err
 
 
 def test_two_runs_at_once_share_a_folder(place: Path) -> None:
     nodes = {"c": ("Count", {"steps": 5, "seconds": 0.02}), "j": ("Join", {"text": "x", "number": "@c.number"})}
     (place / "two.json").write_bytes(document({**nodes, "w": ("Write", {"text": "@j.text", "prefix": "same"})}))
-    children = [Child(place, "run", "two.json") for _ in range(2)]
-    assert [child.end()[0] for child in children] == [0, 0]
-    assert sorted(path.name for path in (place / "output").iterdir()) == ["same_00001.txt", "same_00002.txt"]
+    children = [Child(place, "run", "two.json", "--set", f"j.text={text}") for text in "xyy"]
+    assert [child.end()[0] for child in children] == [0, 0, 0]
+    assert files_in(place / "output") == ["same_00001.txt", "same_00002.txt"], "the same file is not kept twice"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nodeflow.cli.outcome import SCHEMA, RunReport, schema_text
-from tests.cli.conftest import Shell, document, interface
+from tests.cli.conftest import Shell, document, files_in, interface
 
 JOIN = document(
     {"count": ("Count", {"steps": 4}), "join": ("Join", {"text": "hello", "number": "@count.number"})},
@@ -111,7 +111,7 @@ def test_a_target_runs_what_it_needs_and_no_more(shell: Shell, joined: Path) -> 
 def test_one_result_goes_to_standard_output_as_a_file(shell: Shell, joined: Path, place: Path) -> None:
     said = shell("run", joined, "--stdout", "answer")
     assert said.out == "hello 6"
-    assert sorted(path.name for path in (place / "output").iterdir()) == ["total_00001.json"]
+    assert files_in(place / "output") == ["total_00001.json"]
     said = shell("run", joined, "--stdout", "nothing")
     assert said.code == 2
     assert "answer, total" in said.err

@@ -5,6 +5,7 @@ from typing import Protocol, TypeAlias
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
 from nodeflow.core.spec import Spec
 from nodeflow.engine.events import Status
+from nodeflow.engine.inside import Nested
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.runtime import Constant
 from nodeflow.engine.sizes import total_size
@@ -119,10 +120,23 @@ class Board:
 
     def eager(self, index: int) -> tuple[Wire, ...]:
         """The links whose values a node gets before it starts; a list that maps a node is never lazy."""
-        lazy = self.types[index].lazy
-        if not lazy:
+        type = self.types[index]
+        if not type.lazy:
             return self.wires[index]
-        return tuple(wire for wire in self.wires[index] if wire.input not in lazy or wire.depth)
+        nested = self.nodes[index].nested if type.expands else None
+        if not nested:  # what is awaited, is awaited whole: links inside it are followed beforehand
+            return tuple(wire for wire in self.wires[index] if wire.input not in type.lazy or wire.depth)
+        roots = {label: name for label, (name, _) in nested.items()}
+        return tuple(
+            wire for wire in self.wires[index] if roots.get(wire.input, wire.input) not in type.lazy or wire.depth
+        )
+
+    def references(self, index: int) -> Nested:
+        """The linked inputs that an expander gets no value for; see ``Services.expand``."""
+        nested = self.nodes[index].nested or {}
+        given = {wire.input for wire in self.eager(index)}
+        names = (wire.input for wire in self.wires[index] if wire.input not in given)
+        return {name: nested.get(name, (name, ())) for name in names}
 
     def resolve(self, place: Place) -> Place | Constant:
         """Where an output really comes from, expanders looked through."""

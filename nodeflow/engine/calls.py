@@ -9,6 +9,7 @@ from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.failures import let_go, out_of_memory
+from nodeflow.engine.inside import put_inside
 from nodeflow.engine.mapping import Arguments, Call, Calls, Outputs, spread
 from nodeflow.engine.noderun import NodeRun, RunContext
 from nodeflow.engine.nodetypes import NodeType
@@ -89,7 +90,8 @@ class NodeCall:
     def _attempt(self) -> None:
         try:
             if self._depths is None:
-                self.outputs = self.type.outputs(self.type.function(**self.arguments))
+                arguments = self.arguments if self.node.nested is None else self._handed(self.arguments)
+                self.outputs = self.type.outputs(self.type.function(**arguments))
             else:
                 depths = self._depths
                 calls = self._calls(depths)
@@ -104,7 +106,7 @@ class NodeCall:
     async def _attempt_async(self) -> None:
         try:
             if self._depths is None:
-                self.outputs = self.type.outputs(await _call_async(self.type, self.arguments))
+                self.outputs = self.type.outputs(await _call_async(self.type, self._handed(self.arguments)))
             else:
                 depths = self._depths
                 calls = self._calls(depths)
@@ -123,11 +125,15 @@ class NodeCall:
 
     def _one(self, call: Call, depths: dict[str, int]) -> Outputs:
         blocked = self._enter(call, depths)
-        return blocked or self.type.outputs(self.type.function(**call.arguments))
+        return blocked or self.type.outputs(self.type.function(**self._handed(call.arguments)))
 
     async def _one_async(self, call: Call, depths: dict[str, int]) -> Outputs:
         blocked = self._enter(call, depths)
-        return blocked or self.type.outputs(await _call_async(self.type, call.arguments))
+        return blocked or self.type.outputs(await _call_async(self.type, self._handed(call.arguments)))
+
+    def _handed(self, arguments: Arguments) -> Arguments:
+        """``arguments`` as the function gets them."""
+        return put_inside(arguments, self.node.nested) if self.node.nested else arguments
 
     def _enter(self, call: Call, depths: dict[str, int]) -> Outputs | None:
         """Prepare one call of a mapped node; its outputs when an item is blocked."""

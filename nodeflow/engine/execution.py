@@ -19,6 +19,7 @@ from nodeflow.engine.calls import NodeCall, Room
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
 from nodeflow.engine.expansion import splice
 from nodeflow.engine.failures import failure_of, let_go
+from nodeflow.engine.inside import put_inside
 from nodeflow.engine.lanes import Lanes
 from nodeflow.engine.lazyinputs import LazyInputs
 from nodeflow.engine.ledger import Ledger
@@ -117,7 +118,9 @@ class Execution:
         started = perf_counter()
         self._context.emit(NodeStarted(node.id))
         values = self._arguments(index)
-        linked = [wire.input for wire in self._board.wires[index] if wire.input not in values]
+        if node.nested:
+            values = put_inside(values, node.nested)
+        linked = self._board.references(index)
         splice(self._plan, index, self._context.services.expand(type.spec, values, linked))
         self._plan.release(index)
         self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)

@@ -140,7 +140,7 @@ class Forecast:
 
     def expand(self, index: int) -> None:
         node, type = self._board.nodes[index], self._board.types[index]
-        linked = [wire.input for wire in self._board.wires[index]]
+        linked = self._board.references(index)
         splice(self._plan, index, self._services.expand(type.spec, type.arguments(node), linked))
         self._plan.propagate(index)
 

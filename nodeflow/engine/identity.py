@@ -14,6 +14,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedNode, Wire
 from nodeflow.engine import keys as key_records
 from nodeflow.engine.board import IDLE, LOST, Board, Planner
+from nodeflow.engine.inside import put_inside
 from nodeflow.engine.runtime import Constant
 
 
@@ -167,7 +168,7 @@ class Identities:
         board = self._board
         node = board.nodes[index]
         wires: list[Wire] = []
-        literals: dict[str, JsonValue] = {}
+        literals: dict[str, object] = {}
         for wire in board.wires[index]:
             place = board.resolve((wire.source, wire.output))
             if isinstance(place, Constant):
@@ -176,7 +177,7 @@ class Identities:
                 wires.append(Wire(wire.input, *place, wire.depth))
         board.wires[index] = tuple(wires)
         if literals:
-            together = {**node.literals, **literals}
+            together = cast("dict[str, JsonValue]", put_inside({**node.literals, **literals}, node.nested or {}))
             node = board.nodes[index] = replace(node, literals=together, record=record_bytes(together))
         return node
 

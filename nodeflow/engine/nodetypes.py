@@ -1,6 +1,8 @@
 """A spec prepared for one run: the fixed part of its keys, how its literals become arguments, what it may cache."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -8,8 +10,9 @@ from nodeflow.core.errors import InputError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
-from nodeflow.core.spec import Form, Input, Kind, Lane, Spec
+from nodeflow.core.spec import Form, Input, Kind, Lane, Spec, Widget
 from nodeflow.core.types import Type
+from nodeflow.engine.inside import at_texts, has_widget
 from nodeflow.engine.keys import file_entry, head
 from nodeflow.engine.runtime import ResolvedFile, Services
 
@@ -73,8 +76,8 @@ class NodeType:
         self._services = services
         self._function: Callable[..., object] | None = None
         self._storable: bool | None = None
-        self._files = tuple(item for item in spec.inputs if item.widget and item.widget.kind in FILE_WIDGETS)
-        self._resolved: dict[tuple[str, str], ResolvedFile] = {}
+        self._files = tuple(item for item in spec.inputs if has_widget(item, FILE_WIDGETS))
+        self._resolved: dict[tuple[Widget | None, str], ResolvedFile] = {}
         self._converts = self._conversions()
         self.literal = not self._converts
         self.quick = False
@@ -96,10 +99,9 @@ class NodeType:
 
     def files(self, node: ResolvedNode) -> bytes:
         """Entries of the key record for the files that literals of ``node`` name."""
-        entries: list[bytes] = []
-        for item in self._files:
-            for name in _names(node.literals.get(item.name)):
-                entries.append(file_entry(item.name, self._file(item, name).fingerprint))
+        entries = (
+            file_entry(label, self._file(item, label, name).fingerprint) for item, label, name in self._named(node)
+        )
         return b"".join(entries)
 
     def check_files(self, node: ResolvedNode) -> None:
@@ -108,10 +110,9 @@ class NodeType:
         Raises:
             InputError: A file changed since the key was computed.
         """
-        for item in self._files:
-            for name in _names(node.literals.get(item.name)):
-                if self._look_up(item, name) != self._file(item, name):
-                    raise InputError(item.name, f"{name} changed while it was read; run again")
+        for item, label, name in self._named(node):
+            if self._look_up(item, label, name) != self._file(item, label, name):
+                raise InputError(label, f"{name} changed while it was read; run again")
 
     def arguments(self, node: ResolvedNode) -> dict[str, object]:
         """The literals of ``node`` as the implementation takes them."""
@@ -140,37 +141,37 @@ class NodeType:
         return type.name in _OPEN_TYPES or type.name.startswith("$") or self._services.codec(type.name) is not None
 
     def _conversions(self) -> tuple[tuple[str, Convert], ...]:
-        found: list[tuple[str, Convert]] = [(item.name, self._path_of(item)) for item in self._files]
+        found: list[tuple[str, Convert]] = [(item.name, partial(self._paths, item)) for item in self._files]
         found += [(item.name, _as_float) for item in self.spec.inputs if _is_float(item.type)]
         if not self.expands:
             found += [(name, Later) for name in sorted(self.lazy)]
         return tuple(found)
 
-    def _path_of(self, item: Input) -> Convert:
-        def convert(value: JsonValue) -> object:
-            if isinstance(value, str):
-                return Path(self._file(item, value).path)
-            return [convert(part) for part in value] if isinstance(value, list) else value
-
-        return convert
-
-    def _file(self, item: Input, name: str) -> ResolvedFile:
-        found = self._resolved.get((item.name, name))
-        if found is None:
-            found = self._resolved[item.name, name] = self._look_up(item, name)
+    def _named(self, node: ResolvedNode) -> list[tuple[Input, str, str]]:
+        """The files that literals of ``node`` name: the input or row field, the label of the place, and the name."""
+        found: list[tuple[Input, str, str]] = []
+        for item in self._files:
+            value = node.literals.get(item.name)
+            at_texts(item, value, item.name, FILE_WIDGETS, lambda at, label, name: found.append((at, label, name)))
         return found
 
-    def _look_up(self, item: Input, name: str) -> ResolvedFile:
+    def _paths(self, item: Input, value: JsonValue) -> object:
+        def path(at: Input, label: str, name: str) -> Path:
+            return Path(self._file(at, label, name).path)
+
+        return at_texts(item, value, item.name, FILE_WIDGETS, path)
+
+    def _file(self, item: Input, label: str, name: str) -> ResolvedFile:
+        found = self._resolved.get((item.widget, name))
+        if found is None:
+            found = self._resolved[item.widget, name] = self._look_up(item, label, name)
+        return found
+
+    def _look_up(self, item: Input, label: str, name: str) -> ResolvedFile:
         try:
-            return self._services.resolve_file(item, name)
+            return self._services.resolve_file(replace(item, name=label), name)
         except OSError as error:
-            raise InputError(item.name, f"{name} cannot be read: {error.strerror or error}") from error
-
-
-def _names(value: JsonValue | None) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(name for part in value for name in _names(part))
-    return (value,) if isinstance(value, str) and value else ()
+            raise InputError(label, f"{name} cannot be read: {error.strerror or error}") from error
 
 
 def _is_float(type: Type) -> bool:

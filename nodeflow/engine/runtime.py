@@ -8,6 +8,7 @@ from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.stored import Stored
 from nodeflow.core.types import Codec
+from nodeflow.engine.inside import Nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Expansion:
     Attributes:
         graph: The recorded nodes. Among them stand placeholders for the expander's own linked inputs; they are
             never run.
-        arguments: Index of each placeholder in ``graph.nodes`` to the name of the input it stands for.
+        arguments: Index of each placeholder in ``graph.nodes`` to the input it stands for, by its key in ``linked``.
         outputs: For every output of the expander the place in ``graph`` where it comes from (which may be a
             placeholder), or a constant.
     """
@@ -78,12 +79,13 @@ class Services(Protocol):
         """What of the machine changes results: library versions, kind of device, precision."""
         ...
 
-    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
         """Let an expander record its graph.
 
         Args:
             values: Inputs whose value is known.
-            linked: Names of the inputs that become ``Ref`` placeholders.
+            linked: Inputs that become ``Ref`` placeholders: name to itself and nothing; for a link inside a list or
+                a row its label to the input and the place within the value, where ``values`` has null.
         """
         ...
 

@@ -1,18 +1,20 @@
 """Letting an expander record its graph, and checking that graph like any document."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from nodeflow.core.draws import Draw
 from nodeflow.core.files import Files
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migration
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Output, Spec
-from nodeflow.core.types import substitute
+from nodeflow.core.types import ANY, substitute
 from nodeflow.core.validate import resolve
 from nodeflow.core.workflow import Document
+from nodeflow.engine.inside import Nested, Path, put_inside
 from nodeflow.engine.runtime import Constant, Expansion
 
 _ARGUMENT = "argument:"
@@ -20,32 +22,32 @@ _ARGUMENT = "argument:"
 _VALUE = "value"
 
 
-def expand(
-    registry: Registry, files: Files, spec: Spec, values: Mapping[str, object], linked: Collection[str]
-) -> Expansion:
+def expand(registry: Registry, files: Files, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
     """Calls the expander with a fresh graph.
 
     Args:
         values: Inputs whose value is known.
-        linked: Names of inputs that have no value yet; the expander gets a reference for each.
+        linked: Inputs, and places inside lists and rows, that have no value yet; the expander gets a reference for
+            each.
 
     Raises:
         InvalidDocument: What it recorded cannot run; the problems name the recorded nodes.
     """
     graph = Graph()
-    places = {name: Link(_node_id(name), _VALUE) for name in linked}
-    result = registry.implementation(spec)(graph, **values, **places)
+    ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
+    places = {name: Link(id, _VALUE) for name, id in ids.items()}
+    result = registry.implementation(spec)(graph, **put_inside({**values, **places}, linked))
     results: dict[str, object] = dict(_results(spec, result))
     for name, value in results.items():
         if isinstance(value, Link):
             graph.outputs[name] = value
-    document = _with_arguments(graph, linked)
-    specs = _WithArguments(registry, {_ARGUMENT + name: _argument(spec, name) for name in linked})
+    document = _with_arguments(graph, ids.values())
+    specs = _WithArguments(registry, {_ARGUMENT + id: _argument(spec, id, *linked[name]) for name, id in ids.items()})
     resolution = resolve(document, specs, files)
     resolved = resolution.require()
     return Expansion(
         graph=resolved,
-        arguments={resolved.index[_node_id(name)]: name for name in linked if _node_id(name) in resolved.index},
+        arguments={resolved.index[id]: name for name, id in ids.items() if id in resolved.index},
         outputs={
             name: resolved.outputs[name] if isinstance(value, Link) else Constant(value)
             for name, value in results.items()
@@ -76,22 +78,22 @@ class _WithArguments:
     def migration(self, id: str, version: int) -> Migration | None:
         return self.registry.migration(id, version)
 
+    def draw(self, name: str) -> type[Draw] | None:
+        return self.registry.draw(name)
 
-def _argument(spec: Spec, name: str) -> Spec:
+
+def _argument(spec: Spec, id: str, name: str, path: Path) -> Spec:
+    """What stands for an input, or for a place inside it, whose type has been checked where it was linked."""
     input = spec.input(name)
     assert input is not None, f"{spec.id} has no input {name}"
-    return Spec(_ARGUMENT + name, outputs=(Output(_VALUE, substitute(input.type, {})),))
+    return Spec(_ARGUMENT + id, outputs=(Output(_VALUE, ANY if path else substitute(input.type, {})),))
 
 
-def _node_id(name: str) -> str:
-    return f"argument-{name}"
-
-
-def _with_arguments(graph: Graph, linked: Collection[str]) -> Document:
+def _with_arguments(graph: Graph, ids: Iterable[str]) -> Document:
     tree = graph.as_json()
     nodes = tree["nodes"]
     assert isinstance(nodes, dict)
-    placeholders: dict[str, JsonValue] = {_node_id(name): {"type": _ARGUMENT + name} for name in linked}
+    placeholders: dict[str, JsonValue] = {id: {"type": _ARGUMENT + id} for id in ids}
     tree["nodes"] = {**placeholders, **nodes}
     return Document.from_tree(tree)
 

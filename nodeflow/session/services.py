@@ -1,12 +1,13 @@
 """What the engine needs from outside, put together for one run."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nodeflow.core.codedigest import code_digest
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.types import Codec
+from nodeflow.engine.inside import Nested
 from nodeflow.engine.runtime import Expansion, ResolvedFile, SavedFile
 from nodeflow.session.environment import Environment
 from nodeflow.session.expansion import expand
@@ -44,7 +45,7 @@ class RunServices:
         """What of the machine changes results."""
         return self.environment_of_run.key
 
-    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
         """Let an expander record its graph."""
         return expand(self.registry, self.files.files, spec, values, linked)
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from nodeflow.core.types import Codec, Encoded, Type
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
 from nodeflow.engine.executor import Engine
+from nodeflow.engine.inside import Nested
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import DiskTier, Expansion, ResolvedFile, SavedFile
 
@@ -29,6 +30,21 @@ class Link:
         self.output = output
 
 
+def taken_out(value: Any, label: str, place: Any, links: dict[str, Link], nested: dict[str, Any]) -> Any:
+    """``value`` with null where links were, which are noted by label."""
+    name, path = place
+    if isinstance(value, Link):
+        links[label], nested[label] = value, place
+        return None
+    if isinstance(value, list):
+        return [taken_out(item, f"{label}[{at}]", (name, (*path, at)), links, nested) for at, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {
+            key: taken_out(item, f"{label}.{key}", (name, (*path, key)), links, nested) for key, item in value.items()
+        }
+    return value
+
+
 class Drawing:
     """Collects nodes in order and resolves them, as validation would."""
 
@@ -40,14 +56,18 @@ class Drawing:
     def add(self, id: str, spec: Spec, depth: int = 0, depths: Mapping[str, int] | None = None, **inputs: Any) -> Link:
         names = [item.name for item in spec.inputs]
         assert set(inputs) <= set(names), inputs
+        nested: dict[str, tuple[str, tuple[str | int, ...]]] = {}
         links = {name: value for name, value in sorted(inputs.items()) if isinstance(value, Link)}
+        for name in inputs.keys() - links.keys():
+            inputs[name] = taken_out(inputs[name], name, (name, ()), links, nested)
         literals = {item.name: item.default for item in spec.inputs if item.name not in links and not item.required}
         literals |= {name: value for name, value in inputs.items() if name not in links}
+        links = dict(sorted(links.items()))
         wires = tuple(
             Wire(name, self.index[link.node], link.output, (depths or {}).get(name, 0)) for name, link in links.items()
         )
         self.index[id] = len(self.nodes)
-        self.nodes.append(ResolvedNode(id, spec, literals, record_bytes(literals), wires, depth))
+        self.nodes.append(ResolvedNode(id, spec, literals, record_bytes(literals), wires, depth, nested or None))
         return Link(id, spec.outputs[0].name if spec.outputs else "")
 
     def output(self, name: str, link: Link) -> None:
@@ -87,6 +107,7 @@ class Bench:
         types: Mapping[str, str] | None = None,
         files: tuple[str, ...] = (),
         form: Form | None = None,
+        fields: Mapping[str, tuple[Input, ...]] | None = None,
     ) -> Spec:
         """Describe ``function`` as a node; every call of it is noted in ``calls``."""
         name = id or function.__name__
@@ -98,6 +119,7 @@ class Bench:
                 required=item.default is inspect.Parameter.empty,
                 default=None if item.default is inspect.Parameter.empty else item.default,
                 lazy=item.name in lazy,
+                fields=(fields or {}).get(item.name, ()),
                 widget=Widget("model_file", folder="checkpoints") if item.name in files else None,
             )
             for item in parameters.values()
@@ -136,7 +158,7 @@ class Bench:
     def environment(self, device: str, dtype: str) -> str:
         return f"{self.environment_text} {device} {dtype}"
 
-    def expand(self, spec: Spec, values: Mapping[str, object], linked: Collection[str]) -> Expansion:
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
         self.calls.append(spec.id)
         return self.expansions[spec.id](values, linked)
 

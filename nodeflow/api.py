@@ -6,6 +6,7 @@ from pydantic import Field
 
 from nodeflow.core import widgets
 from nodeflow.core.blocked import Blocked
+from nodeflow.core.draws import Draw, DrawSource
 from nodeflow.core.errors import InputError, Retry
 from nodeflow.core.graph import Graph
 from nodeflow.core.migrations import Migrated
@@ -43,6 +44,8 @@ __all__ = [
     "Blocked",
     "Codec",
     "Color",
+    "Draw",
+    "DrawSource",
     "Encoded",
     "Field",
     "FilePrefix",

@@ -1,11 +1,11 @@
 """The inputs of one node, read against its spec: literals parsed, links taken apart, everything wrong written down."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nodeflow.core.canonical import quote, record_text
-from nodeflow.core.draws import draw_fault
+from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import InputError, PackFailed, Problem
 from nodeflow.core.files import FileCheck
 from nodeflow.core.json import JsonValue
@@ -54,6 +54,7 @@ class Draft:
 
     Attributes:
         links: Input to (node id, output name).
+        drawn: Inputs whose literal is one of those that their draw may give.
     """
 
     id: str
@@ -61,13 +62,15 @@ class Draft:
     literals: dict[str, JsonValue]
     record: bytes = b""
     links: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    drawn: list[str] = field(default_factory=list[str])
 
 
 class InputReader:
     """Reads nodes one after another and collects what is wrong with them."""
 
-    def __init__(self, files: FileCheck, problems: list[Problem]) -> None:
+    def __init__(self, files: FileCheck, draws: DrawTrial, problems: list[Problem]) -> None:
         self.files = files
+        self.draws = draws
         self.problems = problems
 
     def read(self, id: str, node: Node, form: Form, fed: Mapping[str, str]) -> Draft:
@@ -126,19 +129,29 @@ class InputReader:
             case {"value": literal} if len(value) == 1:
                 self._literal(draft, input, literal, texts)
             case {"draw": _}:
-                self._draw(draft, input.name, value)
+                self._draw(draft, input, value, texts)
             case {"link": _}:
                 self.say(draft, input.name, "link.malformed", "this is no link", value, '{"link": "node.output"}')
             case _:
                 message = "an object is a link, a draw or an escaped literal"
                 self.say(draft, input.name, "literal.object", message, value, 'a literal object as {"value": {…}}')
 
-    def _draw(self, draft: Draft, name: str, value: dict[str, JsonValue]) -> None:
-        fault = draw_fault(value)
-        if fault is None:
-            self.say(draft, name, "unsupported.draw", "draws are not supported yet", value, hint="write the value")
-        else:
-            self.say(draft, name, *fault)
+    def _draw(self, draft: Draft, input: Input, value: dict[str, JsonValue], texts: dict[str, str]) -> None:
+        """Hold a draw against its input with every kind of value that it may give; the first then stands for it."""
+        try:
+            samples = self.draws.samples(value)
+        except Unfit as fault:
+            self.say(draft, input.name, fault.code, fault.message, value, fault.expected, fault.hint)
+            return
+        draft.drawn.append(input.name)
+        known = len(self.problems)
+        for sample in (*samples, samples[0]):
+            self._literal(draft, input, sample, texts)
+            if len(self.problems) > known:
+                problem = self.problems[known]
+                message = f"the draw {value['draw']} may give {problem.found}: {problem.message}"
+                self.problems[known] = replace(problem, message=message, found=shorten(value))
+                return
 
     def _literal(self, draft: Draft, input: Input, value: JsonValue, texts: dict[str, str]) -> None:
         draft.literals.pop(input.name, None)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from nodeflow.core.discovery import FolderFinder, root_of
+from nodeflow.core.draws import DRAWS, TABLE, Draw
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.foreign import import_attribute
 from nodeflow.core.json import JsonValue
@@ -145,6 +146,20 @@ class Registry:
             return None
         codec: Codec = self._attribute(socket.codec, self._pack_of_place(socket.codec))
         return codec
+
+    def draw(self, name: str) -> type[Draw] | None:
+        """The draw of that name, imported when it is first asked for; None when neither we nor a pack have it.
+
+        Raises:
+            PackFailed: A pack has it, and it cannot be imported or is no draw.
+        """
+        place = self._joined().extensions.get(TABLE, {}).get(name)
+        if name in DRAWS or place is None:
+            return DRAWS.get(name)
+        found = self._attribute(place, pack := self._pack_of_place(place))
+        if not (isinstance(found, type) and issubclass(found, Draw)):
+            raise PackFailed(pack, f"the draw {name!r} ({place}) is no class made from nodeflow.api.Draw")
+        return found
 
     def choices(self, table: str) -> tuple[str, ...]:
         """The names in an open table; nothing is imported."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from nodeflow.core.draws import Draw
 from nodeflow.core.migrations import Migration
 from nodeflow.core.spec import Spec
 
@@ -29,4 +30,12 @@ class Specs(Protocol):
 
     def migration(self, id: str, version: int, /) -> Migration | None:
         """The step that takes inputs saved at ``version`` to the next, or None."""
+        ...
+
+    def draw(self, name: str, /) -> type[Draw] | None:
+        """The draw of that name, built in or of a pack, or None.
+
+        Raises:
+            PackFailed: A pack has it, and it cannot be used.
+        """
         ...

@@ -1,9 +1,11 @@
 """A document held against the nodes there are: everything that is wrong with it at once, or a graph ready to run."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nodeflow.core.codes import CODES
+from nodeflow.core.drawing import DrawTrial
+from nodeflow.core.draws import DrawSource, FirstDraws
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 from nodeflow.core.files import FileCheck, Files
 from nodeflow.core.inputs import InputReader, rule_problems
@@ -33,11 +35,13 @@ class Resolution:
         graph: What can run; None when there is an error.
         problems: Errors and warnings, all of them.
         targets: What was asked for by name; the nodes are positions in ``graph``.
+        drawn: Inputs that are draws, by node id; ``graph`` holds one of the values that they may give.
     """
 
     graph: ResolvedGraph | None
     problems: tuple[Problem, ...]
     targets: tuple[Target, ...] = ()
+    drawn: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -71,6 +75,7 @@ def resolve(
     *,
     targets: Sequence[str] | None = None,
     settings: Mapping[str, JsonValue] | None = None,
+    draws: DrawSource | None = None,
 ) -> Resolution:
     """Check a document and put what is needed of it in order.
 
@@ -81,6 +86,7 @@ def resolve(
         targets: Node ids, ``node.output`` or names of the interface's outputs; by default all effects and all outputs
             of the interface. What they do not need is checked, and left out.
         settings: Values for inputs of the interface, or for ``node.input``; texts are read by the declared type.
+        draws: What draws would give; by default what they give at the very first time.
     """
     faults, ids = document.faults, document.ids
     document, problems = migrate(document, specs)
@@ -89,7 +95,8 @@ def resolve(
     document, refused = apply_settings(document, settings or {}, specs)
     problems.extend(refused)
     problems.extend(interface_problems(document, specs, ids))
-    drafts = read_nodes(document, specs, InputReader(FileCheck(files), problems))
+    reader = InputReader(FileCheck(files), DrawTrial(specs, draws or FirstDraws()), problems)
+    drafts = read_nodes(document, specs, reader)
     linked = link(drafts, ids, problems)
     for draft in drafts:
         if draft.form.spec.checks:
@@ -100,7 +107,8 @@ def resolve(
     wanted = needed((index for index, _ in roots), [[joint.source for joint in row] for row in linked.joints])
     graph, places = _graph(document, linked, [index for index in linked.order if index in wanted])
     chosen = roots if targets is not None else ()
-    return Resolution(graph, tuple(problems), tuple((places[index], output) for index, output in chosen))
+    drawn = {draft.id: tuple(draft.drawn) for draft in drafts if draft.drawn}
+    return Resolution(graph, tuple(problems), tuple((places[index], output) for index, output in chosen), drawn)
 
 
 def _pins(document: Document) -> Iterator[Problem]:

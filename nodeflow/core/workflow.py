@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from nodeflow.core.canonical import MAX_SAFE_INTEGER, document_bytes
-from nodeflow.core.draws import Draw
+from nodeflow.core.draws import BuiltInDraw, ForeignDraw
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import LIMITS, Limits, Path, read_json
@@ -51,7 +51,8 @@ class _InputValue:
         return core_schema.any_schema()
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        forms: TypeAdapter[Any] = TypeAdapter(Link | Draw | Escaped | list[Any] | str | bool | float | None)
+        plain = list[Any] | str | bool | float | None
+        forms: TypeAdapter[Any] = TypeAdapter(Link | BuiltInDraw | ForeignDraw | Escaped | plain)
         return handler(forms.core_schema)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import pytest
 from pydantic import BaseModel, Field
 
+from nodeflow.core.draws import DRAWS, Draw
 from nodeflow.core.errors import InputError, PackFailed
 from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migrated, Migration
@@ -134,6 +135,7 @@ class Catalogue:
     steps: dict[tuple[str, int], Migration] = field(default_factory=dict[tuple[str, int], Migration])
     rules: dict[str, Callable[..., None]] = field(default_factory=dict[str, Callable[..., None]])
     reasons: dict[str, str] = field(default_factory=dict[str, str])
+    draws: dict[str, type[Draw] | Exception] = field(default_factory=dict[str, Any])
 
     def add(self, *functions: Callable[..., Any]) -> None:
         for function in functions:
@@ -144,13 +146,19 @@ class Catalogue:
         return self.reasons.get(id.partition(".")[0])
 
     def choices(self, table: str) -> Sequence[str]:
-        return {"samplers": ("euler", "euler_ancestral", "ddim")}[table]
+        return {"samplers": ("euler", "euler_ancestral", "ddim"), "draws": tuple(self.draws)}[table]
 
     def checks(self, spec: Spec) -> Sequence[Callable[..., None]]:
         return (self.rules[spec.id],) if spec.id in self.rules else ()
 
     def migration(self, id: str, version: int) -> Migration | None:
         return self.steps.get((id, version))
+
+    def draw(self, name: str) -> type[Draw] | None:
+        found = self.draws.get(name)
+        if isinstance(found, Exception):
+            raise found
+        return found or DRAWS.get(name)
 
 
 def _rename_count(inputs: dict[str, JsonValue]) -> Mapping[str, JsonValue]:

@@ -1,0 +1,169 @@
+"""Draws found in a document: read, tried against their inputs, and replaced by the values that they give."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from pydantic import ValidationError
+
+from nodeflow.core.draws import DRAWS, TABLE, CounterDraw, Draw, DrawSource
+from nodeflow.core.errors import NodeflowError, PackFailed
+from nodeflow.core.json import JsonValue
+from nodeflow.core.specs import Specs
+from nodeflow.core.suggest import did_you_mean, listing
+from nodeflow.core.unfit import Unfit
+from nodeflow.core.workflow import Document
+
+Tree = dict[str, JsonValue]
+
+_PLAIN: Final = frozenset({"link", "value"})
+"""Objects with one of these keys alone are no draws and hold none."""
+
+
+def is_draw(value: JsonValue) -> bool:
+    """Whether a value of a document is meant as a draw."""
+    return isinstance(value, dict) and "draw" in value
+
+
+def read_draw(value: Mapping[str, JsonValue], specs: Specs) -> Draw:
+    """The draw that an object with the key ``draw`` describes.
+
+    Raises:
+        Unfit: There is no such draw, its fields are wrong, or the pack that it belongs to cannot be used.
+    """
+    name = value["draw"]
+    model = _model(name, specs) if isinstance(name, str) else None
+    if model is None:
+        names = [*DRAWS, *specs.choices(TABLE)]
+        hint = did_you_mean(name, names) if isinstance(name, str) else None
+        raise Unfit("draw.unknown", "there is no such draw", listing(names), hint)
+    try:
+        return model.model_validate(dict(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        known = did_you_mean(field, model.model_fields) if first["type"] == "extra_forbidden" else None
+        message = f"draw {name}, {field}: {first['msg'].removeprefix('Value error, ')}"
+        raise Unfit("draw.field", message, listing(model.model_fields), known) from None
+
+
+def _model(name: str, specs: Specs) -> type[Draw] | None:
+    try:
+        return specs.draw(name)
+    except PackFailed as error:
+        raise Unfit("pack.failed", f"the draw {name} cannot be used", hint=str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawTrial:
+    """Tells which values the draws of a document may give, without drawing for good."""
+
+    specs: Specs
+    source: DrawSource
+    _counters: dict[str, CounterDraw] = field(default_factory=dict[str, CounterDraw])
+
+    def samples(self, value: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
+        """Every kind of value that a draw may give; at least one.
+
+        Raises:
+            Unfit: It is no draw, or has nothing to give.
+        """
+        draw = read_draw(value, self.specs)
+        if isinstance(draw, CounterDraw) and (first := self._counters.setdefault(draw.name, draw)) != draw:
+            message = f'the document counts "{draw.name}" in two ways'
+            raise Unfit("draw.counter", message, f"start {first.start} and step {first.step}, as elsewhere in it")
+        found = _called(value, lambda: tuple(draw.samples(self.source)))
+        if not found:
+            raise Unfit("draw.empty", f"the draw {value['draw']} has nothing to give")
+        return found
+
+
+def _called(value: Mapping[str, JsonValue], call: Callable[[], tuple[JsonValue, ...]]) -> tuple[JsonValue, ...]:
+    try:
+        return call()
+    except (Unfit, NodeflowError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a draw may be foreign code, and its failure concerns one input only
+        reason = f"{type(error).__name__}: {error}"
+        raise Unfit("pack.failed", f"the draw {value['draw']} failed", hint=reason) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A document without draws.
+
+    Attributes:
+        document: As it was, with literals in the places of draws.
+        values: What was drawn, by ``node.input`` as the document writes it; inputs inside sub-graphs start with
+            ``graph:NAME/``, and places inside lists and rows go on as in ``stack.rows[0].strength``.
+    """
+
+    document: Document
+    values: Mapping[str, JsonValue]
+
+
+def draw_all(document: Document, specs: Specs, source: DrawSource) -> Drawn:
+    """Draw once for every draw of a document, those of its sub-graphs included.
+
+    What cannot be drawn stays as it is, for the check of the document to complain about where it matters.
+    """
+    drawing = _Drawing(specs, source, {})
+    nodes = drawing.nodes("", cast(Tree, document.tree["nodes"]))
+    tree = {**document.tree, "nodes": nodes}
+    if document.graphs:
+        tree["graphs"] = {
+            name: {**graph, "nodes": drawing.nodes(f"graph:{name}/", cast(Tree, graph["nodes"]))}
+            for name, graph in cast("dict[str, Tree]", document.tree["graphs"]).items()
+        }
+    return Drawn(Document.from_tree(tree) if drawing.values else document, drawing.values)
+
+
+def draw_settings(settings: Mapping[str, JsonValue], specs: Specs, source: DrawSource) -> Mapping[str, JsonValue]:
+    """What the draws among some settings give, by name: one value each, however many inputs a setting feeds."""
+    drawing = _Drawing(specs, source, {})
+    for name, value in settings.items():
+        if is_draw(value):
+            drawing.value(name, value)
+    return drawing.values
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    specs: Specs
+    source: DrawSource
+    values: dict[str, JsonValue]
+
+    def nodes(self, prefix: str, nodes: Tree) -> JsonValue:
+        return {id: self._node(prefix + id, cast(Tree, node)) for id, node in nodes.items()}
+
+    def _node(self, id: str, node: Tree) -> JsonValue:
+        if "inputs" not in node:
+            return node
+        inputs = cast(Tree, node["inputs"])
+        return {**node, "inputs": {name: self.value(f"{id}.{name}", value) for name, value in inputs.items()}}
+
+    def value(self, label: str, value: JsonValue) -> JsonValue:
+        match value:
+            case dict() if "draw" in value:
+                return self._drawn(label, value)
+            case dict() if len(value) == 1 and not _PLAIN.isdisjoint(value):
+                return value
+            case dict():
+                return {key: self.value(f"{label}.{key}", inner) for key, inner in value.items()}
+            case list():
+                return [self.value(f"{label}[{place}]", inner) for place, inner in enumerate(value)]
+            case _:
+                return value
+
+    def _drawn(self, label: str, value: Tree) -> JsonValue:
+        try:
+            draw = read_draw(value, self.specs)
+            (picked,) = _called(value, lambda: (draw.pick(self.source),))
+        except Unfit:
+            return value
+        self.values[label] = picked
+        return {"value": picked} if _holds_object(picked) else picked
+
+
+def _holds_object(value: JsonValue) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_object, value)))

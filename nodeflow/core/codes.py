@@ -27,6 +27,7 @@ CODES: Final[Mapping[str, str]] = {
     "input.unknown": "The node has no input of that name.",
     "input.missing": "An input without a default is neither set nor linked.",
     "input.rule": "Inputs that are right by themselves do not go together.",
+    "row.unknown": "A row has a field that rows of its kind do not have.",
     "link.malformed": 'A link is not written {"link": "node.output"}.',
     "link.node": "A link comes from a node that is not there.",
     "link.output": "A link comes from an output that the node does not have.",
@@ -56,8 +57,6 @@ CODES: Final[Mapping[str, str]] = {
     "run.nothing": "Nothing in the document saves, shows or declares a result (a warning).",
     "unsupported.mode": "Bypassing and muting nodes is not supported yet.",
     "unsupported.graph": "Sub-graphs are not supported yet.",
-    "unsupported.nested_link": "Links and draws inside lists and rows are not supported yet.",
-    "unsupported.rows": "Lists of rows are not supported yet.",
     "unsupported.packs": "Pinned packs are not supported yet.",
     "unsupported.models": "Pinned models are not supported yet.",
 }

@@ -1,16 +1,21 @@
 """The typed recorder: calling a node through a graph writes it down instead of running it."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from nodeflow.core import names
 from nodeflow.core.errors import UsageError
 from nodeflow.core.json import JsonValue
+from nodeflow.core.links import Asked
+from nodeflow.core.links import Link as Link
 from nodeflow.core.node import ExpanderFunction, Later, NodeFunction
-from nodeflow.core.signature import plain_value, read_spec
+from nodeflow.core.plain import plain_value
+from nodeflow.core.rows import Row
+from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Input, Spec
+from nodeflow.core.written import Linked, written
 
 if TYPE_CHECKING:
     from nodeflow.core.workflow import Document
@@ -21,41 +26,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What a recorded call gives back: one output of one node, standing for the value it will have."""
-
-    node: str
-    output: str
-
-    def __str__(self) -> str:
-        return f"{self.node}.{self.output}"
-
-    def __iter__(self) -> Iterator[Any]:
-        raise UsageError(f"{self} has no value yet and cannot be unpacked or looped over; its node has one output")
-
-    def __bool__(self) -> bool:
-        raise UsageError(f"{self} has no value yet and cannot be asked for; use a lazy switch")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The value of an input of the whole graph: a name to set it by, and what holds when nobody does."""
-
-    name: str
-    default: JsonValue
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """One recorded call.
 
     Attributes:
-        inputs: Every input that is set or has a default: a literal or a ``Link``.
+        inputs: Every input that is set or has a default: a literal or a ``Link``; links also stand in lists and rows.
     """
 
     id: str
     spec: Spec
-    inputs: Mapping[str, "JsonValue | Link"]
+    inputs: Mapping[str, Linked]
     title: str = ""
 
 
@@ -172,19 +152,14 @@ class Graph:
             id = f"{stem}_{self._counts[stem]}"
         return id
 
-    def _value(self, node: str, item: Input, inputs: Mapping[str, Any]) -> "JsonValue | Link":
+    def _value(self, node: str, item: Input, inputs: Mapping[str, Any]) -> Linked:
         value = inputs.get(item.name, item.default)
         if isinstance(value, Later):
             value = value.value
         if isinstance(value, Asked):
             self.inputs[value.name][1].append(f"{node}.{item.name}")
             return value.default
-        if isinstance(value, Link):
-            return value
-        try:
-            return plain_value(value)
-        except ValueError as error:
-            raise UsageError(f"{node}.{item.name}: {error}; link to a node that makes it") from None
+        return _linked(f"{node}.{item.name}", value, bool(item.fields))
 
     def _interface(self) -> dict[str, JsonValue]:
         inputs: dict[str, JsonValue] = {}
@@ -205,12 +180,31 @@ def _node(item: Recorded) -> JsonValue:
     node: dict[str, JsonValue] = {"type": item.spec.id, "version": item.spec.version}
     if item.title:
         node["title"] = item.title
-    node["inputs"] = {name: _written(value) for name, value in item.inputs.items()}
+    fields = {input.name: input.fields for input in item.spec.inputs}
+    node["inputs"] = {name: written(value, fields.get(name, ())) for name, value in item.inputs.items()}
     return node
 
 
-def _written(value: "JsonValue | Link") -> JsonValue:
-    """A value as it stands in a document: links are objects, and so a literal object is wrapped."""
-    if isinstance(value, Link):
-        return {"link": str(value)}
-    return {"value": value} if isinstance(value, dict) else value
+def _linked(place: str, value: Any, rows: bool) -> Linked:
+    """A value as a document may hold it, with links where it is a list or a row."""
+    if isinstance(value, Later):
+        value = value.value
+    match value:
+        case Link():
+            return value
+        case Asked():
+            reason = f"the graph's input {value.name!r} cannot stand inside a list; record a node that hands it on"
+            raise UsageError(f"{place}: {reason}")
+        case list() | tuple():
+            items = cast("list[Any]", value)
+            return [_linked(f"{place}[{index}]", item, rows) for index, item in enumerate(items)]
+        case Row():
+            return {name: _linked(f"{place}.{name}", getattr(value, name), rows) for name in type(value).model_fields}
+        case dict() if rows:
+            members = cast("dict[str, Any]", value)
+            return {name: _linked(f"{place}.{name}", member, rows) for name, member in members.items()}
+        case _:
+            try:
+                return plain_value(value)
+            except ValueError as error:
+                raise UsageError(f"{place}: {error}; link to a node that makes it") from None

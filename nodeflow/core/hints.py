@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import Lazy, RefMark
+from nodeflow.core.rows import Row
 from nodeflow.core.spec import Range, Widget
 from nodeflow.core.types import Type
 from nodeflow.core.widgets import Marker, Open
@@ -24,13 +26,14 @@ _REFUSED: tuple[tuple[object, str], ...] = (
     (tuple, "write list[...] for many values, or a NamedTuple for several outputs"),
     (set, "write list[...]"),
     (frozenset, "write list[...]"),
-    (abc.Sequence, "write list[...]"),
     (abc.Iterable, "write list[...]"),
     (abc.Iterator, "write list[...]"),
     (abc.Generator, "write list[...]"),
     (abc.Mapping, "write dict"),
     (types.NoneType, "None is no value; write X | None"),
 )
+_LISTS = (list, abc.Sequence)
+"""What a list may be called; a Sequence can have a tuple as its default."""
 
 
 class HintError(ValueError):
@@ -69,8 +72,8 @@ class Hint:
         return next((item.table for item in reversed(self.metadata) if isinstance(item, Open)), None)
 
     def choices(self) -> tuple[JsonValue, ...] | None:
-        """The values of a ``Literal`` or an ``Enum``."""
-        return _choices(self.plain)
+        """The values of a ``Literal`` or an ``Enum``; of a list of them, those of each item."""
+        return _choices(item_hint(self.plain) or self.plain)
 
 
 def read_hint(hint: Any) -> Hint:
@@ -109,7 +112,7 @@ def socket_type(hint: Any) -> Type:
         return Type(f"${hint.__name__}")
     if choices := _choices(hint):
         return Type(type(choices[0]).__name__)
-    if hint is list or origin is list:
+    if (origin or hint) in _LISTS:
         return Type("list", tuple(socket_type(_bare(item)) for item in get_args(hint)) or (ANY,))
     if origin in (Union, types.UnionType):
         return _union(get_args(hint))
@@ -117,6 +120,38 @@ def socket_type(hint: Any) -> Type:
     if name is None or isinstance(hint, str):
         raise HintError(f"{_shown(hint)} is no type of a socket")
     return Type(name)
+
+
+def item_hint(hint: Any) -> Any:
+    """The hint of the items, where ``hint`` is a list; else None."""
+    return get_args(hint)[0] if get_origin(hint) in _LISTS else None
+
+
+def row_class(hint: Hint) -> type[Row] | None:
+    """The class of the records, where the hint is a list of them.
+
+    Raises:
+        HintError: They are records that say nothing of being rows.
+    """
+    item = item_hint(hint.plain)
+    if not (isinstance(item, type) and issubclass(item, BaseModel)):
+        return None
+    if issubclass(item, Row):
+        return item
+    name = item.__name__
+    raise HintError(f"{name} is no row: write class {name}(Row), or make it a dataclass to be linked as a value")
+
+
+def check_result(hint: Any) -> None:
+    """Refuse what an input may be and a result not: the engine takes a list apart, and nothing that resembles one.
+
+    Raises:
+        HintError: Somewhere in the hint stands a Sequence.
+    """
+    if abc.Sequence in (hint, get_origin(hint)):
+        raise HintError(f"{_shown(hint)} is no type of a result: write list[...]")
+    for inner in get_args(hint):
+        check_result(inner)
 
 
 def _union(args: Sequence[Any]) -> Type:

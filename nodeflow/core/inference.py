@@ -4,31 +4,33 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from nodeflow.core.inputs import Draft
+from nodeflow.core.forms import Draft
+from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import literal_type
 from nodeflow.core.types import Bindings, Type, fits, is_generic, substitute
 
 
 class Feed(NamedTuple):
-    """A link whose source is known: the type that arrives at an input."""
+    """A link whose source is known: the type that arrives at an input, or at a place inside one."""
 
     input: str
     type: Type
 
 
 class Misfit(NamedTuple):
-    """An input at which something arrives that it does not take."""
+    """An input, or a place inside one, at which something arrives that it does not take."""
 
     input: str
     found: Type
     expected: Type
+    literal: JsonValue = None
 
 
 class Inferred(NamedTuple):
     """What is known of a node once all that feeds it is known.
 
     Attributes:
-        depths: Inputs whose lists are gone through item by item, by how many levels.
+        depths: Links whose lists are gone through item by item, by how many levels.
         outputs: Types of the outputs as other nodes see them.
     """
 
@@ -44,14 +46,14 @@ _WHOLE: Mapping[str, int] = MappingProxyType({})
 def infer(draft: Draft, feeds: list[Feed]) -> Inferred:
     """Type one node from what arrives at it."""
     form = draft.form
-    if not form.generic and all(feed.type == form.inputs[feed.input].type for feed in feeds):
+    if not form.generic and all(feed.type == draft.target(feed.input) for feed in feeds):
         return Inferred(0, _WHOLE, form.outputs)
     bindings: dict[str, Type] = {}
     depths: dict[str, int] = {}
     misfits: list[Misfit] = []
     # The flattest first: next to a single value a list is mapped, so that the variable stands for one item.
     for feed in sorted(feeds, key=lambda feed: _levels(feed.type)):
-        target = form.inputs[feed.input].type
+        target = draft.target(feed.input)
         depth = _lift(feed.type, target, bindings)
         if depth is None:
             misfits.append(Misfit(feed.input, feed.type, substitute(target, bindings)))
@@ -64,12 +66,23 @@ def infer(draft: Draft, feeds: list[Feed]) -> Inferred:
 
 
 def _literal_misfits(draft: Draft, bindings: Bindings) -> Iterator[Misfit]:
+    linked = {place.input for place in draft.nested.values()}
     for name, value in draft.literals.items():
         target = draft.form.inputs[name].type
-        if is_generic(target) and value is not None and not isinstance(value, list):
-            source = literal_type(value)
-            if not fits(source, target, bindings):
-                yield Misfit(name, source, substitute(target, bindings))
+        if is_generic(target) and (name in linked or not isinstance(value, list)):
+            yield from _misfits_inside(draft, name, value, target, bindings)
+
+
+def _misfits_inside(draft: Draft, label: str, value: JsonValue, target: Type, bindings: Bindings) -> Iterator[Misfit]:
+    """What of a literal does not go together with what is linked beside it."""
+    if isinstance(value, list):
+        if target.name == "list":
+            for index, item in enumerate(value):
+                yield from _misfits_inside(draft, f"{label}[{index}]", item, target.args[0], bindings)
+    elif value is not None:
+        source = literal_type(value)
+        if not fits(source, target, bindings):
+            yield Misfit(label, source, substitute(target, bindings), value)
 
 
 def _lift(source: Type, target: Type, bindings: Bindings) -> int | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nodeflow.core.errors import Problem
+from nodeflow.core.forms import Draft
 from nodeflow.core.inference import Feed, Inferred, infer
-from nodeflow.core.inputs import Draft
 from nodeflow.core.order import cycles, order
 from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.types import Type, substitute
@@ -16,7 +16,7 @@ _GUESSES = 100
 
 
 class Joint(NamedTuple):
-    """A link whose source and output exist."""
+    """A link whose source and output exist; ``input`` may be the label of a place inside one."""
 
     input: str
     source: int
@@ -102,7 +102,7 @@ def _type(joint: Joint, drafts: Sequence[Draft], inferred: Mapping[int, Inferred
 def _misfit_problems(draft: Draft, inferred: Inferred) -> Iterator[Problem]:
     for misfit in inferred.misfits:
         source, output = draft.links.get(misfit.input, ("", ""))
-        found = f"{misfit.found} from {source}.{output}" if source else shorten(draft.literals[misfit.input])
+        found = f"{misfit.found} from {source}.{output}" if source else shorten(misfit.literal)
         code, message = ("link.type", "the link does not fit") if source else ("literal.type", "the value does not fit")
         yield Problem(code, message, draft.id, misfit.input, found, str(misfit.expected), type=draft.form.spec.id)
 

@@ -21,15 +21,21 @@ def read_literal(input: Input, value: JsonValue, choices: Sequence[JsonValue] | 
     Args:
         input: The input that the value is for.
         value: The literal, already unescaped.
-        choices: The values allowed, where the input is a choice.
+        choices: The values allowed, where the input is a choice; for a list, those of each item.
 
     Raises:
         Unfit: With the nearest value that would be accepted, where there is one.
     """
     read = _read(input.type, value, input.range or _OPEN)
     if choices is not None and read is not None:
-        _check_choice(read, choices)
+        _check_choices(read, choices)
     return read
+
+
+def check_items(count: int, bounds: Range | None) -> None:
+    """Hold the length of a list against its bounds; raises Unfit."""
+    if bounds is not None:
+        _check_length(count, bounds, "items")
 
 
 _OPEN: Final = Range()
@@ -122,9 +128,19 @@ def _read_list(item: Type, value: JsonValue, bounds: Range) -> JsonValue:
     if not isinstance(value, list):
         raise Unfit("literal.type", f"{kind_of(value)} instead of a list", "a list", f"write [{shorten(value)}]")
     _check_length(len(value), bounds, "items")
-    if item.name not in _READERS and any(isinstance(member, dict) for member in value):
-        raise Unfit("unsupported.rows", "rows of values are not supported yet", "a list of plain values, or links")
-    return [_read(item, member, _OPEN) for member in value]
+    return _each(value, lambda member: _read(item, member, _OPEN))
+
+
+def _each(values: Sequence[JsonValue], read: Callable[[JsonValue], JsonValue]) -> list[JsonValue]:
+    """What ``read`` makes of each value; what it raises says which one was meant."""
+    found: list[JsonValue] = []
+    for value in values:
+        try:
+            found.append(read(value))
+        except Unfit as fault:
+            fault.at = (len(found), *fault.at)
+            raise
+    return found
 
 
 def literal_type(value: JsonValue) -> Type:
@@ -161,9 +177,11 @@ def _read_union(members: Sequence[Type], value: JsonValue, bounds: Range) -> Jso
     raise Unfit("literal.type", f"{kind_of(value)} fits none of the types", expected)
 
 
-def _check_choice(value: JsonValue, choices: Sequence[JsonValue]) -> None:
+def _check_choices(value: JsonValue, choices: Sequence[JsonValue]) -> JsonValue:
+    if isinstance(value, list):
+        return _each(value, lambda item: _check_choices(item, choices))
     if any(value == choice and type(value) is type(choice) for choice in choices):
-        return
+        return value
     names = [choice if isinstance(choice, str) else shorten(choice) for choice in choices]
     match = nearest(value if isinstance(value, str) else shorten(value), names)
     hint = None if match is None else f'did you mean "{match}"?'

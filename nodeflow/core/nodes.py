@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from nodeflow.core.errors import Problem
-from nodeflow.core.inputs import Draft, Form, InputReader
+from nodeflow.core.forms import Draft, Form
+from nodeflow.core.inputs import InputReader
 from nodeflow.core.spec import Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing

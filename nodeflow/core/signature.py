@@ -1,21 +1,16 @@
 """A node's spec, read from its function: signature, hints and docstring."""
 
 import inspect
-import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from enum import Enum
-from pathlib import PurePath
-from typing import Any, NoReturn, cast, get_type_hints
-
-from pydantic import BaseModel
+from typing import Any, NoReturn, get_type_hints
 
 from nodeflow.core import names
 from nodeflow.core.docstring import Docstring, read_docstring
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.hints import UNREADABLE, Hint, HintError, read_hint
-from nodeflow.core.json import JsonValue
+from nodeflow.core.fields import NO_DEFAULT, read_input
+from nodeflow.core.hints import UNREADABLE, Hint, HintError, check_result, read_hint
 from nodeflow.core.node import NodeMark, node_mark
 from nodeflow.core.run import Run
 from nodeflow.core.spec import Form, Input, Kind, Output, Spec
@@ -120,29 +115,11 @@ class _Reader:
             self.fail(name, "only an async node can await a Lazy input")
         if hint.ref and self.form is not Form.EXPANDER:
             self.fail(name, "only an expander has Ref inputs")
-        required = parameter.default is inspect.Parameter.empty
-        return Input(
-            name=name,
-            type=hint.type,
-            required=required,
-            default=None if required else self.default(name, parameter.default, hint),
-            range=hint.range(),
-            choices=hint.choices(),
-            open_choices=hint.open_choices(),
-            widget=hint.widget(),
-            lazy=hint.lazy or hint.ref,
-            help=docstring.entries.get(name, ""),
-        )
-
-    def default(self, name: str, value: object, hint: Hint) -> JsonValue:
+        default = NO_DEFAULT if parameter.default is inspect.Parameter.empty else parameter.default
         try:
-            plain = plain_value(value)
-        except ValueError as error:
-            self.fail(name, f"its default {error}")
-        choices = hint.choices()
-        if choices is not None and plain is not None and plain not in choices:
-            self.fail(name, f"its default {plain!r} is none of {', '.join(map(repr, choices))}")
-        return float(plain) if type(plain) is int and hint.type.name == "float" else plain
+            return read_input(name, hint, default, docstring.entries.get(name, ""))
+        except HintError as error:
+            self.fail(name, str(error))
 
     def outputs(self, hints: Mapping[str, Any], docstring: Docstring) -> tuple[tuple[Output, ...], bool]:
         if "return" not in hints:
@@ -152,8 +129,8 @@ class _Reader:
             return (), False
         if is_named_tuple(result):
             return self.fields(result), True
-        hint = self.read("return", result)
-        return (Output(output_name(hint.type), hint.type, docstring.returns),), False
+        socket = self.result("return", result)
+        return (Output(output_name(socket), socket, docstring.returns),), False
 
     def fields(self, result: type) -> tuple[Output, ...]:
         described = read_docstring(result.__doc__).entries
@@ -162,8 +139,7 @@ class _Reader:
         except UNREADABLE as error:
             self.fail("return", f"the fields of {result.__name__} cannot be read: {error}")
         return tuple(
-            Output(name, self.read(f"return.{name}", hint).type, described.get(name, ""))
-            for name, hint in hints.items()
+            Output(name, self.result(f"return.{name}", hint), described.get(name, "")) for name, hint in hints.items()
         )
 
     def read(self, name: str, hint: Any) -> Hint:
@@ -171,6 +147,13 @@ class _Reader:
             return read_hint(hint)
         except HintError as error:
             self.fail(name, str(error))
+
+    def result(self, name: str, hint: Any) -> Type:
+        try:
+            check_result(hint)
+        except HintError as error:
+            self.fail(name, str(error))
+        return self.read(name, hint).type
 
     def fail(self, parameter: str | None, reason: str) -> NoReturn:
         raise PackFailed(self.pack, f"{_where(self.fn, parameter)}: {reason}") from None
@@ -193,37 +176,6 @@ def output_name(type: Type) -> str:
             return "out"
         case name:
             return "out" if name.startswith("$") else names.socket_name(name)
-
-
-def plain_value(value: Any) -> JsonValue:
-    """A Python value as the JSON value that a document holds for it.
-
-    Raises:
-        ValueError: When JSON has no such value.
-    """
-    match value:
-        case Enum():
-            return plain_value(value.value)
-        case None | bool() | int() | str():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case PurePath():
-            return value.as_posix()
-        case BaseModel():
-            return plain_value(value.model_dump(mode="json"))
-        case list() | tuple():
-            return [plain_value(item) for item in cast(Sequence[Any], value)]
-        case dict():
-            return {_key(key): plain_value(item) for key, item in cast(Mapping[Any, Any], value).items()}
-        case _:
-            raise ValueError(f"{value!r} cannot stand in a document")
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"has the key {key!r}, and keys are texts in a document")
-    return key
 
 
 def _resolves(hint: Any, fn: Callable[..., Any]) -> bool:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from nodeflow.core.draws import DRAWS, Draw
 from nodeflow.core.errors import InputError, PackFailed
 from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migrated, Migration
 from nodeflow.core.node import Lazy, node
+from nodeflow.core.rows import Row
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Spec
 from nodeflow.core.widgets import ImageFile, ModelFile, Open
@@ -42,8 +43,20 @@ class Resize(StrEnum):
     SMOOTH = "smooth"
 
 
-class Row(BaseModel):
-    file: str
+class Tune(Row):
+    """A model file that is laid over another.
+
+    Attributes:
+        strength: How much of it.
+    """
+
+    file: Annotated[Path, ModelFile("checkpoints")]
+    strength: Annotated[float, Field(ge=0, le=2)] = 1.0
+    method: Resize = Resize.FAST
+    sampler: Annotated[str, Open("samplers")] = "euler"
+    options: dict[str, Any] | None = None
+    steps: Annotated[Sequence[int], Field(max_length=2)] = ()
+    latent: Latent | None = None
 
 
 Size = Annotated[int, Field(ge=16, le=512, multiple_of=8)]
@@ -103,7 +116,11 @@ def numbers(values: Annotated[list[int], Field(min_length=1, max_length=3)]) -> 
 
 
 @node("Stack")
-def stack(model: Model, rows: list[Row]) -> Model: ...
+def stack(model: Model, rows: Annotated[Sequence[Tune], Field(max_length=3)] = ()) -> Model: ...
+
+
+@node("Pick")
+def pick(items: list[T]) -> T: ...
 
 
 TABLE = {"a": 1}
@@ -191,7 +208,7 @@ def catalogue() -> Catalogue:
     """Nodes of a little picture maker; ``Sample`` is at version 2, and ``Circle`` can never be migrated."""
     found = Catalogue()
     found.add(load, number, whole, text, sample, decode, scale, load_image, split, sheet, numbers, stack, options)
-    found.add(switch, save)
+    found.add(switch, save, pick)
     found.specs["Sample"] = replace(found.specs["Sample"], version=2)
     found.specs["Whole"] = replace(found.specs["Whole"], version=3)
     found.specs["Number"] = replace(found.specs["Number"], version=2)

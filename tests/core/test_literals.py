@@ -142,9 +142,14 @@ def test_a_union_says_what_the_member_says_that_nearly_took_it() -> None:
     assert refused(union(BOOL, Type("Image")), "x").expected == "true or false or a link to an output of type Image"
 
 
-def test_rows_come_later_and_opaque_values_never() -> None:
-    assert refused(Type("list", (Type("Row"),)), [{"a": 1}]).code == "unsupported.rows"
-    assert refused(Type("list", (Type("Row"),)), ["a"]).code == "literal.socket"
+def test_opaque_values_cannot_be_written_down() -> None:
+    assert refused(Type("Image"), "a").code == "literal.socket"
+
+
+def test_the_item_that_is_wrong_is_told_by_its_place() -> None:
+    assert refused(Type("list", (LIST,)), [[1], [2, "3"]]).at == (1, 1)
+    assert refused(Type("list", (STR,)), ["a", "c"], choices=("a", "b")).at == (1,)
+    assert read_literal(Input("x", Type("list", (STR,))), ["a", "b"], ("a", "b")) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVa
 
 import annotated_types
 import pytest
-from pydantic import BaseModel, ConfigDict
 
 from nodeflow.api import (
     Color,
@@ -21,6 +20,7 @@ from nodeflow.api import (
     Open,
     Prompt,
     Ref,
+    Row,
     Run,
     SamplerName,
     Secret,
@@ -32,7 +32,8 @@ from nodeflow.api import (
     quiet,
 )
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.signature import output_name, plain_value, read_spec
+from nodeflow.core.plain import plain_value
+from nodeflow.core.signature import output_name, read_spec
 from nodeflow.core.spec import Form, Input, Output, Range, Spec, Widget
 from nodeflow.core.types import Type
 
@@ -74,8 +75,7 @@ class Level(IntEnum):
     HIGH = 2
 
 
-class Row(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class Layer(Row):
     file: str
     strength: float = 1.0
 
@@ -253,7 +253,7 @@ def test_rules_are_announced() -> None:
         (Kilo, Type("Kilo")),
         (Grid[int], Type("Grid")),
         (dict[str, int], Type("dict")),
-        (list[Row], Type("list", (Type("Row"),))),
+        (list[Layer], Type("list", (Type("Layer"),))),
         (Path, Type("Path")),
         (Annotated[Image, "a note for somebody else"], IMAGE),
     ],
@@ -350,7 +350,7 @@ def test_single_outputs_are_named_by_their_type(type: Type, expected: str) -> No
 
 
 def test_values_become_what_a_document_holds_for_them() -> None:
-    value = {"mode": Mode.FAST, "path": Path("a") / "b", "rows": (Row(file="x"),), "number": 1.5, "none": None}
+    value = {"mode": Mode.FAST, "path": Path("a") / "b", "rows": (Layer(file="x"),), "number": 1.5, "none": None}
     assert plain_value(value) == {
         "mode": "fast",
         "path": "a/b",
@@ -417,7 +417,10 @@ def pair(size: tuple[int, int]) -> None: ...
 def nothing(value: None) -> None: ...
 
 
-def sequence(images: Sequence[Image]) -> None: ...
+def sequence(image: Image) -> Sequence[Image]: ...  # type: ignore[empty-body]
+
+
+def sequence_inside(image: Image) -> list[Sequence[Image]]: ...  # type: ignore[empty-body]
 
 
 def inner_constraint(sizes: list[Size]) -> None: ...
@@ -485,7 +488,8 @@ def set_result(image: Image) -> set[int]: ...  # type: ignore[empty-body]
         (bare_run, "bare_run(run): write `*, run: Run = quiet`"),
         (pair, "pair(size): tuple[int, int] is no type of a socket: write list[...] for many values"),
         (nothing, "nothing(value): NoneType is no type of a socket: None is no value; write X | None"),
-        (sequence, "sequence(images): collections.abc.Sequence["),
+        (sequence, "sequence(return): collections.abc.Sequence["),
+        (sequence_inside, "sequence_inside(return): collections.abc.Sequence["),
         (inner_constraint, "inner_constraint(sizes): Annotated[int, "),
         (default_in_field, "default_in_field(size): write the default behind the parameter, not into Field(...)"),
         (factory_in_field, "factory_in_field(size): write the default behind the parameter, not into Field(...)"),

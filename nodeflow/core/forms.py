@@ -1,0 +1,82 @@
+"""What reading the inputs of nodes starts from and ends with: a form for each type, a draft for each node."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nodeflow.core.canonical import quote, record_text
+from nodeflow.core.json import JsonValue
+from nodeflow.core.spec import Input, Spec
+from nodeflow.core.specs import Specs
+from nodeflow.core.types import Type, is_generic
+
+
+class Form:
+    """A spec made ready for reading many nodes of its type."""
+
+    def __init__(self, spec: Spec, specs: Specs) -> None:
+        self.spec = spec
+        self.inputs: Mapping[str, Input] = {item.name: item for item in spec.inputs}
+        self.required = [item.name for item in spec.inputs if item.required]
+        self.defaults: Mapping[str, JsonValue] = {item.name: item.default for item in spec.inputs if not item.required}
+        self.names = sorted(self.inputs)
+        self.prefixes = {name: f"{quote(name)}:" for name in self.names}
+        self.default_texts = {name: record_text(value) for name, value in self.defaults.items()}
+        self.outputs: Mapping[str, Type] = {item.name: item.type for item in spec.outputs}
+        self.generic = any(map(is_generic, [*(item.type for item in spec.inputs), *self.outputs.values()]))
+        self._specs = specs
+        self._tables: dict[str, Sequence[JsonValue]] = {}
+
+    def choices(self, input: Input) -> Sequence[JsonValue] | None:
+        """The values that an input may have, closed or open; None when it is no choice."""
+        table = input.open_choices
+        if table is None:
+            return input.choices
+        if table not in self._tables:
+            self._tables[table] = tuple(self._specs.choices(table))
+        return self._tables[table]
+
+
+class Nested(NamedTuple):
+    """A place inside the literal of an input that a link feeds.
+
+    Attributes:
+        input: The input whose literal it is.
+        path: Keys and positions that lead there.
+        type: What is taken there.
+    """
+
+    input: str
+    path: tuple[str | int, ...]
+    type: Type
+
+
+@dataclass(slots=True)
+class Draft:
+    """A node whose inputs are read and whose links are not yet followed.
+
+    Attributes:
+        literals: Null stands where a link feeds a place inside.
+        links: Input, or label of a place inside its literal such as ``rows[0].strength``, to (node id, output name).
+        nested: The labels among ``links``.
+        drawn: Inputs and labels whose literal is one of those that their draw may give.
+    """
+
+    id: str
+    form: Form
+    literals: dict[str, JsonValue]
+    record: bytes = b""
+    links: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    nested: dict[str, Nested] = field(default_factory=dict[str, Nested])
+    drawn: list[str] = field(default_factory=list[str])
+
+    def target(self, socket: str) -> Type:
+        """The type that an input, or a place inside one, takes."""
+        input = self.form.inputs.get(socket)
+        return self.nested[socket].type if input is None else input.type
+
+    @property
+    def known(self) -> dict[str, JsonValue]:
+        """The literals that no link is part of."""
+        linked = {place.input for place in self.nested.values()}
+        return {name: value for name, value in self.literals.items() if name not in linked}

@@ -1,0 +1,247 @@
+"""What a document gives an input: literals, links, draws and escaped objects, also inside lists and rows."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from nodeflow.core.canonical import quote
+from nodeflow.core.drawing import DrawTrial
+from nodeflow.core.errors import Problem
+from nodeflow.core.files import FileCheck
+from nodeflow.core.forms import Draft, Nested
+from nodeflow.core.json import JsonValue
+from nodeflow.core.literals import check_items, read_literal
+from nodeflow.core.spec import Input
+from nodeflow.core.suggest import did_you_mean, kind_of, listing, shorten
+from nodeflow.core.types import ANY, Type
+from nodeflow.core.unfit import Unfit
+
+FILE_WIDGETS: Final = frozenset({"model_file", "image_file"})
+"""Widgets whose literal is the name of a file."""
+
+Tree = dict[str, JsonValue]
+
+
+class Absence(Enum):
+    """Says that there is no literal."""
+
+    ABSENT = "a link, or something that is wrong"
+
+
+ABSENT: Final = Absence.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: an input, or somewhere inside its list or rows.
+
+    Attributes:
+        label: As messages and wires have it: ``rows[0].strength``.
+        escaped: An object here is a literal, whatever its keys.
+    """
+
+    label: str
+    input: str
+    path: tuple[str | int, ...] = ()
+    escaped: bool = False
+
+    def inside(self, key: str | int) -> "Place":
+        """A member of the value that stands here."""
+        if isinstance(key, str):
+            step = f".{key}" if key.isidentifier() else f"[{quote(key)}]"
+        else:
+            step = f"[{key}]"
+        return Place(self.label + step, self.input, (*self.path, key), self.escaped)
+
+
+class ValueReader:
+    """Reads values one after another and collects what is wrong with them."""
+
+    def __init__(self, files: FileCheck, draws: DrawTrial, problems: list[Problem]) -> None:
+        self.files = files
+        self.draws = draws
+        self.problems = problems
+
+    def read(self, draft: Draft, input: Input, place: Place, value: JsonValue) -> JsonValue | Absence:
+        """The literal that ``value`` is; links are put into ``draft``, with null in their place inside a literal."""
+        match value:
+            case list():
+                return self._list(draft, input, place, value)
+            case dict() if not place.escaped:
+                return self._object(draft, input, place, value)
+            case _:
+                return self.literal(draft, input, place.label, value)
+
+    def literal(self, draft: Draft, input: Input, label: str, value: JsonValue) -> JsonValue | Absence:
+        """A value without links in it."""
+        try:
+            read = read_literal(input, value, draft.form.choices(input))
+        except Unfit as fault:
+            for index in fault.at:
+                assert isinstance(value, list), "a fault at an item is a fault in a list"
+                label, value = f"{label}[{index}]", value[index]
+            self.say(draft, label, fault.code, fault.message, value, fault.expected, fault.hint)
+            return ABSENT
+        if input.widget is not None and input.widget.kind in FILE_WIDGETS:
+            self._files(draft, label, input.widget.folder, read)
+        return read
+
+    def say(
+        self,
+        draft: Draft,
+        label: str | None,
+        code: str,
+        message: str,
+        found: object = None,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Write down what is wrong with an input or a place inside it."""
+        found_text = None if found is None else shorten(found)
+        self.problems.append(
+            Problem(code, message, draft.id, label, found_text, expected, hint, type=draft.form.spec.id)
+        )
+
+    def missing(self, draft: Draft, input: Input, label: str, *, what: str, hint: str | None = None) -> None:
+        """Write down that an input or a field of a row is needed."""
+        expected = f"a value of type {input.type}"
+        self.say(draft, label, "input.missing", f"this {what} is needed", None, expected, hint)
+
+    def _object(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
+        match value:
+            case {"link": str() as link} if len(value) == 1:
+                self._link(draft, input, place, link)
+            case {"value": literal} if len(value) == 1:
+                return self._item(draft, input, replace(place, escaped=True), literal)
+            case {"draw": _}:
+                return self._draw(draft, input, place, value)
+            case {"link": _}:
+                self.say(draft, place.label, "link.malformed", "this is no link", value, '{"link": "node.output"}')
+            case _:
+                message = "an object is a link, a draw or an escaped literal"
+                self.say(draft, place.label, "literal.object", message, value, 'a literal object as {"value": {…}}')
+        return ABSENT
+
+    def _link(self, draft: Draft, input: Input, place: Place, link: str) -> None:
+        source, dot, output = link.partition(".")
+        if not (dot and source and output):
+            self.say(draft, place.label, "link.malformed", "a link names an output", link, '"node.output"')
+            return
+        draft.links[place.label] = (source, output)
+        if place.path:
+            draft.nested[place.label] = Nested(place.input, place.path, input.type)
+
+    def _draw(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
+        """Hold a draw against its input with every kind of value that it may give; the first then stands for it."""
+        try:
+            samples = self.draws.samples(value)
+        except Unfit as fault:
+            self.say(draft, place.label, fault.code, fault.message, value, fault.expected, fault.hint)
+            return ABSENT
+        draft.drawn.append(place.label)
+        known = len(self.problems)
+        read: list[JsonValue | Absence] = []
+        for sample in samples:
+            read.append(self._item(draft, input, replace(place, escaped=True), sample))
+            if len(self.problems) > known:
+                problem = self.problems[known]
+                message = f"the draw {value['draw']} may give {problem.found}: {problem.message}"
+                self.problems[known:] = [replace(problem, message=message, found=shorten(value))]
+                return ABSENT
+        return read[0]
+
+    def _list(self, draft: Draft, input: Input, place: Place, values: list[JsonValue]) -> JsonValue | Absence:
+        type_ = _item_type(input.type)
+        if type_ is None or not (input.fields or (_holds_object(values) and not place.escaped)):
+            return self.literal(draft, input, place.label, values)
+        try:
+            check_items(len(values), input.range)
+        except Unfit as fault:
+            self.say(draft, place.label, fault.code, fault.message, values, fault.expected, fault.hint)
+        item = replace(input, type=type_, range=None)
+        return [self._member(draft, item, place.inside(index), value) for index, value in enumerate(values)]
+
+    def _member(self, draft: Draft, input: Input, place: Place, value: JsonValue) -> JsonValue:
+        """A value inside a literal, or null where a link will put one."""
+        read = self._item(draft, input, place, value)
+        return None if read is ABSENT else read
+
+    def _item(self, draft: Draft, input: Input, place: Place, value: JsonValue) -> JsonValue | Absence:
+        """An item of a list: there an object may be a row, or a literal that needs no escape."""
+        if isinstance(value, dict) and (place.escaped or not _means_something(value)):
+            return self._record(draft, input, place, value)
+        if _is_row(input) and not isinstance(value, dict):
+            needed = [item.name for item in input.fields if item.required]
+            hint = f"write {shorten({needed[0]: value})}" if len(needed) == 1 else None
+            expected = f"an object with {listing([item.name for item in input.fields])}"
+            self.say(draft, place.label, "literal.type", f"{kind_of(value)} instead of a row", value, expected, hint)
+            return ABSENT
+        return self.read(draft, input, place, value)
+
+    def _record(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
+        if _is_row(input):
+            return self._row(draft, input, place, value)
+        if place.escaped or not _takes_objects(input.type):
+            return self.literal(draft, input, place.label, value)
+        inner = Input(input.name, ANY)
+        return {key: self._member(draft, inner, place.inside(key), member) for key, member in value.items()}
+
+    def _row(self, draft: Draft, input: Input, place: Place, row: Tree) -> JsonValue:
+        fields = {item.name: item for item in input.fields}
+        for key in row:
+            if key not in fields:
+                message = f'there is no field "{key}" in a {input.type}'
+                hint = did_you_mean(key, fields)
+                self.say(draft, place.inside(key).label, "row.unknown", message, None, listing(fields), hint)
+        read: Tree = {}
+        for name, item in fields.items():
+            if name in row:
+                value = self.read(draft, item, place.inside(name), row[name])
+                read[name] = None if value is ABSENT else value
+            elif item.required:
+                self.missing(draft, item, place.inside(name).label, what="field")
+            else:
+                read[name] = item.default
+        return read
+
+    def _files(self, draft: Draft, label: str, folder: str | None, read: JsonValue) -> None:
+        if isinstance(read, list):
+            for index, name in enumerate(read):
+                self._files(draft, f"{label}[{index}]", folder, name)
+            return
+        fault = self.files.fault(folder, read) if isinstance(read, str) else None
+        if fault is not None:
+            self.say(draft, label, fault.code, fault.message, read, fault.expected, fault.hint)
+
+
+def _means_something(value: Tree) -> bool:
+    """Whether an object is a link, a draw or an escaped literal, or tries to be one."""
+    return "link" in value or "draw" in value or (len(value) == 1 and "value" in value)
+
+
+def _holds_object(value: JsonValue) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_object, value)))
+
+
+def _is_row(input: Input) -> bool:
+    return bool(input.fields) and _item_type(input.type) is None
+
+
+def _item_type(type_: Type) -> Type | None:
+    """What the items of a list are; None where no list is taken."""
+    match type_.name:
+        case "list" | "optional":
+            return type_.args[0] if type_.name == "list" else _item_type(type_.args[0])
+        case "union":
+            members = tuple(dict.fromkeys(item for member in type_.args if (item := _item_type(member))))
+            return members[0] if len(members) == 1 else Type("union", members) if members else None
+        case "any":
+            return ANY
+        case name:
+            return ANY if name.startswith("$") else None
+
+
+def _takes_objects(type_: Type) -> bool:
+    if type_.name in ("optional", "union"):
+        return any(map(_takes_objects, type_.args))
+    return type_.name in ("any", "dict") or type_.name.startswith("$")

@@ -1,14 +1,10 @@
 """Where packs are found: entry points of installed distributions, and folders in the user's home."""
 
-import hashlib
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import BUILT_IN
@@ -89,40 +85,6 @@ def _unusable(item: FoundPack, rivals: Sequence[FoundPack]) -> str:
     if root_of(item.package) not in (None, item.root):
         return f"the folder {item.root} has the name of an installed module; rename it"
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class FolderFinder:
-    """Lets folder packs be imported under the names of their folders, behind everything that is installed."""
-
-    folders: Mapping[str, Path]
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The place of a folder pack; part of the protocol of ``sys.meta_path``."""
-        folder = self.folders.get(fullname)
-        if folder is None:
-            return None
-        return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
-
-    def install(self) -> None:
-        """Put this finder last on ``sys.meta_path``, unless an equal one is there."""
-        if self not in sys.meta_path:
-            sys.meta_path.append(self)
-
-
-def stamp_of(files: Iterable[Path], salt: str = "") -> str:
-    """A digest of names, sizes and times of change, which changes when a file may have changed."""
-    digest = hashlib.sha256(salt.encode())
-    for file in files:
-        try:
-            status = file.stat()
-        except OSError:
-            digest.update(f"{file}\0gone\n".encode())
-        else:
-            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 def files_of(root: Path | None) -> Iterator[Path]:

@@ -1,23 +1,41 @@
 """Code of others, imported: whatever it raises becomes one line that names the pack and the place."""
 
 import importlib
+import sys
 import traceback
 from types import ModuleType
 from typing import Any
 
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.integrity import parts, restore
+from nodeflow.core.packs import BUILT_IN
 
 
 def import_module(pack: str, name: str) -> ModuleType:
     """Import a module of a pack.
 
     Raises:
-        PackFailed: Whatever the module raised, also when it tried to end the process.
+        PackFailed: Whatever the module raised, also when it tried to end the process; or it changed nodeflow itself,
+            which is undone.
     """
+    if pack == BUILT_IN or name in sys.modules:
+        return _import(pack, name)
+    before, loaded = parts(), frozenset(sys.modules)
+    failure: PackFailed | None = None
     try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise PackFailed(pack, f"{name} cannot be imported: {_reason(error)}") from error
+        _import(pack, name)
+    except PackFailed as error:
+        failure = error
+    top = name.partition(".")[0]
+    if touched := restore(before, top):
+        # Forgotten, so that whatever leads to that code leads to this problem again.
+        for new in [new for new in sys.modules.keys() - loaded if new.partition(".")[0] == top]:
+            del sys.modules[new]
+        reason = f"{name} changes {touched[0]} when it is imported; a pack must leave nodeflow as it is"
+        failure = PackFailed(pack, reason)
+    if failure is not None:
+        raise failure
+    return sys.modules[name]
 
 
 def import_attribute(pack: str, place: str) -> Any:
@@ -30,6 +48,13 @@ def import_attribute(pack: str, place: str) -> Any:
         except AttributeError:
             raise PackFailed(pack, f"{module} has no {path}") from None
     return value
+
+
+def _import(pack: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise PackFailed(pack, f"{name} cannot be imported: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -4,61 +4,70 @@
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from nodeflow.core.atomic import write_whole
-from nodeflow.core.discovery import FoundPack, discover, files_of, root_of, stamp_of
+from nodeflow.core.code import PackCode
+from nodeflow.core.discovery import FoundPack, discover, root_of
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.manifestcache import ManifestCache
+from nodeflow.core.packimport import PackFinder
 from nodeflow.core.packs import BUILT_IN, Manifest
 from nodeflow.core.registry import Registry
 
 SNAPSHOT = "spec.json"
 _MANIFEST = TypeAdapter(Manifest)
-_CORE = Path(__file__).parent
 _PROCESSES = 4
+_PATIENCE_SECONDS = 2.0
+"""After this long it is said what is being waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A manifest in the cache.
-
-    Attributes:
-        stamp: Of the pack's files and of the code that reads specs.
-        environment: Of the installed packages; looked at only when something is wrong with the pack, because then
-            installing another package may mend it.
-    """
-
-    stamp: str
-    environment: str
-    manifest: Manifest
-
-
-_ENTRY = TypeAdapter(Entry)
-
-
-def load_registry(home: Path, *, packs: Sequence[FoundPack] | None = None, seconds: float | None = None) -> Registry:
+def load_registry(
+    home: Path,
+    *,
+    packs: Sequence[FoundPack] | None = None,
+    seconds: float | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Registry:
     """A registry of all packs, from their manifests; a pack whose manifest is not fresh is probed in another process.
+
+    Packs that this process has imported and whose files have changed since are imported anew when they are next used.
 
     Args:
         home: ``$NODEFLOW_HOME``; nothing needs to be there.
         packs: The packs to load instead of those that are installed.
         seconds: How long a module of a pack may take to be imported when it is probed.
+        tell: Told in one line what is being waited for, when that takes long.
     """
     found, problems = discover(home) if packs is None else (tuple(packs), ())
-    folders = {item.top: item.root for item in found if item.folder and item.root is not None}
-    registry = Registry(folders=folders)
+    finder = _finder(found)
+    registry = Registry(code=PackCode(finder))
     for problem in problems:
         registry.report(problem)
-    known = {item: _shipped(item) or _cached(item, home) for item in found}
-    fresh = _probed([item for item in found if known[item] is None], home, folders, seconds)
+    shipped = {item: manifest for item in found if (manifest := _shipped(item)) is not None}
+    cache = ManifestCache(home, [item for item in found if item not in shipped])
+    known = {**shipped, **cache.known(shipped)}
+    fresh = _probed([item for item in found if item not in known], finder, seconds, tell)
+    manifests = {**known, **fresh}
+    cache.keep(manifests, fresh.keys())
     for item in found:
-        registry.add(known[item] or fresh[item], root=item.root)
+        registry.add(manifests[item], root=item.root, seen=None if item in shipped else cache.seen(item))
+    registry.code.forget_stale(registry.packs)
     return registry
+
+
+def renewed(registry: Registry, home: Path, *, tell: Callable[[str], object] | None = None) -> Registry:
+    """The registry of the packs as they are now; the same one when none of them has changed.
+
+    What was added to it at run time is in the new one too.
+    """
+    now = load_registry(home, tell=tell)
+    if now.manifests == registry.manifests and now.code.digests == registry.code.digests:
+        return registry
+    return now.with_nodes_of(registry)
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
@@ -98,56 +107,34 @@ def _shipped(pack: FoundPack) -> Manifest | None:
     return None
 
 
-def _cached(pack: FoundPack, home: Path) -> Manifest | None:
-    with suppress(OSError, ValueError):
-        entry = _ENTRY.validate_json(_place(pack, home).read_bytes())
-        if entry.stamp == _stamp(pack) and (not entry.manifest.problems or entry.environment == _environment()):
-            return entry.manifest
-    return None
+def _finder(packs: Sequence[FoundPack]) -> PackFinder:
+    tops = frozenset(item.top for item in packs if item.package != BUILT_IN)
+    return PackFinder(tops, {item.top: item.root for item in packs if item.folder and item.root is not None})
 
 
 def _probed(
-    packs: Sequence[FoundPack], home: Path, folders: Mapping[str, Path], seconds: float | None
+    packs: Sequence[FoundPack], finder: PackFinder, seconds: float | None, tell: Callable[[str], object] | None
 ) -> Mapping[FoundPack, Manifest]:
     """The manifests of packs that have to be imported, each in a process of its own, a few at a time."""
     if not packs:
         return {}
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, wait
     from threading import Event
 
     from nodeflow.core.probe import SECONDS, probe
 
     stop = Event()
-
-    def manifest_of(pack: FoundPack) -> Manifest:
-        stamp = _stamp(pack)
-        manifest = probe(pack, folders, SECONDS if seconds is None else seconds, stop)
-        if stop.is_set():
-            return manifest
-        with suppress(OSError):
-            write_whole(_place(pack, home), _ENTRY.dump_json(Entry(stamp, _environment(), manifest)))
-        return manifest
-
+    limit = SECONDS if seconds is None else seconds
     with ThreadPoolExecutor(max_workers=_PROCESSES) as pool:
         try:
-            return dict(zip(packs, pool.map(manifest_of, packs), strict=True))
+            waiting = {pool.submit(probe, pack, finder, limit, stop): pack for pack in packs}
+            if tell is not None:
+                for late in wait(waiting, timeout=_PATIENCE_SECONDS).not_done:
+                    tell(f"waiting for pack {waiting[late].package}: it is new or has changed, and is slow to import")
+            return {pack: answer.result() for answer, pack in waiting.items()}
         except BaseException:  # Ctrl-C above all: the pool waits for its threads, so these must not wait for a pack
             stop.set()
             raise
-
-
-def _place(pack: FoundPack, home: Path) -> Path:
-    """One file per pack, place and interpreter, so that several installations may share a home."""
-    where = stamp_of([], salt=f"{pack.root} {sys.prefix}")
-    return home / "cache" / "manifests" / f"{pack.package}-{where[:12]}.json"
-
-
-def _stamp(pack: FoundPack) -> str:
-    return stamp_of([*files_of(pack.root), *files_of(_CORE), _CORE.parent / "api.py"], salt=sys.version)
-
-
-def _environment() -> str:
-    return stamp_of([Path(item) for item in sys.path])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from nodeflow.core.spec import Spec
 from nodeflow.core.types import Socket
@@ -17,13 +17,25 @@ class ModelKind:
 
     Attributes:
         name: As ``ModelFile(name)`` has it; also the folder below every root of models, unless ``folder`` is given.
-        suffixes: Endings of its files, with the dot.
+        suffixes: Endings of its files, with the dot; files with another ending are not of this kind.
     """
 
     name: str
-    suffixes: Sequence[str] = (".safetensors",)
+    suffixes: tuple[str, ...] = (".safetensors",)
     folder: str = ""
     help: str = ""
+
+    @property
+    def place(self) -> str:
+        """Its folder below a root of models."""
+        return self.folder or self.name
+
+    def takes(self, file: str) -> bool:
+        """Whether a file of this name can be of this kind."""
+        return file.lower().endswith(tuple(map(str.lower, self.suffixes)))
+
+
+SettingValue: TypeAlias = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class Setting:
     """
 
     name: str
-    default: str | int | float | bool
+    default: SettingValue
     help: str = ""
 
 

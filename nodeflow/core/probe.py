@@ -13,8 +13,9 @@ from time import monotonic, sleep
 
 from pydantic import TypeAdapter
 
-from nodeflow.core.discovery import FolderFinder, FoundPack
+from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.packimport import PackFinder
 from nodeflow.core.packs import Manifest
 from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
@@ -37,11 +38,13 @@ class Request:
 
     Attributes:
         skip: Modules that were read before, or are known to fail.
+        tops: Names of the top-level packages of all packs.
         folders: Folder packs, which the pack may need.
     """
 
     package: str
     skip: tuple[str, ...]
+    tops: frozenset[str]
     folders: Mapping[str, Path]
 
 
@@ -62,14 +65,14 @@ _REQUEST = TypeAdapter(Request)
 _EVENT = TypeAdapter(Event)
 
 
-def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS, stop: Flag | None = None) -> Manifest:
+def probe(pack: FoundPack, finder: PackFinder, seconds: float = SECONDS, stop: Flag | None = None) -> Manifest:
     """The manifest of a pack, made in another process.
 
     A module that does not come back is left out, with the reason among the problems; the others are read without it.
 
     Args:
         pack: What to import.
-        folders: Folder packs, which the pack may need.
+        finder: Finds it, and other packs that it may need.
         seconds: How long one module may take.
         stop: Once set, nobody waits for the answer any more, and the other process is ended.
     """
@@ -77,7 +80,8 @@ def probe(pack: FoundPack, folders: Mapping[str, Path], seconds: float = SECONDS
     skip: list[str] = []
     while True:
         try:
-            events, fate = _ask(Request(pack.package, tuple(skip), folders), seconds, stop or Flag())
+            request = Request(pack.package, tuple(skip), finder.tops, finder.folders)
+            events, fate = _ask(request, seconds, stop or Flag())
         except OSError as error:
             events, fate = (), f"no process could be started for it: {error}"
         for event in events:
@@ -115,8 +119,7 @@ def serve(request_file: str, report_file: str) -> None:
 
 
 def _import(request: Request, tell: Callable[[Event], object]) -> None:
-    if request.folders:
-        FolderFinder(request.folders).install()
+    PackFinder(request.tops, request.folders).install()
     tell(Event(""))
     try:
         pack = import_pack(request.package)

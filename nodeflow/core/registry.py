@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nodeflow.core.discovery import FolderFinder, root_of
+from nodeflow.core.code import PackCode
+from nodeflow.core.codecs import PackCodec
+from nodeflow.core.converters import converters
+from nodeflow.core.discovery import root_of
 from nodeflow.core.draws import DRAWS, TABLE, Draw
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.foreign import import_attribute
 from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
-from nodeflow.core.packs import Manifest, Pack, SocketSpec
+from nodeflow.core.packs import Manifest, ModelKind, Pack, SettingValue, SocketSpec
+from nodeflow.core.settings import NOTHING_GIVEN, Given
 from nodeflow.core.spec import Spec
+from nodeflow.core.stamps import Seen
 from nodeflow.core.tables import LazyTable, Tables, join, owner_of
-from nodeflow.core.types import Codec
+from nodeflow.core.types import Codec, Type
 
 
 @dataclass(slots=True)
@@ -26,29 +30,35 @@ class Registry:
     """Packs and single specs that were added to it; nothing else is known to it, and nothing is imported by adding.
 
     Attributes:
-        folders: Packs that are not on the import path: import name to folder.
-        roots: Where the files of a pack are, by the name of the pack.
+        code: Imports what the manifests name.
         digests: Identity of the code of each node that was made at run time, by its id.
     """
 
     manifests: list[Manifest] = field(default_factory=list[Manifest])
-    folders: dict[str, Path] = field(default_factory=dict[str, Path])
-    roots: dict[str, Path] = field(default_factory=dict[str, Path])
+    code: PackCode = field(default_factory=PackCode)
     digests: dict[str, str] = field(default_factory=dict[str, str])
     _single: dict[str, tuple[Spec, Callable[..., Any]]] = field(default_factory=dict[str, Any])
     _reported: list[PackFailed] = field(default_factory=list[PackFailed])
     _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
+    _given: Given = NOTHING_GIVEN
     _tables: Tables | None = None
 
-    def add(self, pack: Pack | Manifest, *, root: Path | None = None) -> None:
-        """Add a pack; one that is given as a ``Pack`` is imported for it."""
+    def add(self, pack: Pack | Manifest, *, root: Path | None = None, seen: Seen | None = None) -> None:
+        """Add a pack; one that is given as a ``Pack`` is imported for it.
+
+        Args:
+            root: Where its files are; looked for when it is not given.
+            seen: Its files as they were when the manifest was found to be true; from then on only they count.
+        """
         if isinstance(pack, Pack):
             from nodeflow.core.scan import scan
 
             pack = scan(pack)
         self.manifests.append(pack)
         if (place := root or root_of(pack.package.partition(".")[0])) is not None:
-            self.roots[pack.name] = place
+            self.code.roots[pack.name] = place
+            if seen is not None:
+                self.code.seen[pack.name] = seen
         self._tables = None
 
     def add_spec(self, spec: Spec, implementation: Callable[..., Any], *, digest: str = "") -> None:
@@ -75,10 +85,38 @@ class Registry:
             self.add_spec(spec, fn)
         return spec
 
+    def with_nodes_of(self, other: "Registry") -> "Registry":
+        """This registry, with the nodes that were made at run time in another one."""
+        self._single.update(other._single)
+        self.digests.update(other.digests)
+        self._tables = None
+        return self
+
     def report(self, problem: PackFailed) -> None:
         """Keep a problem of a pack that could not be added."""
         self._reported.append(problem)
         self._tables = None
+
+    def configure(self, given: Given) -> tuple[str, ...]:
+        """Take the user's settings of packs.
+
+        Returns:
+            One line for every pack that is set up but not installed.
+
+        Raises:
+            UsageError: A setting does not exist, or has a value of the wrong type.
+        """
+        failed = {problem.pack for problem in self.problems}
+        for name, pack in self.packs.items():
+            if pack.settings or name not in failed:
+                given.values(name, pack.settings)
+        self._given = given
+        return given.strangers(dict.fromkeys((*self.packs, *failed)))
+
+    @property
+    def roots(self) -> Mapping[str, Path]:
+        """Where the files of each pack are, by its name."""
+        return self.code.roots
 
     @property
     def packs(self) -> Mapping[str, Manifest]:
@@ -94,6 +132,11 @@ class Registry:
     def sockets(self) -> Mapping[str, SocketSpec]:
         """What packs say about value types, by name of the type."""
         return self._joined().sockets
+
+    @property
+    def kinds(self) -> Mapping[str, ModelKind]:
+        """The kinds of models that packs have declared, by name."""
+        return self._joined().kinds
 
     @property
     def problems(self) -> tuple[PackFailed, ...]:
@@ -140,12 +183,12 @@ class Registry:
         return None if place is None else self._attribute(place, self._pack_of_place(place))
 
     def codec(self, type_name: str) -> Codec | None:
-        """The codec of a socket type, imported when it is first asked for."""
+        """The codec of a socket type, imported when it is first used."""
         socket = self.sockets.get(type_name)
         if socket is None or socket.codec is None:
             return None
-        codec: Codec = self._attribute(socket.codec, self._pack_of_place(socket.codec))
-        return codec
+        place, pack = socket.codec, self._pack_of_place(socket.codec)
+        return PackCodec(type_name, pack, lambda: self._attribute(place, pack))
 
     def draw(self, name: str) -> type[Draw] | None:
         """The draw of that name, imported when it is first asked for; None when neither we nor a pack have it.
@@ -160,6 +203,19 @@ class Registry:
         if not (isinstance(found, type) and issubclass(found, Draw)):
             raise PackFailed(pack, f"the draw {name!r} ({place}) is no class made from nodeflow.api.Draw")
         return found
+
+    def converters(self, source: Type, target: Type) -> tuple[str, ...]:
+        """The ids of the nodes that turn ``source`` into what fits ``target``, the most exact first."""
+        return converters(self.specs.values(), source, target)
+
+    def settings(self, pack: str) -> Mapping[str, SettingValue]:
+        """The settings of a pack as they are now, the user's or the default; empty for a pack that has none."""
+        manifest = self.packs.get(pack)
+        return {} if manifest is None else self._given.values(pack, manifest.settings)
+
+    def setting(self, pack: str, name: str) -> SettingValue:
+        """One setting of a pack; raises KeyError when it declares none of that name."""
+        return self.settings(pack)[name]
 
     def choices(self, table: str) -> tuple[str, ...]:
         """The names in an open table; nothing is imported."""
@@ -194,9 +250,7 @@ class Registry:
         return next((item.name for item in self.manifests if item.package.partition(".")[0] == top), top)
 
     def _attribute(self, place: str, pack: str) -> Any:
-        if self.folders:
-            FolderFinder(self.folders).install()
-        return import_attribute(pack, place)
+        return self.code.attribute(place, pack, self.packs)
 
 
 def _rule(check: Callable[..., None]) -> Callable[..., None]:

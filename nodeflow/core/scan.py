@@ -5,6 +5,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+from nodeflow.core.converters import converter_fault
+from nodeflow.core.declarations import kinds_of, settings_of
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.foreign import import_module
 from nodeflow.core.node import migration_mark, node_mark
@@ -45,6 +47,7 @@ def scan_modules(
 def described(pack: Pack) -> Manifest:
     """What a pack says about itself, as a manifest without nodes."""
     package = pack.import_name
+    problems: list[str] = []
     return Manifest(
         name=pack.name,
         version=pack.version,
@@ -55,6 +58,9 @@ def described(pack: Pack) -> Manifest:
             table: {name: _absolute(place, package) for name, place in entries.items()}
             for table, entries in pack.extensions.items()
         },
+        kinds=kinds_of(pack, problems),
+        settings=settings_of(pack, problems),
+        problems=tuple(problems),
     )
 
 
@@ -87,9 +93,12 @@ def _contents(module: ModuleType, pack: str) -> Manifest:
 
 def _node(fn: Callable[..., Any], pack: str, place: str) -> Manifest:
     try:
-        return Manifest(pack, specs=(replace(read_spec(fn, pack=pack), implementation=place),))
+        spec = replace(read_spec(fn, pack=pack), implementation=place)
     except PackFailed as error:
         return Manifest(pack, problems=(error.reason,))
+    if spec.converts and (fault := converter_fault(spec)):
+        return Manifest(pack, problems=(f"{place}: {fault}",))
+    return Manifest(pack, specs=(spec,))
 
 
 def _socket(socket: Socket[Any], package: str) -> SocketSpec:

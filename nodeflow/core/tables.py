@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.packs import BUILT_IN, Manifest, SocketSpec
+from nodeflow.core.packs import BUILT_IN, Manifest, ModelKind, SocketSpec
+from nodeflow.core.requirements import unusable
 from nodeflow.core.spec import Spec
 
 K = TypeVar("K")
@@ -17,6 +18,7 @@ class Tables:
     """Everything that packs bring, by the key under which it is asked for.
 
     Attributes:
+        packs: By name; one that cannot be used because of what it requires has nothing in it.
         migrations: Place of the function for a type id and the version it starts from.
         collisions: Ids that nobody has because several packs claim them, with the reason.
     """
@@ -24,6 +26,7 @@ class Tables:
     packs: Mapping[str, Manifest]
     specs: Mapping[str, Spec]
     sockets: Mapping[str, SocketSpec]
+    kinds: Mapping[str, ModelKind]
     extensions: Mapping[str, Mapping[str, str]]
     migrations: Mapping[tuple[str, int], str]
     collisions: Mapping[str, str]
@@ -43,12 +46,16 @@ class Claim:
 def join(manifests: Sequence[Manifest], single: Iterable[Spec], reported: Iterable[PackFailed]) -> Tables:
     """Join packs. What several claim goes to the pack whose name the id carries, else to none; all are told."""
     problems = list(reported)
-    packs = _distinct(manifests, problems)
+    packs = _usable(_distinct(manifests, problems), problems)
     problems += [PackFailed(pack.name, reason) for pack in packs.values() for reason in pack.problems]
     collisions: dict[str, str] = {}
 
-    def settled(what: str, claims: Callable[[Manifest], Iterator[tuple[Any, str, Any]]]) -> dict[Any, Any]:
+    def settled(
+        what: str, claims: Callable[[Manifest], Iterator[tuple[Any, str, Any]]], *, shared: bool = False
+    ) -> dict[Any, Any]:
         wishes = [Claim(pack.name, *claim) for pack in packs.values() for claim in claims(pack)]
+        if shared:  # what packs say in the same words is no quarrel
+            wishes = list({(wish.key, wish.value): wish for wish in reversed(wishes)}.values())[::-1]
         return _settle(what, wishes, problems, collisions)
 
     specs: dict[str, Spec] = settled("node", lambda pack: ((item.id, item.id, item) for item in pack.specs))
@@ -64,11 +71,14 @@ def join(manifests: Sequence[Manifest], single: Iterable[Spec], reported: Iterab
     migrations: dict[tuple[str, int], str] = settled(
         "migration", lambda pack: (((item.id, item.version), item.id, item.implementation) for item in pack.migrations)
     )
+    kinds: dict[str, ModelKind] = settled(
+        "kind of models", lambda pack: ((item.name, item.name, item) for item in pack.kinds), shared=True
+    )
     extensions: dict[str, dict[str, str]] = {}
     for (table, name), place in entries.items():
         extensions.setdefault(table, {})[name] = place
     specs.update((spec.id, spec) for spec in single)
-    return Tables(packs, specs, sockets, extensions, migrations, collisions, tuple(problems))
+    return Tables(packs, specs, sockets, kinds, extensions, migrations, collisions, tuple(problems))
 
 
 def owner_of(id: str) -> str:
@@ -90,6 +100,20 @@ def _distinct(manifests: Iterable[Manifest], problems: list[PackFailed]) -> dict
             places = " and ".join(sorted(item.package for item in same))
             problems.append(PackFailed(name, f"the packages {places} both say that they are this pack"))
     return packs
+
+
+def _usable(packs: Mapping[str, Manifest], problems: list[PackFailed]) -> dict[str, Manifest]:
+    """The packs, and of those whose requirements do not hold no more than who they are and what may be set for them.
+
+    What else is wrong with such a pack mostly follows from that, and is not told.
+    """
+    reasons = unusable(packs)
+    problems += [PackFailed(name, reason) for name, reason in reasons.items()]
+    return {name: _emptied(pack) if name in reasons else pack for name, pack in packs.items()}
+
+
+def _emptied(pack: Manifest) -> Manifest:
+    return Manifest(pack.name, pack.version, pack.package, pack.requires, settings=pack.settings)
 
 
 def _settle(

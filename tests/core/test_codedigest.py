@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeflow.core import codedigest
+from nodeflow.core import codedigest, stamps
 from nodeflow.core.codedigest import code_digest
 from nodeflow.core.packs import Manifest
 from nodeflow.core.registry import Registry
@@ -73,12 +73,14 @@ def test_a_pack_may_be_a_single_file(shop: Path) -> None:
 
 
 def test_files_are_read_once_and_then_only_looked_at(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stamps, "_GRAIN_NS", 0)
     before = digest(shop)
-    (memo,) = (shop / "home" / "cache" / "manifests").iterdir()
-    stamp, kept = json.loads(memo.read_bytes())
-    assert kept == before
-    memo.write_text(json.dumps([stamp, "remembered"]), encoding="utf-8")
-    assert digest(shop) == "remembered"
+    (memo,) = (shop / "home" / "cache" / "manifests").glob("shop-*")
+    known = json.loads(memo.read_bytes())
+    memo.write_text(json.dumps({**known, "digest": "remembered"}), encoding="utf-8")
+    other = digest(shop)
+    assert other != before
+    assert digest(shop) == other
     memo.write_text("{", encoding="utf-8")
     assert digest(shop) == before
 

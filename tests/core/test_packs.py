@@ -12,9 +12,10 @@ from textwrap import dedent
 
 import pytest
 
-from nodeflow.core.discovery import FolderFinder, FoundPack, discover, files_of, root_of, stamp_of
+from nodeflow.core.discovery import FoundPack, discover, files_of, root_of
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import load_registry
+from nodeflow.core.packimport import PackFinder
 from nodeflow.core.packs import Manifest, Pack
 from nodeflow.core.probe import guard, probe, serve
 from nodeflow.core.scan import import_pack, scan
@@ -60,6 +61,11 @@ def clean_imports() -> Iterator[None]:
     sys.meta_path[:] = finders
     for name in [name for name in sys.modules if name.partition(".")[0].endswith("_pack")]:
         del sys.modules[name]
+
+
+def finder_of(*folders: Path) -> PackFinder:
+    """Finds folder packs."""
+    return PackFinder(frozenset(folder.name for folder in folders), {folder.name: folder for folder in folders})
 
 
 def reasons(manifest: Manifest) -> str:
@@ -144,19 +150,10 @@ def test_the_files_of_a_pack_are_its_code_and_not_its_models(tmp_path: Path) -> 
     assert list(files_of(None)) == list(files_of(tmp_path / "gone")) == []
 
 
-def test_a_stamp_changes_with_the_files(tmp_path: Path) -> None:
-    file = tmp_path / "a.py"
-    gone = stamp_of([file])
-    file.write_text("1", encoding="utf-8")
-    one = stamp_of([file])
-    file.write_text("22", encoding="utf-8")
-    assert len({gone, one, stamp_of([file]), stamp_of([file], salt="x")}) == 4
-
-
 def test_folder_packs_can_import_each_other_by_name(tmp_path: Path) -> None:
     write_pack(tmp_path, "base_pack", tools="VALUE = 7\n")
     write_pack(tmp_path, "user_pack", nodes="from base_pack.tools import VALUE\n" + node_text("user_pack", "One"))
-    finder = FolderFinder({name: tmp_path / name for name in ("base_pack", "user_pack")})
+    finder = finder_of(tmp_path / "base_pack", tmp_path / "user_pack")
     finder.install()
     finder.install()
     assert sys.meta_path.count(finder) == 1
@@ -177,7 +174,7 @@ def test_a_broken_module_disables_only_its_own_nodes(tmp_path: Path) -> None:
         bare="raise RuntimeError\n",
     )
     assert found.root is not None
-    FolderFinder({"bad_pack": found.root}).install()
+    finder_of(found.root).install()
     manifest = scan(import_pack("bad_pack"))
     assert [spec.id for spec in manifest.specs] == ["bad_pack.Good"]
     folder = found.root
@@ -213,7 +210,7 @@ def test_a_module_that_hangs_or_crashes_in_another_process_disables_only_its_own
         last=node_text("rough_pack", "Last"),
     )
     assert found.root is not None
-    manifest = probe(found, {"rough_pack": found.root}, seconds=3)
+    manifest = probe(found, finder_of(found.root), seconds=3)
     assert [spec.id for spec in manifest.specs] == ["rough_pack.First", "rough_pack.Middle", "rough_pack.Last"]
     assert (manifest.name, manifest.version) == ("rough_pack", "1.0")
     assert manifest.problems == (
@@ -227,7 +224,7 @@ def test_a_module_that_hangs_or_crashes_in_another_process_disables_only_its_own
 def test_a_pack_that_hangs_itself_is_given_up_at_once(tmp_path: Path) -> None:
     found = write_pack(tmp_path, "stuck_pack", head="import time\ntime.sleep(1000)\n", nodes="")
     assert found.root is not None
-    manifest = probe(found, {"stuck_pack": found.root}, seconds=0.5)
+    manifest = probe(found, finder_of(found.root), seconds=0.5)
     assert manifest.specs == ()
     assert reasons(manifest) == "stuck_pack cannot be imported: it did not come back within 0.5 seconds"
 
@@ -236,7 +233,7 @@ def test_a_pack_that_leaves_a_thread_running_is_read_all_the_same(tmp_path: Path
     thread = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
     found = write_pack(tmp_path, "thread_pack", nodes=thread + node_text("thread_pack", "One"))
     assert found.root is not None
-    manifest = probe(found, {"thread_pack": found.root})
+    manifest = probe(found, finder_of(found.root))
     assert [spec.id for spec in manifest.specs] == ["thread_pack.One"]
     assert manifest.problems == ()
 
@@ -245,7 +242,7 @@ def test_a_machine_that_starts_no_process_is_a_problem_of_the_pack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    manifest = probe(FoundPack("some_pack", tmp_path), {})
+    manifest = probe(FoundPack("some_pack", tmp_path), finder_of())
     assert reasons(manifest).startswith("some_pack cannot be imported: no process could be started for it: ")
 
 
@@ -254,7 +251,8 @@ def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) 
     assert found.root is not None
     request, report = tmp_path / "request", tmp_path / "report"
     request.write_text(
-        f'{{"package": "told_pack", "skip": ["a"], "folders": {{"told_pack": "{found.root}"}}}}', encoding="utf-8"
+        f'{{"package": "told_pack", "skip": ["a"], "tops": ["told_pack"], "folders": {{"told_pack": "{found.root}"}}}}',
+        encoding="utf-8",
     )
     serve(str(request), str(report))
     lines = report.read_text(encoding="utf-8").splitlines()
@@ -270,7 +268,7 @@ def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) 
 
 def test_the_other_process_tells_that_there_is_no_such_pack(tmp_path: Path) -> None:
     request, report = tmp_path / "request", tmp_path / "report"
-    request.write_text('{"package": "no_such_pack", "skip": [], "folders": {}}', encoding="utf-8")
+    request.write_text('{"package": "no_such_pack", "skip": [], "tops": [], "folders": {}}', encoding="utf-8")
     serve(str(request), str(report))
     assert "no_such_pack cannot be imported: ModuleNotFoundError" in report.read_text(encoding="utf-8")
 
@@ -361,7 +359,7 @@ def test_nobody_waits_for_a_pack_once_told_to_stop(tmp_path: Path) -> None:
     (folder / "__init__.py").write_text("import time\ntime.sleep(60)\n")
     stop = threading.Event()
     stop.set()
-    manifest = probe(FoundPack("slow_pack", folder, folder=True), {"slow_pack": folder}, stop=stop)
+    manifest = probe(FoundPack("slow_pack", folder, folder=True), finder_of(folder), stop=stop)
     assert "nobody waits" in manifest.problems[0]
 
 

@@ -1,16 +1,15 @@
 """The registry: what packs bring together, what several of them claim, and the code behind it on demand."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel
 
-from nodeflow.api import Field, InputError, Lazy, ModelFile, Pack, Socket, later, migrates, node
+from nodeflow.api import Encoded, Field, InputError, Lazy, ModelFile, Pack, Row, Socket, later, migrates, node
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import BUILT_IN, Manifest, MigrationSpec, SocketSpec
 from nodeflow.core.registry import Registry
@@ -29,7 +28,7 @@ class Mode(Enum):
     GOOD = "good"
 
 
-class Row(BaseModel):
+class Place(Row):
     file: str
     strength: float = 1.0
 
@@ -91,11 +90,12 @@ def test_a_registry_knows_only_what_was_added_to_it() -> None:
 
 def test_a_pack_brings_its_nodes_and_says_who_it_is(make_pack: Make) -> None:
     registry = Registry()
-    registry.add(make_pack("shop", numbered("shop.One"), requires=("other",)))
+    registry.add(make_pack("shop", numbered("shop.One"), requires=("other>=1",)))
+    registry.add(Manifest("other", "1.0"))
     spec = registry.spec("shop.One")
     pack = registry.pack_of(spec)
     assert pack is not None
-    assert (pack.name, pack.version, pack.requires, spec.pack) == ("shop", "1.0", ("other",), "shop")
+    assert (pack.name, pack.version, pack.requires, spec.pack) == ("shop", "1.0", ("other>=1",), "shop")
     assert registry.implementation(spec)() == 1
     assert registry.problems == ()
 
@@ -292,13 +292,19 @@ def test_two_migrations_of_one_version_are_a_problem() -> None:
 
 def test_sockets_say_how_values_look_and_where_their_codec_is(make_pack: Make) -> None:
     class TileCodec:
-        """Stands for a codec."""
+        def encode(self, value: object) -> Encoded:
+            return Encoded({"is": "a tile"}, [b"blob"])
+
+        def decode(self, encoded: Encoded) -> object:
+            return encoded.header
 
     codec = TileCodec()
     pack = make_pack("shop", codec, sockets=(Socket(Tile, color="#123456", codec=":TileCodec"), Socket(Mode, "A mode")))
     registry = Registry()
     registry.add(pack)
-    assert registry.codec("Tile") is codec
+    found = registry.codec("Tile")
+    assert found is not None
+    assert found.decode(found.encode(Tile())) == {"is": "a tile"}
     assert registry.codec("Other") is None
     assert registry.sockets == {
         "Tile": SocketSpec("Tile", "Tile", "#123456", "shop:TileCodec"),
@@ -346,7 +352,7 @@ def test_texts_arrive_as_what_the_function_asks_for() -> None:
     def typed(
         file: Annotated[Path, ModelFile("x")],
         mode: Mode = Mode.FAST,
-        rows: list[Row] = [],  # noqa: B006
+        rows: Sequence[Place] = (),
         maybe: Mode | None = None,
         count: Annotated[int, Field(ge=1)] = 1,
     ) -> Any:
@@ -357,7 +363,7 @@ def test_texts_arrive_as_what_the_function_asks_for() -> None:
     assert call(file="a/b", mode="good", rows=[{"file": "x"}], maybe=None, count=2) == (
         Path("a/b"),
         Mode.GOOD,
-        [Row(file="x")],
+        [Place(file="x")],
         None,
         2,
     )

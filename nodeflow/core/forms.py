@@ -75,6 +75,10 @@ class Draft:
         input = self.form.inputs.get(socket)
         return self.nested[socket].type if input is None else input.type
 
+    def places(self) -> dict[str, tuple[str, tuple[str | int, ...]]]:
+        """Where the links inside literals lead: each label to its input, and what leads to the place inside."""
+        return {label: (place.input, place.path) for label, place in self.nested.items()}
+
     @property
     def known(self) -> dict[str, JsonValue]:
         """The literals that no link is part of."""

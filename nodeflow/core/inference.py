@@ -46,7 +46,7 @@ _WHOLE: Mapping[str, int] = MappingProxyType({})
 def infer(draft: Draft, feeds: list[Feed]) -> Inferred:
     """Type one node from what arrives at it."""
     form = draft.form
-    if not form.generic and all(feed.type == draft.target(feed.input) for feed in feeds):
+    if not (form.generic or draft.nested) and all(feed.type == form.inputs[feed.input].type for feed in feeds):
         return Inferred(0, _WHOLE, form.outputs)
     bindings: dict[str, Type] = {}
     depths: dict[str, int] = {}

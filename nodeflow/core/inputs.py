@@ -1,17 +1,20 @@
 """The inputs of one node, read against its spec: literals parsed, links taken apart, everything wrong written down."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from nodeflow.core.canonical import record_text
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import InputError, PackFailed, Problem
 from nodeflow.core.files import FileCheck
 from nodeflow.core.forms import Draft, Form
-from nodeflow.core.json import JsonValue
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.values import ABSENT, Place, ValueReader
 from nodeflow.core.workflow import Node
+
+_HOLDERS: Final = (dict, list)
+"""What may hold more than a literal."""
 
 
 class InputReader:
@@ -39,26 +42,22 @@ class InputReader:
                 self._unknown(draft, name)
                 continue
             literals.pop(name, None)
-            if isinstance(value, dict | list):
+            if isinstance(value, _HOLDERS):
                 read = values.read(draft, input, Place(name, name), value)
             else:
                 read = values.literal(draft, input, name, value)
             if read is not ABSENT:
-                self._keep(draft, name, read, texts)
+                try:
+                    texts[name] = record_text(read)
+                    literals[name] = read
+                except ValueError as error:
+                    values.say(draft, name, "json.number", str(error), read, "plain JSON")
         for name in form.required:
             if name not in node.inputs:
                 hint = f"give a value for the workflow's input {fed[name]}" if name in fed else None
                 values.missing(draft, form.inputs[name], name, what="input", hint=hint)
         draft.record = _record(draft, texts)
         return draft
-
-    def _keep(self, draft: Draft, name: str, read: JsonValue, texts: dict[str, str]) -> None:
-        try:
-            texts[name] = record_text(read)
-        except ValueError as error:
-            self._values.say(draft, name, "json.number", str(error), read, "plain JSON")
-        else:
-            draft.literals[name] = read
 
     def _unknown(self, draft: Draft, name: str) -> None:
         names = draft.form.inputs

@@ -184,5 +184,5 @@ def _node(linked: Linked, index: int, places: Mapping[int, int]) -> ResolvedNode
         Wire(joint.input, places[joint.source], joint.output, inferred.depths.get(joint.input, 0))
         for joint in sorted(linked.joints[index])
     )
-    nested = {label: (place.input, place.path) for label, place in draft.nested.items()} or None
+    nested = draft.places() if draft.nested else None
     return ResolvedNode(draft.id, draft.form.spec, draft.literals, draft.record, wires, inferred.depth, nested)

@@ -12,6 +12,9 @@ from nodeflow.diffusion.types import Conditioning, Entry
 
 _MAX_REPEAT = 4
 """Contexts are repeated to a common length up to so many times; beyond, a second call is cheaper."""
+_CPU_ROWS = 8
+"""Rows of one call on a CPU. The kernels there round a row by itself otherwise than among others, and otherwise again
+among sixteen and more; in between they give one result, so that a picture does not depend on its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +128,21 @@ def _entries_denoised(network: NetworkDenoiser, entries: Sequence[Entry], x: Ten
 
 
 def _call(network: NetworkDenoiser, entries: Sequence[Entry], x: Tensor, sigma: Tensor, length: int) -> list[Tensor]:
-    """One call for all entries. Repeating a whole context changes only rounding: attention is a weighted mean."""
+    """All entries together. Repeating a whole context changes only rounding: attention is a weighted mean."""
     rows, count = len(x), len(entries)
-    contexts = torch.cat(
+    contexts = torch.stack(
         [entry.context.repeat(1, length // entry.context.shape[1], 1).expand(rows, -1, -1) for entry in entries]
-    )
+    )  # n b l d
     pooled = [entry.pooled.expand(rows, -1) for entry in entries if entry.pooled is not None]
-    vectors = torch.cat(pooled) if pooled else None
-    if count > 1 or x.device.type != "cpu":
-        return list(network(x.repeat(count, 1, 1, 1), sigma.repeat(count), contexts, vectors).chunk(count))
-    # The kernels of CPUs round a single row otherwise than the rows of a batch, which have one result for any number of
-    # rows from two on. Row by row, a picture does not depend on its batch without guidance either.
-    single = (
-        network(x[i : i + 1], sigma[i : i + 1], contexts[i : i + 1], None if vectors is None else vectors[i : i + 1])
-        for i in range(rows)
-    )
-    return [torch.cat(list(single))]
+    vectors = torch.stack(pooled) if pooled else None  # n b p
+    size = rows if x.device.type != "cpu" else 1 if count == 1 else max(1, _CPU_ROWS // count)
+    parts = [
+        network(
+            x[some].repeat(count, 1, 1, 1),
+            sigma[some].repeat(count),
+            contexts[:, some].flatten(0, 1),
+            None if vectors is None else vectors[:, some].flatten(0, 1),
+        ).unflatten(0, (count, -1))
+        for some in (slice(start, start + size) for start in range(0, rows, size))
+    ]
+    return list(torch.cat(parts, dim=1))

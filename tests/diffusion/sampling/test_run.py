@@ -62,6 +62,19 @@ def test_an_item_alone_equals_its_row_in_the_batch(
     assert relative(turned.latent.samples[0], together.latent.samples[2]) > 0.1
 
 
+@pytest.mark.parametrize("cfg", [1.0, 2.0])
+def test_an_item_of_a_large_batch_is_the_same_alone(
+    cfg: float, micro: Checkpoint, relative: Callable[[Tensor, Tensor], float]
+) -> None:
+    prompts = encode(micro.clip, "a cat"), encode(micro.clip, "")
+    batch = empty_latent(64, 64, batch_size=9)
+    settings: dict[str, Any] = {"seed": 7, "steps": 2, "cfg": cfg, "sampler": "euler"}
+    *_, together = sample(micro.model, *prompts, batch, **settings)
+    for row in (0, 8):
+        *_, alone = sample(micro.model, *prompts, batch.select([row]), **settings)
+        assert relative(alone.latent.samples[0], together.latent.samples[row]) < 1e-6
+
+
 def test_the_same_seed_gives_the_same_and_another_another(micro: Checkpoint) -> None:
     prompts = encode(micro.clip, "a cat"), encode(micro.clip, "")
     first, again, other = (

@@ -142,7 +142,7 @@ def _call(network: NetworkDenoiser, entries: Sequence[Entry], x: Tensor, sigma: 
             sigma[some].repeat(count),
             contexts[:, some].flatten(0, 1),
             None if vectors is None else vectors[:, some].flatten(0, 1),
-        ).unflatten(0, (count, -1))
+        ).chunk(count)
         for some in (slice(start, start + size) for start in range(0, rows, size))
     ]
-    return list(torch.cat(parts, dim=1))
+    return [torch.cat(part) for part in zip(*parts, strict=True)]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from nodeflow.core.drawing import is_draw
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.ranges import check_range, is_inside, spell_range
@@ -33,7 +34,8 @@ def assign(document: Document, values: Mapping[str, JsonValue], specs: Specs) ->
     Args:
         document: Stays as it is.
         values: By name of an input of the interface, or by ``node.input``. A text is read as the declared type has
-            it: ``"20"`` becomes a number for a number and stays a text for a text.
+            it: ``"20"`` becomes a number for a number and stays a text for a text. An object with the key ``draw``
+            is a draw.
         specs: The nodes there are.
 
     Raises:
@@ -59,9 +61,14 @@ def apply_settings(
             place = _place(document, specs, socket)
             type_ = place.input.type if place.input else ANY
             read = parse_text(type_, value) if isinstance(value, str) else value
-            values.setdefault(place.node, {})[place.name] = {"value": read} if isinstance(read, dict) else read
+            values.setdefault(place.node, {})[place.name] = _written(read)
             problems.extend(_narrowed(document, name, place, read))
     return (document.with_inputs(values) if values else document), problems
+
+
+def _written(value: JsonValue) -> JsonValue:
+    """A value as an input of a document has it."""
+    return {"value": value} if isinstance(value, dict) and not is_draw(value) else value
 
 
 def interface_problems(document: Document, specs: Specs, ids: Collection[str]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodeflow.core.errors import NodeFailed, OutOfMemory
+from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode
 from nodeflow.diffusion.errors import DiffusionError
 from nodeflow.engine.cache import MemoryCache
@@ -49,6 +50,7 @@ class Job:
     Attributes:
         targets: What was asked for by name; None for all that the document declares.
         document: What runs, for the result.
+        drawn: What its draws gave, for the result.
     """
 
     graph: ResolvedGraph
@@ -58,6 +60,7 @@ class Job:
     disk: DiskTier | None
     options: Options
     document: bytes
+    drawn: Mapping[str, JsonValue]
 
     def run(self, emit: Emit, cancel: Cancel) -> Result:
         """Carries the run out; what fails is in the result."""
@@ -85,6 +88,7 @@ class Job:
             cancelled=done.cancelled,
             unchanged=self.services.outputs.unchanged,
             document=self.document,
+            drawn=self.drawn,
         )
 
     def _outputs(self, done: RunResult, emit: Emit) -> tuple[Mapping[str, Output], Sequence[NodeFailed]]:

@@ -119,7 +119,8 @@ class Result(Mapping[str, Output]):
         failures: What failed; empty when all went well.
         cancelled: The run was stopped before its end.
         unchanged: Those of the files that were there already, to the last byte.
-        document: The bytes that ran, inputs filled in.
+        document: The bytes that ran, inputs filled in, literals in the places of draws.
+        drawn: What draws gave, by ``node.input``, or by the name under which a draw was given.
     """
 
     outputs: Mapping[str, Output]
@@ -131,6 +132,7 @@ class Result(Mapping[str, Output]):
     cancelled: bool = False
     unchanged: frozenset[Path] = frozenset()
     document: bytes = b""
+    drawn: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
     def __getitem__(self, name: str) -> Output:
         return self.outputs[name]

@@ -1,6 +1,7 @@
 """A session: models and results stay warm between runs, and every run gives typed results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -112,14 +113,14 @@ class Session:
         Raises:
             InvalidDocument: With every problem of the document.
             MissingFile: It needs files that are not here.
-            UsageError: The output folder cannot be written to.
+            UsageError: The output folder cannot be written to, or a counter cannot be kept.
         """
-        prepared = self.workplace.prepare(source, inputs, targets)
-        problems = prepared.resolution.problems
+        with self.workplace.submission(self.workplace.prepare(source, inputs, targets)) as prepared:
+            problems = prepared.resolution.problems
+            if strict and problems:
+                raise InvalidDocument(problems)
+            self.outputs.check()
         graph = prepared.resolution.require()
-        if strict and problems:
-            raise InvalidDocument(problems)
-        self.outputs.check()
         job = Job(
             graph,
             None if targets is None else prepared.resolution.targets,
@@ -128,6 +129,7 @@ class Session:
             self._disk if self._cache else None,
             Options(self._cache, strict, None if write is None else frozenset(write), previews),
             prepared.document.dumps(),
+            prepared.drawn,
         )
         return Running(lambda emit, cancel: self._in_turn(job, emit, cancel), problems)
 
@@ -160,9 +162,10 @@ class Session:
         self, source: Source, inputs: Mapping[str, Value] | None = None, *, targets: Sequence[str] | None = None
     ) -> tuple[NodeExplanation, ...]:
         """For every node: whether it would run or is remembered, and what changed since it last ran."""
-        prepared = self.workplace.prepare(source, inputs, targets)
+        undrawn = self.workplace.prepare(source, inputs, targets)
+        prepared = self.workplace.foreseen(undrawn)
         graph = prepared.resolution.require()
-        return explain(
+        found = explain(
             graph,
             self._services(prepared, graph),
             self._memory,
@@ -171,6 +174,8 @@ class Session:
             dtype=self.environment.dtype,
             targets=None if targets is None else prepared.resolution.targets,
         )
+        drawn = undrawn.resolution.drawn
+        return tuple(_with_draws(item, drawn[item.node]) if item.node in drawn else item for item in found)
 
     def close(self) -> None:
         """Lets go of everything that was kept in memory."""
@@ -197,6 +202,12 @@ class Session:
         """Runs of one session take turns: they share its device and its memory."""
         with self._turn:
             return job.run(emit, cancel)
+
+
+def _with_draws(found: NodeExplanation, inputs: Sequence[str]) -> NodeExplanation:
+    """What is said about a node some of whose inputs have another value at each run."""
+    reasons = (reason for reason in found.reasons if not reason.startswith(tuple(f"{input}: " for input in inputs)))
+    return replace(found, reasons=(*reasons, *(f"{input} is drawn anew at each run" for input in inputs)))
 
 
 def run(

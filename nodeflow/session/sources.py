@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from nodeflow.core.drawing import is_draw
 from nodeflow.core.errors import MissingFile, Problem, UsageError
 from nodeflow.core.graph import Graph
 from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Input
+from nodeflow.core.texts import parse_text
 from nodeflow.core.workflow import Document, parse_document
 from nodeflow.storage.documents import open_document
 
@@ -66,7 +68,7 @@ def settings(document: Document, values: Mapping[str, Value], registry: Registry
     granted: dict[tuple[str | None, str], Path] = {}
     for name, value in values.items():
         if not isinstance(value, Path):
-            plain[name] = value
+            plain[name] = _draw_of(value, inputs_of(document, name, registry))
             continue
         if not value.is_file():
             raise MissingFile([Problem("file.missing", f"the file for {name} is not there", found=str(value))])
@@ -84,6 +86,14 @@ def inputs_of(document: Document, name: str, registry: Registry) -> Sequence[Inp
     declared = document.interface.inputs.get(name)
     sockets = declared.to if declared is not None else [name]
     return [input for socket in sockets if (input := _input(document, socket, registry)) is not None]
+
+
+def _draw_of(value: JsonValue, inputs: Sequence[Input]) -> JsonValue:
+    """A draw that was typed as text, as an object, so that all inputs it is for get what it gives once."""
+    if not isinstance(value, str) or not inputs:
+        return value
+    read = parse_text(inputs[0].type, value)
+    return read if is_draw(read) else value
 
 
 @dataclass(frozen=True, slots=True)

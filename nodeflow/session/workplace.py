@@ -1,22 +1,28 @@
 """What is installed and where the user's things are: all that checking a document needs, without engine and torch."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from nodeflow.core.drawing import draw_all, draw_settings
+from nodeflow.core.draws import DrawSource
 from nodeflow.core.errors import Problem
 from nodeflow.core.interface import assign
-from nodeflow.core.manifest import load_registry
+from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
+from nodeflow.session.drawing import SubmissionSource
 from nodeflow.session.embedding import written_out
 from nodeflow.session.files import SessionFiles
+from nodeflow.session.packs import installed_packs
 from nodeflow.session.sources import Source, Value, load, pack_folders, settings, workflow_folders
 from nodeflow.storage.documents import shipped_workflows
+from nodeflow.storage.draws import DrawStates
 from nodeflow.storage.home import Config, Home, find_home, read_config
 from nodeflow.storage.inputs import InputFiles
 from nodeflow.storage.models import ModelFolders, model_folders
@@ -27,14 +33,20 @@ class Prepared:
     """A document that was read and checked.
 
     Attributes:
-        document: With every input written out, if nothing is wrong.
+        document: As it came; once nothing is wrong and nothing is left to draw, with every input written out.
         resolution: The graph, and what is wrong.
         files: Where its files are.
+        settings: Values for its inputs.
+        targets: What of it is asked for; None for all that it declares.
+        drawn: What its draws gave, by ``node.input``, or by the name under which a draw was given.
     """
 
     document: Document
     resolution: Resolution
     files: SessionFiles
+    settings: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    targets: Sequence[str] | None = None
+    drawn: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
 @dataclass(frozen=True)
@@ -72,13 +84,24 @@ class Workplace:
     @cached_property
     def registry(self) -> Registry:
         """The packs that are installed; reading their manifests imports none of them."""
-        return load_registry(self.home.root)
+        return installed_packs(self.home, self.config)
+
+    def renewed(self) -> "Workplace":
+        """The workplace as it is now; the very same when neither a pack nor ``config.toml`` has changed."""
+        config = read_config(self.home)
+        registry = installed_packs(self.home, config, before=self.registry)
+        if registry is self.registry and config == self.config:
+            return self
+        place = replace(self)
+        place.__dict__.update(config=config, registry=registry)
+        return place
 
     @cached_property
     def models(self) -> ModelFolders:
         """Where model files are."""
         packs = pack_folders(self.registry)
-        return model_folders(self.home, self.config, models_dirs=self.models_dirs, packs=packs)
+        kinds = self.registry.kinds
+        return model_folders(self.home, self.config, models_dirs=self.models_dirs, packs=packs, kinds=kinds)
 
     @cached_property
     def workflows(self) -> Mapping[str, Path]:
@@ -97,7 +120,7 @@ class Workplace:
     def prepare(
         self, source: Source, inputs: Mapping[str, Value] | None = None, targets: Sequence[str] | None = None
     ) -> Prepared:
-        """Reads a document, fills it in and checks it; what is wrong is in the result.
+        """Reads a document, fills it in and checks it; what is wrong is in the result. Nothing is drawn yet.
 
         Raises:
             MissingFile: The document, or a file given as an input, is not there.
@@ -109,10 +132,53 @@ class Workplace:
         beside = () if loaded.folder is None else (loaded.folder,)
         folders = (*self.input_dirs, *beside, self.home.input)
         files = SessionFiles(self.models, InputFiles(folders), given.granted)
-        resolution = resolve(loaded.document, self.registry, files, targets=targets, settings=given.values)
-        if resolution.graph is not None:
+        draws = SubmissionSource(files.inputs, self._draws.read)
+        resolution = resolve(loaded.document, self.registry, files, targets=targets, settings=given.values, draws=draws)
+        if resolution.graph is not None and not resolution.drawn:
             document = written_out(assign(document, given.values, self.registry), resolution.graph)
-        return Prepared(document, resolution, files)
+        return Prepared(document, resolution, files, given.values, targets)
+
+    @contextmanager
+    def submission(self, prepared: Prepared) -> Generator[Prepared]:
+        """A document that runs: its draws are made, and at the end counters and last files are kept for the next.
+
+        Nothing is kept when the document does not fit after all, or when an exception ends the block.
+
+        Raises:
+            InvalidDocument: With every problem of the document.
+            UsageError: It draws from counters or folders, and these cannot be kept.
+        """
+        prepared.resolution.require()
+        with self._draws.turn() as state:
+            ready = self._drawn(prepared, SubmissionSource(prepared.files.inputs, state))
+            ready.resolution.require()
+            yield ready
+
+    def foreseen(self, prepared: Prepared) -> Prepared:
+        """What a submission would make of a document now; nothing is kept."""
+        prepared.resolution.require()
+        state = self._draws.read()
+        return self._drawn(prepared, SubmissionSource(prepared.files.inputs, lambda: state))
+
+    def _drawn(self, prepared: Prepared, draws: DrawSource) -> Prepared:
+        """The document with literals in the places of draws, checked once more."""
+        if not prepared.resolution.drawn:
+            return prepared
+        given = draw_settings(prepared.settings, self.registry, draws)
+        document = assign(prepared.document, {**prepared.settings, **given}, self.registry)
+        found = draw_all(document, self.registry, draws)
+        resolution = resolve(found.document, self.registry, prepared.files, targets=prepared.targets, draws=draws)
+        return replace(
+            prepared,
+            document=written_out(found.document, resolution.require()),
+            resolution=resolution,
+            settings={},
+            drawn={**given, **found.values},
+        )
+
+    @cached_property
+    def _draws(self) -> DrawStates:
+        return DrawStates(self.home.root / "draws")
 
     def check(
         self, source: Source, inputs: Mapping[str, Value] | None = None, *, targets: Sequence[str] | None = None

@@ -25,6 +25,17 @@ class InputFiles:
                 return path
         return None
 
+    def find_folder(self, name: str) -> Path | None:
+        """The folder called ``name``, or None; ``.`` is the first of the folders that there is."""
+        if name == ".":
+            return next((folder for folder in self.folders if folder.is_dir()), None)
+        try:
+            parts = relative_name(name)
+        except NameRefused:
+            return None
+        places = ((folder, folder / parts) for folder in self.folders)
+        return next((path for folder, path in places if path.is_dir() and contains(folder, path)), None)
+
     def names(self) -> Sequence[str]:
         """Names in the folders themselves (not in sub-folders), to suggest from."""
         found = set[str]()
@@ -33,3 +44,13 @@ class InputFiles:
                 visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
                 found.update(entry.name for entry in visible if entry.is_file())
         return sorted(found)
+
+
+def files_in(folder: Path) -> Sequence[Path]:
+    """The files that lie in a folder itself, by name; hidden ones and links that leave it are not among them.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return sorted(entry for entry in entries if entry.is_file() and contains(folder, entry))

@@ -16,7 +16,7 @@ from nodeflow.core.rows import Row
 from nodeflow.core.run import Run, quiet
 from nodeflow.core.spec import Kind, Lane, Scope
 from nodeflow.core.types import Codec, Encoded, Socket
-from nodeflow.core.widgets import Color, ImageFile, ModelFile, Open, Secret, SubGraph, Text
+from nodeflow.core.widgets import Color, ImageFile, ImageFolder, ModelFile, Open, Secret, SubGraph, Text
 
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1), widgets.Seed()]
 """What randomness is drawn from."""
@@ -53,6 +53,7 @@ __all__ = [
     "Graph",
     "Guidance",
     "ImageFile",
+    "ImageFolder",
     "InputError",
     "Kind",
     "Lane",

@@ -348,7 +348,9 @@ def test_every_kind_of_value_has_its_file() -> None:
     assert written(Image(torch.zeros(2, 4, 4, 3))) == ["png", "png"]
     assert written(Mask(torch.zeros(1, 4, 4))) == ["png"]
     assert written(Latent(torch.zeros(1, 4, 2, 2))) == ["latent"]
-    assert written(["a", 1, None, True]) == ["txt", "json", "json", "json"]
+    assert written(["a", "b"]) == ["txt", "txt"]
+    assert written(["a", 1, None, {"b": [True]}]) == ["json"]
+    assert written([Mask(torch.zeros(1, 4, 4)), 1.5, float("inf")]) == ["png", "json"]
     assert written(object()) == []
 
 

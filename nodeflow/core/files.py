@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
+
+FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "image_folder"})
+"""Widgets whose literal is the name of a file, or of a folder."""
 
 _OUTSIDE: Final = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|\x00|^\s*$")
 
@@ -29,6 +33,10 @@ class Files(Protocol):
         """The picture called ``name`` in the input folders."""
         ...
 
+    def input_folder(self, name: str) -> Path | None:
+        """The folder called ``name`` in the input folders; ``.`` is the first of these."""
+        ...
+
 
 class NoFiles:
     """There are none: for graphs without model files, and for tests."""
@@ -43,6 +51,9 @@ class NoFiles:
         return Path("models") / folder
 
     def input(self, name: str) -> Path | None:
+        return None
+
+    def input_folder(self, name: str) -> Path | None:
         return None
 
 
@@ -60,25 +71,29 @@ class FileCheck:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._known: dict[tuple[str | None, str], FileFault | None] = {}
+        self._known: dict[tuple[Widget, str], FileFault | None] = {}
 
-    def fault(self, folder: str | None, name: str) -> FileFault | None:
+    def fault(self, widget: Widget, name: str) -> FileFault | None:
         """What is wrong with a name.
 
         Args:
-            folder: Kind of model, such as ``checkpoints``; None for a picture.
+            widget: Of the input that names it; one of ``FILE_WIDGETS``.
             name: As the document has it.
         """
-        key = (folder, name)
+        key = (widget, name)
         if key not in self._known:
-            self._known[key] = name_fault(name) or self._missing(folder, name)
+            self._known[key] = name_fault(name) or self._missing(widget, name)
         return self._known[key]
 
-    def _missing(self, folder: str | None, name: str) -> FileFault | None:
-        if folder is None:
-            if self._files.input(name) is not None:
-                return None
-            return FileFault("file.missing", "there is no such picture in the input folders")
+    def _missing(self, widget: Widget, name: str) -> FileFault | None:
+        if widget.folder is not None:
+            return self._missing_model(widget.folder, name)
+        whole = widget.kind == "image_folder"
+        if (self._files.input_folder(name) if whole else self._files.input(name)) is not None:
+            return None
+        return FileFault("file.missing", f"there is no such {'folder' if whole else 'picture'} in the input folders")
+
+    def _missing_model(self, folder: str, name: str) -> FileFault | None:
         if self._files.find(folder, name) is not None:
             return None
         names = self._files.names(folder)

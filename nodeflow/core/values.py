@@ -1,23 +1,20 @@
 """What a document gives an input: literals, links, draws and escaped objects, also inside lists and rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from nodeflow.core.canonical import quote
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import Problem
-from nodeflow.core.files import FileCheck
+from nodeflow.core.files import FILE_WIDGETS, FileCheck
 from nodeflow.core.forms import Draft, Nested
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import check_items, read_literal
-from nodeflow.core.spec import Input
+from nodeflow.core.spec import Input, Widget
 from nodeflow.core.suggest import did_you_mean, kind_of, listing, shorten
 from nodeflow.core.types import ANY, Type
 from nodeflow.core.unfit import Unfit
-
-FILE_WIDGETS: Final = frozenset({"model_file", "image_file"})
-"""Widgets whose literal is the name of a file."""
 
 Tree = dict[str, JsonValue]
 
@@ -31,8 +28,7 @@ class Absence(Enum):
 ABSENT: Final = Absence.ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value stands: an input, or somewhere inside its list or rows.
 
     Attributes:
@@ -64,13 +60,11 @@ class ValueReader:
 
     def read(self, draft: Draft, input: Input, place: Place, value: JsonValue) -> JsonValue | Absence:
         """The literal that ``value`` is; links are put into ``draft``, with null in their place inside a literal."""
-        match value:
-            case list():
-                return self._list(draft, input, place, value)
-            case dict() if not place.escaped:
-                return self._object(draft, input, place, value)
-            case _:
-                return self.literal(draft, input, place.label, value)
+        if isinstance(value, dict) and not place.escaped:
+            return self._object(draft, input, place, value)
+        if isinstance(value, list):
+            return self._list(draft, input, place, value)
+        return self.literal(draft, input, place.label, value)
 
     def literal(self, draft: Draft, input: Input, label: str, value: JsonValue) -> JsonValue | Absence:
         """A value without links in it."""
@@ -83,7 +77,7 @@ class ValueReader:
             self.say(draft, label, fault.code, fault.message, value, fault.expected, fault.hint)
             return ABSENT
         if input.widget is not None and input.widget.kind in FILE_WIDGETS:
-            self._files(draft, label, input.widget.folder, read)
+            self._files(draft, label, input.widget, read)
         return read
 
     def say(
@@ -108,28 +102,29 @@ class ValueReader:
         self.say(draft, label, "input.missing", f"this {what} is needed", None, expected, hint)
 
     def _object(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
-        match value:
-            case {"link": str() as link} if len(value) == 1:
-                self._link(draft, input, place, link)
-            case {"value": literal} if len(value) == 1:
-                return self._item(draft, input, replace(place, escaped=True), literal)
-            case {"draw": _}:
-                return self._draw(draft, input, place, value)
-            case {"link": _}:
-                self.say(draft, place.label, "link.malformed", "this is no link", value, '{"link": "node.output"}')
-            case _:
-                message = "an object is a link, a draw or an escaped literal"
-                self.say(draft, place.label, "literal.object", message, value, 'a literal object as {"value": {…}}')
+        if len(value) == 1:
+            if isinstance(link := value.get("link"), str):
+                return self._link(draft, input, place, link)
+            if "value" in value:
+                return self._item(draft, input, place._replace(escaped=True), value["value"])
+        if "draw" in value:
+            return self._draw(draft, input, place, value)
+        if "link" in value:
+            self.say(draft, place.label, "link.malformed", "this is no link", value, '{"link": "node.output"}')
+        else:
+            message = "an object is a link, a draw or an escaped literal"
+            self.say(draft, place.label, "literal.object", message, value, 'a literal object as {"value": {…}}')
         return ABSENT
 
-    def _link(self, draft: Draft, input: Input, place: Place, link: str) -> None:
-        source, dot, output = link.partition(".")
-        if not (dot and source and output):
+    def _link(self, draft: Draft, input: Input, place: Place, link: str) -> Absence:
+        source, _, output = link.partition(".")
+        if source and output:
+            draft.links[place.label] = (source, output)
+            if place.path:
+                draft.nested[place.label] = Nested(place.input, place.path, input.type)
+        else:
             self.say(draft, place.label, "link.malformed", "a link names an output", link, '"node.output"')
-            return
-        draft.links[place.label] = (source, output)
-        if place.path:
-            draft.nested[place.label] = Nested(place.input, place.path, input.type)
+        return ABSENT
 
     def _draw(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
         """Hold a draw against its input with every kind of value that it may give; the first then stands for it."""
@@ -142,7 +137,7 @@ class ValueReader:
         known = len(self.problems)
         read: list[JsonValue | Absence] = []
         for sample in samples:
-            read.append(self._item(draft, input, replace(place, escaped=True), sample))
+            read.append(self._item(draft, input, place._replace(escaped=True), sample))
             if len(self.problems) > known:
                 problem = self.problems[known]
                 message = f"the draw {value['draw']} may give {problem.found}: {problem.message}"
@@ -204,12 +199,12 @@ class ValueReader:
                 read[name] = item.default
         return read
 
-    def _files(self, draft: Draft, label: str, folder: str | None, read: JsonValue) -> None:
+    def _files(self, draft: Draft, label: str, widget: Widget, read: JsonValue) -> None:
         if isinstance(read, list):
             for index, name in enumerate(read):
-                self._files(draft, f"{label}[{index}]", folder, name)
+                self._files(draft, f"{label}[{index}]", widget, name)
             return
-        fault = self.files.fault(folder, read) if isinstance(read, str) else None
+        fault = self.files.fault(widget, read) if isinstance(read, str) else None
         if fault is not None:
             self.say(draft, label, fault.code, fault.message, read, fault.expected, fault.hint)
 

@@ -50,6 +50,17 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """A folder among the user's input folders, or ``.`` for these themselves; it arrives as a ``Path``.
+
+    The names and the content of the files that lie in it are part of the key: a new picture makes a new result.
+    """
+
+    def widget(self) -> Widget:
+        return Widget("image_folder")
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """The name of a secret; the value never stands in a document."""
 

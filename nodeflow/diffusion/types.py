@@ -134,6 +134,10 @@ class Mask:
         """The chosen rows."""
         return type(self)(self.values[rows_of(rows, len(self), "mask")])
 
+    def as_image(self) -> Image:
+        """The masks as pictures: white where they are 1."""
+        return Image(self.values.unsqueeze(-1).expand(-1, -1, -1, 3))
+
     def concat(self, *others: "Mask") -> Self:
         """All rows of several batches of one size."""
         import torch

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from nodeflow.core.errors import InputError
+from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
@@ -16,7 +17,6 @@ from nodeflow.engine.inside import at_texts, has_widget
 from nodeflow.engine.keys import file_entry, head
 from nodeflow.engine.runtime import ResolvedFile, Services
 
-FILE_WIDGETS = frozenset(("model_file", "image_file"))
 _OPEN_TYPES = frozenset(("int", "float", "str", "bool", "any"))
 
 Convert: TypeAlias = Callable[[JsonValue], object]

@@ -1,5 +1,6 @@
 """The user's files as documents see them: by name, contained, with digests."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from nodeflow.core.errors import MissingFile, Problem
 from nodeflow.core.spec import Input
 from nodeflow.engine.runtime import ResolvedFile
 from nodeflow.storage.digests import Digests
-from nodeflow.storage.inputs import InputFiles
+from nodeflow.storage.inputs import InputFiles, files_in
 from nodeflow.storage.models import ModelFolders
 
 
@@ -41,6 +42,10 @@ class SessionFiles:
         """The picture called ``name`` in the input folders."""
         return self.granted.get((None, name)) or self.inputs.find(name)
 
+    def input_folder(self, name: str) -> Path | None:
+        """The folder called ``name`` in the input folders."""
+        return self.inputs.find_folder(name)
+
 
 @dataclass(frozen=True, slots=True)
 class FileDigests:
@@ -58,18 +63,30 @@ class FileDigests:
             MissingFile: It is gone, or cannot be read.
         """
         folder = input.widget.folder if input.widget is not None else None
-        path = self.files.find(folder, value) if folder is not None else self.files.input(value)
+        whole = input.widget is not None and input.widget.kind == "image_folder"
+        path = self._found(folder, whole, value)
+        what = "folder" if whole else "file"
         if path is None:
-            raise _missing(input, value, "there is no such file any more")
+            raise _missing(input, value, f"there is no such {what} any more")
         try:
-            digest = self.memo.sha256(path)
+            digest = self._digest_of_folder(path) if whole else self.memo.sha256(path)
         except OSError as error:
-            raise _missing(input, value, f"the file cannot be read: {error.strerror or error}") from error
+            raise _missing(input, value, f"the {what} cannot be read: {error.strerror or error}") from error
         if folder is not None:
             self._models[f"{folder}/{value}"] = digest
         else:
             self._inputs[value] = digest
         return ResolvedFile(str(path.absolute()), digest)
+
+    def _found(self, folder: str | None, whole: bool, value: str) -> Path | None:
+        if whole:
+            return self.files.input_folder(value)
+        return self.files.find(folder, value) if folder is not None else self.files.input(value)
+
+    def _digest_of_folder(self, folder: Path) -> str:
+        """Changes with every name and every content of a file in it."""
+        lines = (f"{self.memo.sha256(file)} {file.name}\n" for file in files_in(folder))
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
     @property
     def models(self) -> Mapping[str, str]:

@@ -18,6 +18,10 @@ pack = Pack(
         "control",
         "lists",
         "primitives",
+        "texts",
+        "formulas",
+        "folders",
+        "showing",
     ),
     extensions={
         "samplers": {

@@ -1,8 +1,9 @@
 """Nodes that decide what runs: one of two branches, or the same thing several times."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from nodeflow.api import (
+    Blocked,
     Field,
     Fraction,
     Graph,
@@ -35,6 +36,18 @@ async def switch(on: bool, yes: Lazy[T], no: Lazy[T]) -> T:
         no: Any value of the same type.
     """
     return await (yes if on else no)
+
+
+@node("Gate", category="control", title="Gate")
+async def gate(value: Lazy[T], open: bool = True, reason: str = "") -> T:
+    """Hand a value on, or keep everything below from running; behind a closed gate the value is not even computed.
+
+    Args:
+        value: Any value.
+        open: Whether it is handed on.
+        reason: Shown on the nodes that do not run.
+    """
+    return await value if open else cast(T, Blocked(reason))
 
 
 @expander("Repeat", category="control", title="Repeat a sampling pass")

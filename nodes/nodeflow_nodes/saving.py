@@ -1,6 +1,6 @@
 """Nodes that write files or show pictures."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from nodeflow.api import Field, FilePrefix, InputError, Kind, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Image, Latent
@@ -59,8 +59,46 @@ def save_latent(latent: Latent, filename_prefix: FilePrefix = "latents/nodeflow"
     run.save(filename_prefix, "latent", write_latent(latent, run.provenance()))
 
 
+@node("SaveText", category="text", title="Save text", kind=Kind.EFFECT, lane=Lane.CPU)
+def save_text(
+    text: str,
+    filename_prefix: FilePrefix = "text/nodeflow",
+    format: Literal["txt", "md", "csv", "json"] = "txt",
+    *,
+    run: Run = quiet,
+) -> None:
+    """Write a text into the output folder, in UTF-8 and exactly as it is.
+
+    Args:
+        text: The text; of a list, each into a file of its own.
+        filename_prefix: Start of the file name; `a/b` writes into the folder `a`.
+        format: Ending of the file name.
+    """
+    run.save(filename_prefix, format, text.encode("utf-8"))
+
+
+@node("SaveAny", category="values", title="Save anything", kind=Kind.EFFECT, lane=Lane.CPU)
+def save_any(value: Any, filename_prefix: FilePrefix = "any/nodeflow", *, run: Run = quiet) -> None:
+    """Write any value into the output folder: pictures and masks as PNG, latents, conditioning, texts, else as JSON.
+
+    Args:
+        value: Any value but a model; of a list of such, each into a file of its own.
+        filename_prefix: Start of the file names; `a/b` writes into the folder `a`.
+    """
+    from nodeflow.diffusion.files import files_of
+
+    files = list(files_of(value, run.provenance))
+    if not files:
+        takes = "pictures, masks, latents, conditioning, texts, numbers and lists of them can be"
+        raise InputError("value", f"a value of type {type(value).__name__} cannot be written into a file; {takes}")
+    for suffix, data in files:
+        run.save(filename_prefix, suffix, data)
+
+
 @save_image.check
 @save_latent.check
+@save_text.check
+@save_any.check
 def stays_in_the_output_folder(filename_prefix: str) -> None:
     """Refuse before anything runs what the output folder would refuse at the end."""
     if any(part in ("", ".", "..") for part in filename_prefix.split("/")) or not filename_prefix.isprintable():

@@ -235,6 +235,9 @@ class UserFiles:
     def input(self, name: str) -> Path | None:
         return Path("/input") / name if name == "cat.png" else None
 
+    def input_folder(self, name: str) -> Path | None:
+        return Path("/input") / name if name in (".", "cats") else None
+
 
 @pytest.fixture
 def files() -> UserFiles:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nodeflow.api import Graph, later
+from nodeflow.api import Blocked, Graph, later
 from nodeflow_nodes.conditioning import clip_text_encode
-from nodeflow_nodes.control import repeat, switch
+from nodeflow_nodes.control import gate, repeat, switch
 from nodeflow_nodes.latents import empty_latent
 from nodeflow_nodes.loaders import load_checkpoint
 from nodeflow_nodes.primitives import boolean, integer, number, text
@@ -26,6 +26,11 @@ class Forbidden:
 def test_the_other_branch_is_never_computed() -> None:
     assert asyncio.run(switch(True, later("yes"), Forbidden())) == "yes"
     assert asyncio.run(switch(False, Forbidden(), later("no"))) == "no"
+
+
+def test_an_open_gate_hands_its_value_on_and_a_closed_one_computes_none() -> None:
+    assert asyncio.run(gate(later("a"))) == "a"
+    assert asyncio.run(gate(Forbidden(), False, "too dark")) == Blocked("too dark")
 
 
 def test_plain_values_are_handed_on() -> None:

@@ -12,10 +12,17 @@ from safetensors.torch import load
 
 from nodeflow.api import InputError
 from nodeflow.diffusion.latent_formats import SD1
-from nodeflow.diffusion.types import Image, Item, Latent
+from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
 from nodeflow_nodes.grids import image_grid
 from nodeflow_nodes.images import image_scale, load_image
-from nodeflow_nodes.saving import preview_image, save_image, save_latent, stays_in_the_output_folder
+from nodeflow_nodes.saving import (
+    preview_image,
+    save_any,
+    save_image,
+    save_latent,
+    save_text,
+    stays_in_the_output_folder,
+)
 
 
 def batch(rows: int = 2, height: int = 4, width: int = 6) -> Image:
@@ -125,3 +132,50 @@ def test_a_prefix_that_leaves_the_output_folder_is_refused_beforehand(prefix: st
 @pytest.mark.parametrize("prefix", ["cat", "cats/cat 1", "猫/🐱"])
 def test_a_plain_prefix_is_fine(prefix: str) -> None:
     stays_in_the_output_folder(prefix)
+
+
+def test_a_text_is_saved_as_it_is(recorder: Any) -> None:
+    save_text("a cat\n猫", "words/cat", "md", run=recorder)
+    assert recorder.saved == [("words/cat", "md", "a cat\n猫".encode())]
+
+
+@pytest.mark.parametrize(
+    ("value", "suffixes"),
+    [
+        (batch(2), ["png", "png"]),
+        (Mask(torch.rand(1, 4, 4)), ["png"]),
+        (Latent(torch.zeros(1, 4, 2, 2)), ["latent"]),
+        (Conditioning((Entry(torch.rand(1, 77, 8), torch.rand(1, 4), 0.5),)), ["safetensors"]),
+        ("a cat", ["txt"]),
+        (["a cat", "a dog"], ["txt", "txt"]),
+        (3, ["json"]),
+        ([1, {"a": [True, None]}], ["json"]),
+        ([batch(1), Mask(torch.rand(1, 4, 4))], ["png", "png"]),
+    ],
+)
+def test_anything_is_saved_in_a_file_of_its_kind(value: object, suffixes: list[str], recorder: Any) -> None:
+    save_any(value, "any", run=recorder)
+    assert [suffix for _, suffix, _ in recorder.saved] == suffixes
+
+
+def test_saved_conditioning_has_its_tensors_and_strengths(recorder: Any) -> None:
+    entry = Entry(torch.rand(1, 77, 8), torch.rand(1, 4), 0.5)
+    save_any(Conditioning((entry, entry)), run=recorder)
+    ((_, _, data),) = recorder.saved
+    tensors = load(data)
+    assert sorted(tensors) == ["0.context", "0.pooled", "1.context", "1.pooled"]
+    assert torch.equal(tensors["1.context"], entry.context)
+    assert b"[0.5, 0.5]" in data
+
+
+def test_saved_numbers_are_json(recorder: Any) -> None:
+    save_any([1, 0.5, "é"], run=recorder)
+    ((_, _, data),) = recorder.saved
+    assert json.loads(data) == [1, 0.5, "é"]
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), [object()], [], {"a": object()}])
+def test_what_no_file_can_hold_is_refused(value: object, recorder: Any) -> None:
+    with pytest.raises(InputError, match=r"^value: a value of type \w+ cannot be written into a file; pictures"):
+        save_any(value, run=recorder)
+    assert recorder.saved == []

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from nodeflow.api import InputError
+from nodeflow.core.node import node_mark
 from nodeflow.diffusion.types import Image
 from nodeflow_nodes.grids import caption
-from nodeflow_nodes.lists import join_images, split_lines
+from nodeflow_nodes.lists import choose, join_images, make_list, split_lines
 
 
 def grey(level: float, rows: int = 1, size: int = 8) -> Image:
@@ -43,3 +44,37 @@ def test_a_caption_stands_below_every_picture() -> None:
     strip = labelled.pixels[:, 64:]
     assert torch.equal(strip[0], strip[1])
     assert strip.min() < 0.5 < strip.max()
+
+
+def test_an_item_is_chosen_by_its_number() -> None:
+    assert [choose(["a", "b", "c"], index) for index in (0, 2, -1, -3)] == ["a", "c", "c", "a"]
+
+
+@pytest.mark.parametrize(("index", "wrapped", "clamped"), [(3, "a", "c"), (7, "b", "c"), (-4, "c", "a"), (1, "b", "b")])
+def test_a_number_beyond_the_list_is_wrapped_or_clamped(index: int, wrapped: str, clamped: str) -> None:
+    assert choose(["a", "b", "c"], index, "wrap") == wrapped
+    assert choose(["a", "b", "c"], index, "clamp") == clamped
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_a_number_beyond_the_list_is_else_an_error(index: int) -> None:
+    with pytest.raises(InputError, match=rf"^index: there is no item {index} in a list of 3; expected -3 … 2$"):
+        choose(["a", "b", "c"], index)
+
+
+def test_nothing_can_be_chosen_from_an_empty_list() -> None:
+    with pytest.raises(InputError, match=r"^items: the list is empty"):
+        choose([], 0, "wrap")
+
+
+def test_a_choice_among_written_items_is_tried_before_anything_runs() -> None:
+    mark = node_mark(choose)
+    assert mark is not None
+    (rule,) = mark.checks
+    rule([None, None], 1, "fail")  # what the links will bring is not known, but how many there are
+    with pytest.raises(InputError, match="there is no item 2 in a list of 2"):
+        rule([None, None], 2, "fail")
+
+
+def test_a_list_is_made_of_what_it_is_given() -> None:
+    assert make_list([1, "a"]) == [1, "a"]

@@ -20,12 +20,13 @@ def specs() -> dict[str, Spec]:
     return {spec.id: spec for spec in map(read_spec, functions)}
 
 
-def test_the_nodes_are_those_of_the_first_picture() -> None:
+def test_these_are_the_nodes() -> None:
     assert set(specs()) == {
         "LoadCheckpoint", "CLIPTextEncode", "EmptyLatent", "KSampler", "VAEDecode", "VAEEncode",
         "LoadImage", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
         "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
-        "Caption", "JoinImages", "SplitLines",
+        "Caption", "JoinImages", "SplitLines", "MakeList", "Choose", "Gate", "LoadImageFolder",
+        "JoinText", "FormatText", "MathExpression", "ShowText", "ShowValue", "PreviewAny", "SaveText", "SaveAny",
     }  # fmt: skip
 
 
@@ -68,6 +69,7 @@ COMFYUI = {
     "ImageScale": ("image upscale_method width height crop", "IMAGE"),
     "LatentUpscaleBy": ("samples upscale_method scale_by", "LATENT"),
     "SaveLatent": ("samples filename_prefix", ""),
+    "PreviewAny": ("source", ""),
 }
 
 
@@ -81,7 +83,8 @@ def test_nodes_that_comfyui_has_take_its_inputs_under_the_names_of_the_table() -
 
 def test_what_saves_or_shows_is_an_effect() -> None:
     effects = {spec.id for spec in specs().values() if spec.kind is Kind.EFFECT}
-    assert effects == {"SaveImage", "PreviewImage", "SaveLatent"}
+    shown = {"PreviewImage", "PreviewAny", "ShowText", "ShowValue"}
+    assert effects == {"SaveImage", "SaveLatent", "SaveText", "SaveAny"} | shown
 
 
 def test_switch_is_lazy_and_repeat_expands() -> None:

@@ -1,0 +1,58 @@
+"""Nodes that put texts together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nodeflow.api import InputError, Lane, Prompt, node
+from nodeflow_nodes.rows import Named
+from nodeflow_nodes.templates import Plain, TemplateError, fill, read, require_names
+
+
+@node("JoinText", category="text", title="Join texts", lane=Lane.CPU)
+def join_text(texts: list[str], separator: str = ", ", skip_empty: bool = True) -> str:
+    """Put texts one after the other.
+
+    Args:
+        texts: The texts; each may be written here or linked, or the whole list may be.
+        separator: What stands between two of them.
+        skip_empty: Leave out texts in which there is nothing, so that no separator follows another.
+    """
+    return separator.join(text for text in texts if text.strip() or not skip_empty)
+
+
+@node("FormatText", category="text", title="Fill in a text", lane=Lane.CPU)
+def format_text(template: Prompt, values: Sequence[Named] = ()) -> str:
+    """Put values into a text, each at its place in braces.
+
+    Args:
+        template: Such as `{animal} number {n:03}`; `{0}` is the first value, `{{` a brace, and what follows a colon is
+            how a number is written: `{size:.2f}` gives two decimals.
+        values: The names in the template, and what they stand for: texts, numbers, yes or no.
+    """
+    try:
+        return fill(template, _by_name(values))
+    except TemplateError as error:
+        raise InputError("template", str(error)) from None
+
+
+@format_text.check
+def _can_be_filled_in(template: str, values: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        names = [row.get("name") for row in values]
+        places = read(template)
+        if all(names):
+            require_names(places, {**dict.fromkeys(map(str, names)), **dict.fromkeys(map(str, range(len(names))))})
+    except TemplateError as error:
+        raise InputError("template", str(error)) from None
+
+
+def _by_name(values: Sequence[Named]) -> Mapping[str, Plain]:
+    """The values by name and by number."""
+    named: dict[str, Plain] = {}
+    for number, row in enumerate(values):
+        content = row.content
+        if not isinstance(content, str | int | float | bool):
+            found = "nothing" if content is None else f"of type {type(content).__name__}"
+            raise InputError(f"values[{number}].content", f"{row.name} is {found}; a text or a number is needed")
+        named[row.name] = named[str(number)] = content
+    return named

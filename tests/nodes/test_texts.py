@@ -1,0 +1,75 @@
+"""Joining texts, and filling values into one."""
+
+import pytest
+
+from nodeflow.api import InputError
+from nodeflow.core.node import node_mark
+from nodeflow_nodes.rows import Named
+from nodeflow_nodes.texts import format_text, join_text
+
+
+def rows(**values: object) -> list[Named]:
+    return [Named(name=name, content=content) for name, content in values.items()]
+
+
+def test_texts_are_joined_and_empty_ones_left_out() -> None:
+    assert join_text(["a cat", " ", "", "on a mat"]) == "a cat, on a mat"
+    assert join_text(["a", "", "b"], "-", skip_empty=False) == "a--b"
+    assert join_text([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{animal} number {n:03}", "cat number 007"),
+        ("{0} {1:05.2f} {n}", "cat 07.00 7"),
+        ("{} and {}", "cat and 7"),
+        ("{{{animal}}}", "{cat}"),
+        ("{animal:>6}|{n:+d}|{share:.0%}|{yes}", "   cat|+7|25%|True"),
+        ("no place", "no place"),
+    ],
+)
+def test_values_are_put_into_their_places(template: str, text: str) -> None:
+    assert format_text(template, rows(animal="cat", n=7, share=0.25, yes=True)) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ("{animla}", r"there is no value for \{animla\}; did you mean \{animal\}\?"),
+        ("{zebra}", r"there is no value for \{zebra\}; given: animal, 0, n, 1"),
+        ("{2}", r"there is no value for \{2\}"),
+        ("{animal.__class__}", "nothing about what is inside"),
+        ("{animal[0]}", "nothing about what is inside"),
+        ("{animal!r}", r"\{animal!r\}: leave !r out"),
+        ("{n:{n}}", "has no known form"),
+        ("{n:wide}", "has no known form"),
+        ("{n:1000000000}", "is too wide"),
+        ("{n:.99999f}", "is too wide"),
+        ("{animal:.2f}", "cannot hold 'cat'"),
+        ("{animal", "a brace that is meant as such is written twice"),
+        ("animal}", "a brace that is meant as such is written twice"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_told_in_one_line(template: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=f"^template: .*{complaint}") as caught:
+        format_text(template, rows(animal="cat", n=7))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "found"), [(None, "nothing"), (object(), "of type object"), ([1], "of type list")])
+def test_only_texts_and_numbers_are_put_in(content: object, found: str) -> None:
+    with pytest.raises(InputError, match=rf"^values\[0\]\.content: thing is {found}"):
+        format_text("{thing}", rows(thing=content))
+
+
+def test_a_template_is_held_against_its_names_before_anything_runs() -> None:
+    mark = node_mark(format_text)
+    assert mark is not None
+    (rule,) = mark.checks
+    rule("{animal} {0}", [{"name": "animal", "content": None}])
+    rule("{animal}", [{"name": None, "content": 1}])  # the name comes from a link
+    with pytest.raises(InputError, match=r"no value for \{animals\}"):
+        rule("{animals}", [{"name": "animal", "content": "cat"}])
+    with pytest.raises(InputError, match="written twice"):
+        rule("{", [])

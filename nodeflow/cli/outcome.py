@@ -74,6 +74,7 @@ class RunReport(_Part):
     ``outputs`` is keyed by interface name, ``saved``, ``shown`` and ``nodes`` by node id; what is shown and is neither
     text nor number is null. ``exit_code`` is that of the process.
     ``unchanged`` are those of the files that were there already, to the last byte.
+    ``drawn`` is what the draws of the document gave, by ``node.input``.
     ``error`` is the whole message when the run could not be carried out.
     """
 
@@ -86,6 +87,7 @@ class RunReport(_Part):
     unchanged: list[str] = []
     shown: dict[str, list[JsonValue]] = {}
     nodes: dict[str, NodeReport] = {}
+    drawn: dict[str, JsonValue] = {}
     warnings: list[WarningReport] = []
     failures: list[FailureReport] = []
     problems: list[ProblemReport] = []
@@ -105,6 +107,7 @@ def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunRepo
         unchanged=sorted(map(str, result.unchanged)),
         shown={node: [_finite(plain(value)) for value in values] for node, values in result.shown.items()},
         nodes={node: _node(each.status, each.seconds) for node, each in result.nodes.items()},
+        drawn=dict(result.drawn),
         warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],
         failures=[_failure(failure) for failure in result.failures],
         problems=[problem_report(problem) for problem in problems],

@@ -124,6 +124,12 @@ class OutOfMemory(NodeFailed):
     exit_code = 6
 
 
+class NodeUnusable(NodeFailed):
+    """The code of a node, or something of a pack that it asked for, cannot be imported; the pack is to blame."""
+
+    exit_code = 7
+
+
 class PackFailed(NodeflowError):
     """A pack that could not be imported, or that claims an id another pack has."""
 

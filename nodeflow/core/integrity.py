@@ -53,6 +53,5 @@ def _members(holder: ModuleType | type) -> Iterator[Part]:
 
 def _origin(value: object) -> str:
     """The top-level package in which a function or a class was written, whatever it calls itself."""
-    function = isinstance(value, FunctionType)
-    module: object = value.__globals__.get("__name__") if function else getattr(value, "__module__", None)
-    return str(module).partition(".")[0]
+    named = value.__globals__.get("__name__") if isinstance(value, FunctionType) else getattr(value, "__module__", "")
+    return str(named).partition(".")[0]

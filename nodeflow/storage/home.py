@@ -5,12 +5,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from nodeflow.core.errors import UsageError
 
+_SECTIONS = ("models", "cache", "packs")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?", re.IGNORECASE)
 
@@ -62,12 +63,14 @@ class Config:
         comfyui: ``extra_model_paths.yaml`` files whose folders are used as they are.
         memory: Bytes of results kept in memory.
         disk: Bytes of results kept on disk.
+        packs: Settings of packs, by the name of the pack; what they may be only the packs can tell.
     """
 
     models: tuple[Path, ...] = ()
     comfyui: tuple[Path, ...] = ()
     memory: int = 2 * 2**30
     disk: int = 8 * 2**30
+    packs: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
 
 
 def read_config(home: Home) -> Config:
@@ -99,26 +102,29 @@ class _Reader:
     file: Path
 
     def config(self, table: Mapping[str, object]) -> Config:
-        models = self._section(table, "models", ("folders", "comfyui"), ("models", "cache"))
-        cache = self._section(table, "cache", ("memory", "disk"), ("models", "cache"))
+        self._known(table, _SECTIONS, "")
+        models = self._section(table, "models", ("folders", "comfyui"))
+        cache = self._section(table, "cache", ("memory", "disk"))
+        packs = self._table(table, "packs")
         defaults = Config()
         return Config(
             models=self._paths(models, "models", "folders"),
             comfyui=self._paths(models, "models", "comfyui"),
             memory=self._size(cache, "cache", "memory", defaults.memory),
             disk=self._size(cache, "cache", "disk", defaults.disk),
+            packs={name: self._table(packs, name, "packs.") for name in packs},
         )
 
-    def _section(
-        self, table: Mapping[str, object], name: str, keys: Sequence[str], sections: Sequence[str]
-    ) -> Mapping[str, object]:
-        self._known(table, sections, "")
-        section = table.get(name, {})
-        if not isinstance(section, dict):
-            raise UsageError(f"{self.file}: [{name}] must be a table, found {section!r}")
-        values = cast("dict[str, object]", section)
+    def _section(self, table: Mapping[str, object], name: str, keys: Sequence[str]) -> Mapping[str, object]:
+        values = self._table(table, name)
         self._known(values, keys, f"{name}.")
         return values
+
+    def _table(self, table: Mapping[str, object], name: str, prefix: str = "") -> Mapping[str, object]:
+        section = table.get(name, {})
+        if not isinstance(section, dict):
+            raise UsageError(f"{self.file}: [{prefix}{name}] must be a table, found {section!r}")
+        return cast("dict[str, object]", section)
 
     def _known(self, table: Mapping[str, object], names: Sequence[str], prefix: str) -> None:
         for key in table:

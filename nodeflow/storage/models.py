@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodeflow.core.packs import ModelKind
 from nodeflow.storage.comfyui import read_model_paths
 from nodeflow.storage.containment import NameRefused, relative_name
 from nodeflow.storage.home import Config, Home
 
-SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin"})
-"""What counts as a model file in a listing; a loader decides what it can read and says so."""
+_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+"""What is listed as a model file of a kind that no pack has declared; asked for by name, it may be any file."""
 _MAX_DEPTH = 12
 
 
@@ -28,17 +30,19 @@ class Root:
     path: Path | None = None
     folders: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
 
-    def of(self, kind: str) -> tuple[Path, ...]:
+    def of(self, kind: ModelKind) -> tuple[Path, ...]:
         """The folders of one kind, first to last."""
-        laid_out = () if self.path is None else (self.path / kind,)
-        return self.folders.get(kind, ()) + laid_out
+        laid_out = () if self.path is None else (self.path / kind.place,)
+        return self.folders.get(kind.name, ()) + laid_out
 
-    def kinds(self) -> frozenset[str]:
-        """Kinds for which there is a folder."""
+    def kinds(self, declared: Mapping[str, ModelKind]) -> frozenset[str]:
+        """Kinds for which there is a folder, be they declared or not."""
         found = {kind for kind, folders in self.folders.items() if any(folder.is_dir() for folder in folders)}
         if self.path is not None and self.path.is_dir():
-            visible = (entry for entry in self.path.iterdir() if not entry.name.startswith("."))
-            found.update(entry.name for entry in visible if entry.is_dir())
+            visible = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".") and entry.is_dir()}
+            places = {name: kind.place for name, kind in declared.items()}
+            found.update(name for name, place in places.items() if (self.path / place).is_dir())
+            found.update(visible - {place.partition("/")[0] for place in places.values()})
         return frozenset(found)
 
 
@@ -54,23 +58,37 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolders:
-    """All roots in the order of precedence: the first that has a file of this name wins."""
+    """All roots in the order of precedence: the first that has a file of this name wins.
+
+    Attributes:
+        declared: The kinds that packs have declared; any other name is a kind with a folder of that name.
+    """
 
     roots: tuple[Root, ...]
     home: Home
+    declared: Mapping[str, ModelKind] = field(default_factory=dict[str, ModelKind])
+
+    def kind(self, name: str) -> ModelKind:
+        """The folder and the suffixes of a kind; one that is not declared takes every file."""
+        return self.declared.get(name) or ModelKind(name, ("",))
 
     def find(self, kind: str, name: str) -> Path | None:
         """The file called ``name`` (with ``/`` for sub-folders), or None.
 
         A symbolic link counts only when it ends inside some root: a document must not reach other files.
         """
-        try:
-            parts = relative_name(name)
-            relative_name(kind)
-        except NameRefused:
+        if not self.kind(kind).takes(name):
             return None
-        candidates = (folder / parts for folder in self.of(kind))
-        return next((path for path in candidates if path.is_file() and self._reachable(path)), None)
+        return next((path for path in self._candidates(kind, name) if self._reachable(path)), None)
+
+    def unfit(self, kind: str, name: str) -> str | None:
+        """Why a file of this name, though it is there, is not found; None when there is none."""
+        path = next(self._candidates(kind, name), None)
+        if path is None:
+            return None
+        if not self.kind(kind).takes(name):
+            return f"{path} is there, but a file of {kind} ends in {' or '.join(self.kind(kind).suffixes)}"
+        return f"{path} links to {path.resolve()}, outside all folders of models; name its folder in config.toml"
 
     def names(self, kind: str) -> Sequence[str]:
         """The names of all files of a kind, sorted."""
@@ -78,22 +96,22 @@ class ModelFolders:
 
     def folder(self, kind: str) -> Path:
         """Where a file of this kind is best put."""
-        return self.roots[0].of(kind)[0] if self.roots and self.roots[0].of(kind) else self.home.models / kind
+        return next(iter(self.of(kind)), self.home.models / self.kind(kind).place)
 
     def of(self, kind: str) -> tuple[Path, ...]:
         """All folders of a kind, first to last."""
-        return tuple(folder for root in self.roots for folder in root.of(kind))
+        return tuple(folder for root in self.roots for folder in root.of(self.kind(kind)))
 
     def kinds(self) -> Sequence[str]:
-        """All kinds for which there is a folder."""
-        return sorted({kind for root in self.roots for kind in root.kinds()})
+        """All kinds that are declared, and all for which there is a folder."""
+        return sorted({*self.declared, *(kind for root in self.roots for kind in root.kinds(self.declared))})
 
     def files(self, kind: str) -> Iterator[ModelFile]:
         """Every file of a kind; one hidden by an earlier root of the same name is left out."""
         seen: set[str] = set()
         for root in self.roots:
-            for folder in root.of(kind):
-                for name in _listing(folder):
+            for folder in root.of(self.kind(kind)):
+                for name in self._listing(kind, folder):
                     if name not in seen and self._reachable(folder / name):
                         seen.add(name)
                         yield ModelFile(kind, name, folder / name, root)
@@ -101,7 +119,18 @@ class ModelFolders:
     def strays(self, kind: str) -> Iterator[Path]:
         """Files of a kind that cannot be used because they are links to a place outside all roots."""
         for folder in self.of(kind):
-            yield from (folder / name for name in _listing(folder) if not self._reachable(folder / name))
+            yield from (folder / name for name in self._listing(kind, folder) if not self._reachable(folder / name))
+
+    def _candidates(self, kind: str, name: str) -> Iterator[Path]:
+        """Files of that name in the folders of a kind."""
+        with suppress(NameRefused):
+            parts = relative_name(name)
+            relative_name(kind)
+            yield from (path for folder in self.of(kind) if (path := folder / parts).is_file())
+
+    def _listing(self, kind: str, folder: Path) -> Iterator[str]:
+        listed = self.declared.get(kind) or ModelKind(kind, _SUFFIXES)
+        return (name for name in _names_below(folder) if listed.takes(name))
 
     def _reachable(self, path: Path) -> bool:
         target = path.resolve()
@@ -109,20 +138,26 @@ class ModelFolders:
 
 
 def model_folders(
-    home: Home, config: Config, *, models_dirs: Iterable[Path] = (), packs: Iterable[tuple[str, Path]] = ()
+    home: Home,
+    config: Config,
+    *,
+    models_dirs: Iterable[Path] = (),
+    packs: Iterable[tuple[str, Path]] = (),
+    kinds: Mapping[str, ModelKind] | None = None,
 ) -> ModelFolders:
     """Puts the roots in order: the command line's, the user's home, the settings file's, those of packs.
 
     Args:
         models_dirs: Folders laid out as ``D/checkpoints/…``.
         packs: Name and folder of each pack; its ``models`` folder is a root when it exists.
+        kinds: The kinds of models that packs have declared.
     """
     roots = [Root("--models-dir", path) for path in models_dirs]
     roots.append(Root("home", home.models))
     roots += [Root("config.toml", path) for path in config.models]
     roots += [Root(f"ComfyUI ({file})", folders=read_model_paths(file)) for file in config.comfyui]
     roots += [Root(f"pack {name}", folder / "models") for name, folder in packs if (folder / "models").is_dir()]
-    return ModelFolders(tuple(roots), home)
+    return ModelFolders(tuple(roots), home, kinds or {})
 
 
 def _places(root: Root) -> Iterator[Path]:
@@ -132,8 +167,8 @@ def _places(root: Root) -> Iterator[Path]:
         yield from folders
 
 
-def _listing(folder: Path) -> Iterator[str]:
-    """Model files below a folder as ``sub/name``, in order; links in a circle end at the depth limit."""
+def _names_below(folder: Path) -> Iterator[str]:
+    """Files below a folder as ``sub/name``, in order; links in a circle end at the depth limit."""
     pending: list[tuple[Path, str, int]] = [(folder, "", 0)]
     while pending:
         place, prefix, depth = pending.pop()
@@ -146,5 +181,5 @@ def _listing(folder: Path) -> Iterator[str]:
                 continue
             if entry.is_dir() and depth < _MAX_DEPTH:
                 pending.append((place / entry.name, f"{prefix}{entry.name}/", depth + 1))
-            elif entry.is_file() and Path(entry.name).suffix.lower() in SUFFIXES:
+            elif entry.is_file():
                 yield prefix + entry.name

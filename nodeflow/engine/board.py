@@ -131,6 +131,10 @@ class Board:
             wire for wire in self.wires[index] if roots.get(wire.input, wire.input) not in type.lazy or wire.depth
         )
 
+    def depths(self, index: int) -> dict[str, int]:
+        """For every input of a mapped node that is fed by a list, over how many levels it is spread."""
+        return {wire.input: wire.depth for wire in self.wires[index] if wire.depth}
+
     def references(self, index: int) -> Nested:
         """The linked inputs that an expander gets no value for; see ``Services.expand``."""
         nested = self.nodes[index].nested or {}

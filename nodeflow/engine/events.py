@@ -51,12 +51,33 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A node asked for patience: the same call is made again.
+
+    Attributes:
+        seconds: How long it waits before.
+        reason: What it said; may be empty.
+        tries: How often it was called so far.
+    """
+
+    node: str
+    seconds: float
+    reason: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node has its results, computed or remembered."""
+    """A node has its results, computed or remembered, or is known to do without.
+
+    Attributes:
+        reason: Why it did not run, where a value above it says so.
+    """
 
     node: str
     status: Status
     seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +132,14 @@ class RunFinished:
 
 
 Event: TypeAlias = (
-    RunStarted | NodeStarted | Progress | NodeFinished | NodeFailedEvent | Warned | Saved | Shown | RunFinished
+    RunStarted
+    | NodeStarted
+    | Progress
+    | Waiting
+    | NodeFinished
+    | NodeFailedEvent
+    | Warned
+    | Saved
+    | Shown
+    | RunFinished
 )

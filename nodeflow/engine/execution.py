@@ -1,9 +1,9 @@
 """One run: starts what is ready, takes in what has ended, and hands on what came out."""
 
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import perf_counter
 from typing import cast
 
@@ -15,11 +15,12 @@ from nodeflow.engine.awaiting import BlockedInput, Unavailable
 from nodeflow.engine.blocking import blocked_in, first_blocked
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.cache import Entry
-from nodeflow.engine.calls import NodeCall, Room
+from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
 from nodeflow.engine.expansion import splice
 from nodeflow.engine.failures import failure_of, let_go
 from nodeflow.engine.inside import put_inside
+from nodeflow.engine.itemcalls import ItemCalls
 from nodeflow.engine.lanes import Lanes
 from nodeflow.engine.lazyinputs import LazyInputs
 from nodeflow.engine.ledger import Ledger
@@ -28,10 +29,11 @@ from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.plan import Plan
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.rights import Rights
+from nodeflow.engine.room import Room
 from nodeflow.engine.runtime import Constant
 from nodeflow.engine.tiers import Tiers
+from nodeflow.engine.underway import POLL_SECONDS, Inbox, Underway
 
-_POLL_SECONDS = 0.05
 _QUICK_SECONDS = 0.05
 """A type whose last call was over sooner is not worth a lock between processes."""
 
@@ -56,8 +58,7 @@ class Execution:
         self._stopped = False
         self._types: dict[int, NodeType] = {}
         self._environment = context.services.environment(context.device, context.dtype)
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._running: dict[int, Callable[[], None] | None] = {}
+        self._inbox: Inbox = SimpleQueue()
         self._hoped: dict[int, list[str]] = {}
         self._blocked = False
         self._plan = Plan(graph, self, keep_records=tiers.disk is not None)
@@ -65,7 +66,8 @@ class Execution:
         self._ledger = Ledger(context, self._board)
         self._lazy = LazyInputs(self._plan, tiers, lanes, self._inbox.put)
         self._rights = Rights(self._plan, tiers, self._inbox.put, self._have_by_now)
-        self._room = Room(tiers.memory, context.services, partial(self._board.largest, _LARGEST))
+        room = Room(tiers.memory, context.services, partial(self._board.largest, _LARGEST))
+        self._underway = Underway(self._inbox, lanes, room, context.cancel, self._lazy.promise, self._ended)
         self._computed = False
 
     def run(self, targets: Sequence[Place] | None) -> RunResult:
@@ -181,48 +183,36 @@ class Execution:
 
     def _leave_nothing_behind(self) -> None:
         """Free what others may wait for, however the run ended."""
-        self._cancel_awaiting()
-        for index in self._running:
+        self._underway.stop()
+        for index in self._underway.running:
             self._rights.give_back(index)
 
     # The loop.
 
     def _loop(self) -> None:
         ready, elsewhere, cancel = self._plan.ready, self._plan.elsewhere, self._context.cancel
+        underway, rights = self._underway, self._rights
         while True:
             while ready or elsewhere:
                 if cancel.requested or self._stopped:
                     break
                 if elsewhere:
-                    self._start(elsewhere.pop(), inline=not (ready or elsewhere or self._running))
+                    self._start(elsewhere.pop(), inline=not (ready or elsewhere or underway.running))
                 else:
                     self._start(ready.pop(), inline=True)
             if cancel.requested or self._stopped:
                 self._stop()
-            if not (self._running or self._rights.put_off):
+            if not (underway.running or rights.put_off):
                 return
-            self._take_in()
-
-    def _take_in(self) -> None:
-        """Wait for something to happen on another thread, and take in all that has happened."""
-        try:
-            self._inbox.get(timeout=_POLL_SECONDS if self._rights.contended else None)()
-            while True:
-                self._inbox.get_nowait()()
-        except Empty:
-            self._rights.retry_contended()
+            underway.wait(POLL_SECONDS if rights.contended else None)
+            rights.retry_contended()
 
     def _stop(self) -> None:
         self._stopped = True
         self._plan.ready.clear()
         self._plan.elsewhere.clear()
         self._rights.forget()
-        self._cancel_awaiting()
-
-    def _cancel_awaiting(self) -> None:
-        for cancel in self._running.values():
-            if cancel is not None:
-                cancel()
+        self._underway.stop()
 
     # Starting nodes.
 
@@ -243,18 +233,14 @@ class Execution:
             return
         if type.cached and not self._rights.take(index, type):
             return
-        depths = {wire.input: wire.depth for wire in board.wires[index] if wire.depth} if node.depth else None
-        call = NodeCall(index, node, type, arguments, self._context, depths)
-        self._context.emit(NodeStarted(node.id))
-        if type.on_device:
-            self._call_on_device(call)
-        elif not type.sync:
-            self._start_awaiting(call)
-        elif inline:
-            self._call_here(call)
-        else:
-            self._running[index] = None
-            self._lanes.cpu(partial(self._in_pool, call))
+        context = self._context
+        call = (
+            ItemCalls(index, node, type, arguments, context, board.depths(index))
+            if node.depth
+            else NodeCall(index, node, type, arguments, context)
+        )
+        context.emit(NodeStarted(node.id))
+        self._underway.start(call, inline)
 
     def _arguments(self, index: int) -> dict[str, object]:
         board = self._board
@@ -276,32 +262,6 @@ class Execution:
             self._deliver(index, outputs)
         return self._board.state[index] != PLANNED
 
-    def _call_on_device(self, call: NodeCall) -> None:
-        device = self._lanes.device
-        while not (device.acquire(False) or device.acquire(timeout=_POLL_SECONDS)):
-            if self._context.cancel.requested:
-                self._rights.give_back(call.index)
-                return
-        try:
-            self._call_here(call)
-        finally:
-            device.release()
-
-    def _call_here(self, call: NodeCall) -> None:
-        self._running[call.index] = None
-        call.here(self._room)
-        self._ended(call)
-
-    def _in_pool(self, call: NodeCall) -> None:
-        call.here(self._room)
-        self._inbox.put(partial(self._ended, call))
-
-    def _start_awaiting(self, call: NodeCall) -> None:
-        if call.type.lazy:
-            self._lazy.promise(call)
-        ended = partial(self._inbox.put, partial(self._ended, call))
-        self._running[call.index] = self._lanes.awaiting(call.awaited(self._room), ended)
-
     def _expand_or_fail(self, index: int) -> None:
         try:
             self.expand(index)
@@ -319,9 +279,10 @@ class Execution:
     # Taking in what has ended.
 
     def _ended(self, call: NodeCall) -> None:
-        del self._running[call.index]
-        run = call.run
-        if call.error is None and (call.outputs is None or (run is not None and run.stopped)):
+        log = call.log
+        if log is not None:
+            log.finish()
+        if call.error is None and (call.outputs is None or (log is not None and log.stopped)):
             call.error = Cancelled("cancelled")
         if call.error is None:
             self._succeeded(call)
@@ -330,7 +291,7 @@ class Execution:
             self._went_wrong(call.index, call.error)
 
     def _succeeded(self, call: NodeCall) -> None:
-        index, type, outputs, seconds, run = call.index, call.type, call.outputs, call.seconds, call.run
+        index, type, outputs, seconds, log = call.index, call.type, call.outputs, call.seconds, call.log
         assert outputs is not None
         type.quick = seconds < _QUICK_SECONDS
         if type.lazy:
@@ -340,8 +301,8 @@ class Execution:
         if type.cached:
             self._keep(call, outputs)
         self._plan.release(index)
-        if run is not None:
-            self._ledger.note(call.node.id, run)
+        if log is not None:
+            self._ledger.note(call.node.id, log)
         self._ledger.ended(index, call.node.id, Status.RAN, seconds)
         self._deliver(index, outputs)
 
@@ -352,12 +313,12 @@ class Execution:
         anything else only what no file would spare.
         """
         self._computed = True
-        board, index, run = self._board, call.index, call.run
+        board, index, log = self._board, call.index, call.log
         key = board.keys[index]
         assert key is not None
         if index not in board.volatile:
             total = board.totals[index]
-            said = ((), ()) if run is None else (tuple(run.warnings), tuple(run.shown))
+            said = ((), ()) if log is None else (tuple(log.warnings), tuple(log.shown))
             entry = Entry(outputs, call.seconds, total, call.type.spec.id, *said)
             entry.cost = board.costs[index]
             self._tiers.keep(key, entry, total if index in board.final else entry.cost)

@@ -1,13 +1,13 @@
 """What is said when a node fails: one line for a user's mistake, the node's own frames for its author."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from traceback import TracebackException
 from types import TracebackType
 
-from nodeflow.core.errors import InputError, NodeFailed, NodeflowError, OutOfMemory
+from nodeflow.core.errors import InputError, NodeFailed, NodeflowError, NodeUnusable, OutOfMemory, PackFailed
 from nodeflow.core.resolved import ResolvedNode
 
 _OWN_FOLDER = str(Path(__file__).parent)
@@ -15,11 +15,26 @@ _ASKED = re.compile(r"allocate\s+(\d[\d.,]*\s*(?:[KMGT]i?B|bytes))", re.IGNORECA
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
+class InputChanged(InputError):
+    """A node changed values that others may read as well.
+
+    Args:
+        changed: Name of each changed input to what of it was changed.
+    """
+
+    def __init__(self, changed: Mapping[str, str]) -> None:
+        (first, what), *others = changed.items()
+        also = "".join(f"; also changed: {name} ({part})" for name, part in others)
+        super().__init__(first, f"changed by the node ({what}){also}; make a copy and change that")
+
+
 def failure_of(node: ResolvedNode, error: BaseException) -> NodeFailed:
     """The error of a node as its user and its author need it; holds on to no frame of the node."""
     type = node.spec.id
     if isinstance(error, InputError):
         return NodeFailed(node.id, type, error.message, input=error.input)
+    if isinstance(error, PackFailed):
+        return NodeUnusable(node.id, type, str(error))
     if isinstance(error, NodeflowError):
         return NodeFailed(node.id, type, str(error))
     return NodeFailed(node.id, type, _one_line(error), traceback=node_traceback(error))

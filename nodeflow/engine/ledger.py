@@ -7,7 +7,7 @@ from nodeflow.core.errors import NodeFailed
 from nodeflow.engine.board import Board, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.events import NodeFailedEvent, NodeFinished, RunFinished, Shown, Status
-from nodeflow.engine.noderun import NodeRun, RunContext
+from nodeflow.engine.noderun import NodeLog, RunContext
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import Constant
 
@@ -37,12 +37,12 @@ class Ledger:
         self._board.status[index] = Status.FAILED
         self._context.emit(NodeFailedEvent(failure.node, failure.message, failure.traceback))
 
-    def note(self, id: str, run: NodeRun) -> None:
+    def note(self, id: str, log: NodeLog) -> None:
         """Keep what a node wrote and showed."""
-        if run.saved:
-            self._saved[id] = tuple(run.saved)
-        if run.shown:
-            self._shown[id] = tuple(run.shown)
+        if log.saved:
+            self._saved[id] = tuple(log.saved)
+        if shown := log.shown:
+            self._shown[id] = tuple(shown)
 
     def repeat(self, id: str, entry: Entry) -> None:
         """A remembered result says and shows again what it said and showed when it was computed."""

@@ -11,6 +11,7 @@ from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.json import JsonValue
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
+from nodeflow.core.secrets import SECRET
 from nodeflow.core.spec import Form, Input, Kind, Lane, Spec, Widget
 from nodeflow.core.types import Type
 from nodeflow.engine.inside import at_texts, has_widget
@@ -36,6 +37,7 @@ class NodeType:
         plain: Keyed by type, literals and links alone.
         on_device: A synchronous node that must have the device to itself.
         root: Runs although nobody asks for its outputs.
+        secrets: Inputs whose literals name secrets, which become values when the node is called.
     """
 
     __slots__ = (
@@ -56,6 +58,7 @@ class NodeType:
         "position",
         "quick",
         "root",
+        "secrets",
         "spec",
         "sync",
         "volatile",
@@ -78,6 +81,7 @@ class NodeType:
         self._storable: bool | None = None
         self._files = tuple(item for item in spec.inputs if has_widget(item, FILE_WIDGETS))
         self._resolved: dict[tuple[Widget | None, str], ResolvedFile] = {}
+        self.secrets = tuple(item for item in spec.inputs if not self.expands and has_widget(item, (SECRET,)))
         self._converts = self._conversions()
         self.literal = not self._converts
         self.quick = False
@@ -141,10 +145,11 @@ class NodeType:
         return type.name in _OPEN_TYPES or type.name.startswith("$") or self._services.codec(type.name) is not None
 
     def _conversions(self) -> tuple[tuple[str, Convert], ...]:
-        found: list[tuple[str, Convert]] = [(item.name, partial(self._paths, item)) for item in self._files]
-        found += [(item.name, _as_float) for item in self.spec.inputs if _is_float(item.type)]
-        if not self.expands:
-            found += [(name, Later) for name in sorted(self.lazy)]
+        found: list[tuple[str, Convert]] = [(item.name, _as_float) for item in self.spec.inputs if _is_float(item.type)]
+        if self.expands:  # what it records takes names, and finds the files itself
+            return tuple(found)
+        found += [(item.name, partial(self._paths, item)) for item in self._files]
+        found += [(name, Later) for name in sorted(self.lazy)]
         return tuple(found)
 
     def _named(self, node: ResolvedNode) -> list[tuple[Input, str, str]]:

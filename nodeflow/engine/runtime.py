@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.secrets import Vault
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.stored import Stored
 from nodeflow.core.types import Codec
@@ -60,8 +61,28 @@ class Expansion:
     outputs: Mapping[str, tuple[int, str] | Constant]
 
 
+Check: TypeAlias = Callable[[], Mapping[str, str]]
+"""Tells which of the watched inputs were changed since, by name, and what of each was."""
+
+Guard: TypeAlias = Callable[[Mapping[str, object]], Check]
+"""Begins to watch the inputs of one call."""
+
+
 class Services(Protocol):
     """The outside of the engine; a session implements it."""
+
+    @property
+    def vault(self) -> Vault:
+        """Hands out secrets and masks them in texts; the same for as long as results are kept in memory."""
+        ...
+
+    def guard(self) -> Guard | None:
+        """How to find out that a node changed one of its inputs; None when nobody wants to know."""
+        ...
+
+    def setting(self, spec: Spec, name: str) -> str | int | float | bool:
+        """A setting of the pack that ``spec`` belongs to; KeyError when it declares none of this name."""
+        ...
 
     def implementation(self, spec: Spec) -> Callable[..., object]:
         """The function that computes ``spec``; importing it is allowed to take long and to fail."""

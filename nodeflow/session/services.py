@@ -1,14 +1,16 @@
 """What the engine needs from outside, put together for one run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nodeflow.core.codedigest import code_digest
+from nodeflow.core.packs import SettingValue
 from nodeflow.core.registry import Registry
+from nodeflow.core.secrets import Vault
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.types import Codec
 from nodeflow.engine.inside import Nested
-from nodeflow.engine.runtime import Expansion, ResolvedFile, SavedFile
+from nodeflow.engine.runtime import Expansion, Guard, ResolvedFile, SavedFile
 from nodeflow.session.environment import Environment
 from nodeflow.session.expansion import expand
 from nodeflow.session.files import FileDigests
@@ -28,6 +30,15 @@ class RunServices:
     outputs: Outputs
     recorder: Recorder
     home: Home
+    vault: Vault = field(default_factory=Vault)
+
+    def guard(self) -> Guard | None:
+        """How to find out that a node changed one of its inputs."""
+        return None
+
+    def setting(self, spec: Spec, name: str) -> SettingValue:
+        """A setting of the pack that a node belongs to."""
+        return self.registry.setting(spec.pack, name)
 
     def implementation(self, spec: Spec) -> Callable[..., object]:
         """The function that computes ``spec``."""

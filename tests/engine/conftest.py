@@ -10,6 +10,7 @@ import pytest
 
 from nodeflow.core.canonical import record_bytes
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.secrets import Vault
 from nodeflow.core.spec import Form, Input, Kind, Lane, Output, Spec, Widget
 from nodeflow.core.types import Codec, Encoded, Type
 from nodeflow.engine.cache import MemoryCache
@@ -17,7 +18,7 @@ from nodeflow.engine.events import Event
 from nodeflow.engine.executor import Engine
 from nodeflow.engine.inside import Nested
 from nodeflow.engine.results import RunResult
-from nodeflow.engine.runtime import DiskTier, Expansion, ResolvedFile, SavedFile
+from nodeflow.engine.runtime import DiskTier, Expansion, Guard, ResolvedFile, SavedFile
 
 ANY = Type("any")
 
@@ -94,6 +95,9 @@ class Bench:
     released: int = 0
     sheet: type["Sheet"] | None = None
     expansions: dict[str, Callable[..., Expansion]] = field(default_factory=dict)
+    vault: Vault = field(default_factory=Vault)
+    watching: Guard | None = None
+    settings: dict[str, str | int | float | bool] = field(default_factory=dict)
 
     def node(
         self,
@@ -108,10 +112,18 @@ class Bench:
         files: tuple[str, ...] = (),
         form: Form | None = None,
         fields: Mapping[str, tuple[Input, ...]] | None = None,
+        secrets: tuple[str, ...] = (),
+        **more: Any,
     ) -> Spec:
         """Describe ``function`` as a node; every call of it is noted in ``calls``."""
         name = id or function.__name__
         parameters = inspect.signature(function).parameters
+
+        def widget(name: str) -> Widget | None:
+            if name in secrets:
+                return Widget("secret")
+            return Widget("model_file", folder="checkpoints") if name in files else None
+
         inputs = tuple(
             Input(
                 item.name,
@@ -120,7 +132,7 @@ class Bench:
                 default=None if item.default is inspect.Parameter.empty else item.default,
                 lazy=item.name in lazy,
                 fields=(fields or {}).get(item.name, ()),
-                widget=Widget("model_file", folder="checkpoints") if item.name in files else None,
+                widget=widget(item.name),
             )
             for item in parameters.values()
             if item.name != "run"
@@ -142,7 +154,14 @@ class Bench:
             lane=lane,
             takes_run="run" in parameters,
             multiple=len(outputs) > 1,
+            **more,
         )
+
+    def guard(self) -> Guard | None:
+        return self.watching
+
+    def setting(self, spec: Spec, name: str) -> str | int | float | bool:
+        return self.settings[f"{spec.id}.{name}"]
 
     def implementation(self, spec: Spec) -> Callable[..., object]:
         return self.functions[spec.id]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from nodeflow.core.errors import MissingFile, Problem
 from nodeflow.core.spec import Input
@@ -12,14 +13,17 @@ from nodeflow.storage.digests import Digests
 from nodeflow.storage.inputs import InputFiles, files_in
 from nodeflow.storage.models import ModelFolders
 
+IMAGE_FOLDER: Final = "image_folder"
+"""Kind of widget whose literal names a folder of pictures."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionFiles:
     """Model folders and input folders behind the one protocol that validation knows.
 
     Attributes:
-        granted: Files that the caller named outright, wherever they are: by kind of model (None for a picture) and the
-            name under which the document has them.
+        granted: Files that the caller named outright, wherever they are: by kind of model (None for a picture,
+            ``IMAGE_FOLDER`` for a folder of pictures) and the name under which the document has them.
     """
 
     models: ModelFolders
@@ -29,6 +33,10 @@ class SessionFiles:
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind."""
         return self.granted.get((folder, name)) or self.models.find(folder, name)
+
+    def unfit(self, folder: str, name: str) -> str | None:
+        """Why a model file of that name, though it is there, is not found."""
+        return self.models.unfit(folder, name)
 
     def names(self, folder: str) -> Sequence[str]:
         """The names that ``find`` would find."""
@@ -44,7 +52,7 @@ class SessionFiles:
 
     def input_folder(self, name: str) -> Path | None:
         """The folder called ``name`` in the input folders."""
-        return self.inputs.find_folder(name)
+        return self.granted.get((IMAGE_FOLDER, name)) or self.inputs.find_folder(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class FileDigests:
             MissingFile: It is gone, or cannot be read.
         """
         folder = input.widget.folder if input.widget is not None else None
-        whole = input.widget is not None and input.widget.kind == "image_folder"
+        whole = input.widget is not None and input.widget.kind == IMAGE_FOLDER
         path = self._found(folder, whole, value)
         what = "folder" if whole else "file"
         if path is None:

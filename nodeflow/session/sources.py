@@ -7,18 +7,20 @@ from typing import TypeAlias
 
 from nodeflow.core.drawing import is_draw
 from nodeflow.core.errors import MissingFile, Problem, UsageError
+from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.graph import Graph
 from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Input
 from nodeflow.core.texts import parse_text
 from nodeflow.core.workflow import Document, parse_document
+from nodeflow.session.files import IMAGE_FOLDER
 from nodeflow.storage.documents import open_document
 
 Source: TypeAlias = "Document | Graph | Path | str | bytes"
 """A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON."""
 Value: TypeAlias = "JsonValue | Path"
-"""A value for an input; a Path gives a text input the text of that file, and a file input that very file."""
+"""A value for an input; a Path gives a text input the text of that file, and a file input that very file or folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,16 @@ def settings(document: Document, values: Mapping[str, Value], registry: Registry
         if not isinstance(value, Path):
             plain[name] = _draw_of(value, inputs_of(document, name, registry))
             continue
-        if not value.is_file():
-            raise MissingFile([Problem("file.missing", f"the file for {name} is not there", found=str(value))])
-        kinds = [_file_kind(input) for input in inputs_of(document, name, registry)]
-        if kinds and all(kinds):
-            plain[name] = value.name
-            granted.update({(kind.folder, value.name): value.absolute() for kind in kinds if kind is not None})
+        widgets = [input.widget for input in inputs_of(document, name, registry)]
+        files = [widget for widget in widgets if widget is not None and widget.kind in FILE_WIDGETS]
+        folders = [widget for widget in files if widget.kind == IMAGE_FOLDER]
+        if not (value.is_dir() if folders else value.is_file()):
+            what = "folder" if folders else "file"
+            raise MissingFile([Problem("file.missing", f"the {what} for {name} is not there", found=str(value))])
+        if files and len(files) == len(widgets):
+            place = value.absolute()
+            plain[name] = place.name
+            granted.update({(IMAGE_FOLDER if folders else widget.folder, place.name): place for widget in files})
         else:
             plain[name] = _text(name, value)
     return Settings(plain, granted)
@@ -94,21 +100,6 @@ def _draw_of(value: JsonValue, inputs: Sequence[Input]) -> JsonValue:
         return value
     read = parse_text(inputs[0].type, value)
     return read if is_draw(read) else value
-
-
-@dataclass(frozen=True, slots=True)
-class _FileKind:
-    folder: str | None
-
-
-def _file_kind(input: Input) -> _FileKind | None:
-    match input.widget:
-        case None:
-            return None
-        case widget if widget.kind in ("model_file", "image_file"):
-            return _FileKind(widget.folder)
-        case _:
-            return None
 
 
 def _input(document: Document, socket: str, registry: Registry) -> Input | None:

@@ -59,7 +59,7 @@ def described(value: object) -> str:
 
 def _leaves(value: object) -> Iterator[object]:
     """The value, or one after the other what is in a list that is not plain."""
-    if isinstance(value, list) and not _is_plain(value):
+    if isinstance(value, list) and not _is_plain(cast(object, value)):
         for part in cast("list[object]", value):
             yield from _leaves(part)
     else:

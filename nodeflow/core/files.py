@@ -21,6 +21,10 @@ class Files(Protocol):
         """The model file called ``name`` in the folders of one kind, such as ``checkpoints``."""
         ...
 
+    def unfit(self, folder: str, name: str) -> str | None:
+        """Why a model file of that name, though it is there, is not found; None when there is none."""
+        ...
+
     def names(self, folder: str) -> Sequence[str]:
         """The names that ``find`` would find."""
         ...
@@ -42,6 +46,9 @@ class NoFiles:
     """There are none: for graphs without model files, and for tests."""
 
     def find(self, folder: str, name: str) -> Path | None:
+        return None
+
+    def unfit(self, folder: str, name: str) -> str | None:
         return None
 
     def names(self, folder: str) -> Sequence[str]:
@@ -98,8 +105,9 @@ class FileCheck:
             return None
         names = self._files.names(folder)
         place = self._files.folder(folder) / name
-        hints = (did_you_mean(name, names), f"put the file at {place}")
-        message = f"there is no such file in {folder}"
+        unfit = self._files.unfit(folder, name)
+        hints = (did_you_mean(name, names), None if unfit else f"put the file at {place}")
+        message = unfit or f"there is no such file in {folder}"
         return FileFault(
             "file.missing", message, listing(names) if names else None, " or ".join(hint for hint in hints if hint)
         )

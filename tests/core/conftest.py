@@ -226,6 +226,9 @@ class UserFiles:
     def find(self, folder: str, name: str) -> Path | None:
         return self.folder(folder) / name if name in self.names(folder) else None
 
+    def unfit(self, folder: str, name: str) -> str | None:
+        return f"/models/{folder}/{name} ends wrongly" if name == "odd.txt" else None
+
     def names(self, folder: str) -> Sequence[str]:
         return ("emoji-tiny.safetensors", "sub/other.safetensors") if folder == "checkpoints" else ()
 

@@ -31,12 +31,15 @@ def test_settings_are_read_and_paths_start_at_the_file(tmp_path: Path) -> None:
     [cache]
     memory = "1.5 GiB"
     disk = 1000
+    [packs.mypack]
+    strength = 0.5
     """
     config = read_config(write(tmp_path, text))
     assert config.models == (tmp_path / "more", Path("/data/models"))
     assert config.comfyui == (tmp_path / "comfy/extra_model_paths.yaml",)
     assert config.memory == 1.5 * 2**30
     assert config.disk == 1000
+    assert config.packs == {"mypack": {"strength": 0.5}}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,9 @@ def test_settings_are_read_and_paths_start_at_the_file(tmp_path: Path) -> None:
         ("[models]\nfolder = []", "did you mean models.folders"),
         ("[cache]\nzzz = 1", "known: cache.memory, cache.disk"),
         ("models = 1", "must be a table"),
+        ("[pack.mypack]", "did you mean packs"),
+        ("packs = 1", r"\[packs\] must be a table"),
+        ("[packs]\nmypack = 1", r"\[packs.mypack\] must be a table"),
         ("[models]\nfolders = 'x'", "must be a list of paths"),
         ("[models]\nfolders = [1]", "must be a list of paths"),
         ("[cache]\ndisk = 'lots'", "such as"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nodeflow.core.errors import UsageError
+from nodeflow.core.packs import ModelKind
 from nodeflow.storage.home import Config, Home
 from nodeflow.storage.models import ModelFolders, model_folders
 
@@ -15,11 +16,12 @@ def put(path: Path) -> Path:
     return path
 
 
-def folders(tmp_path: Path, config: Config | None = None, *dirs: Path) -> ModelFolders:
-    pack = tmp_path / "pack"
-    return model_folders(
-        Home(tmp_path / "home"), config or Config(), models_dirs=dirs, packs=[("built-in", pack), ("other", tmp_path)]
-    )
+def folders(
+    tmp_path: Path, config: Config | None = None, *dirs: Path, kinds: tuple[ModelKind, ...] = ()
+) -> ModelFolders:
+    packs = [("built-in", tmp_path / "pack"), ("other", tmp_path)]
+    declared = {kind.name: kind for kind in kinds}
+    return model_folders(Home(tmp_path / "home"), config or Config(), models_dirs=dirs, packs=packs, kinds=declared)
 
 
 def test_the_first_root_wins_and_all_are_listed(tmp_path: Path) -> None:
@@ -113,3 +115,57 @@ def test_a_file_that_is_not_such_a_list_is_named(tmp_path: Path, text: str) -> N
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         folders(tmp_path, Config(comfyui=(tmp_path / "absent.yaml",)))
+
+
+FACES = ModelKind("faces", (".onnx",), folder="detectors/faces", help="Finds faces.")
+
+
+def test_a_declared_kind_has_a_folder_and_suffixes_of_its_own(tmp_path: Path) -> None:
+    place = put(tmp_path / "home/models/detectors/faces/small.ONNX")
+    put(tmp_path / "home/models/detectors/faces/readme.txt")
+    put(tmp_path / "home/models/detectors/other.onnx")
+    put(tmp_path / "pack/models/detectors/faces/sub/big.onnx")
+    models = folders(tmp_path, kinds=(FACES,))
+    assert models.find("faces", "small.ONNX") == place
+    assert models.names("faces") == ["small.ONNX", "sub/big.onnx"]
+    assert models.folder("faces") == tmp_path / "home/models/detectors/faces"
+    assert models.kinds() == ["faces"]
+    assert folders(tmp_path / "empty", kinds=(FACES,)).kinds() == ["faces"]
+    assert folders(tmp_path).kinds() == ["detectors"]
+
+
+def test_a_file_that_does_not_fit_its_kind_is_not_found_and_told_why(tmp_path: Path) -> None:
+    place = put(tmp_path / "home/models/detectors/faces/old.pt")
+    models = folders(tmp_path, kinds=(FACES,))
+    assert models.find("faces", "old.pt") is None
+    assert models.unfit("faces", "old.pt") == f"{place} is there, but a file of faces ends in .onnx"
+    assert models.unfit("faces", "gone.onnx") is None
+    assert models.unfit("faces", "../faces/old.pt") is None
+
+
+def test_a_link_out_of_all_roots_is_told_as_such(tmp_path: Path) -> None:
+    outside = put(tmp_path / "outside/x.onnx")
+    place = tmp_path / "home/models/detectors/faces"
+    place.mkdir(parents=True)
+    (place / "x.onnx").symlink_to(outside)
+    models = folders(tmp_path, kinds=(FACES,))
+    assert models.find("faces", "x.onnx") is None
+    assert f"links to {outside}, outside all folders" in str(models.unfit("faces", "x.onnx"))
+
+
+def test_a_kind_that_nobody_declared_takes_any_file_by_name_and_lists_those_that_look_like_models(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "home/models/odd/a.safetensors")
+    table = put(tmp_path / "home/models/odd/table.json")
+    models = folders(tmp_path, kinds=(FACES,))
+    assert models.names("odd") == ["a.safetensors"]
+    assert models.find("odd", "table.json") == table
+
+
+def test_a_source_that_spells_out_its_folders_knows_a_declared_kind_by_name(tmp_path: Path) -> None:
+    (tmp_path / "paths.yaml").write_text("comfy:\n  base_path: c\n  faces: some/where\n")
+    place = put(tmp_path / "c/some/where/a.onnx")
+    assert (
+        folders(tmp_path, Config(comfyui=(tmp_path / "paths.yaml",)), kinds=(FACES,)).find("faces", "a.onnx") == place
+    )

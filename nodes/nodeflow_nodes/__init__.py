@@ -2,6 +2,7 @@
 
 from nodeflow.api import Pack, Socket
 from nodeflow.diffusion.types import Clip, Conditioning, Image, Latent, Mask, Model, Vae
+from nodeflow_nodes.kinds import KINDS
 
 pack = Pack(
     name="nodeflow_nodes",
@@ -36,6 +37,7 @@ pack = Pack(
             "simple": "nodeflow.diffusion.sampling.schedules:simple",
         },
     },
+    kinds=KINDS,
     sockets=(
         Socket(Model, "Model", "#b39ddb"),
         Socket(Clip, "Text encoder", "#ffd54f"),

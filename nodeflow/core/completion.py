@@ -4,14 +4,16 @@ So an update of a pack that changes a default never changes an old picture. Node
 and those that no migration reaches, are kept as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
+from nodeflow.core.fields import RESERVED
 from nodeflow.core.json import JsonValue
-from nodeflow.core.spec import Spec
+from nodeflow.core.spec import Input
 from nodeflow.core.specs import Specs
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.workflow import Document, Node
+from nodeflow.core.written import written
 
 Tree = dict[str, JsonValue]
 
@@ -37,14 +39,25 @@ def _complete_node(node: Tree, typed: Node, specs: Specs) -> JsonValue:
     spec = specs.specs.get(typed.type)
     if spec is None or typed.version != spec.version:
         return node
-    missing = _defaults(spec, typed.inputs)
-    inputs = {**typed.inputs, **missing}
-    return {**node, "version": typed.version, "inputs": inputs}
+    return {**node, "version": typed.version, "inputs": _filled(typed.inputs, spec.inputs)}
 
 
-def _defaults(spec: Spec, given: Mapping[str, JsonValue]) -> Tree:
-    return {
-        input.name: {"value": input.default} if isinstance(input.default, dict) else input.default
-        for input in spec.inputs
-        if not input.required and input.name not in given
+def _filled(given: Mapping[str, JsonValue], inputs: Sequence[Input], *, escaped: bool = False) -> Tree:
+    """The inputs of a node, or the fields of a row, with every default written out."""
+    rows = {input.name: input.fields for input in inputs if input.fields}
+    filled = {name: _rows(value, rows[name], escaped) if name in rows else value for name, value in given.items()}
+    missing = (input for input in inputs if not input.required and input.name not in given)
+    return filled | {
+        input.name: input.default if escaped else written(input.default, input.fields) for input in missing
     }
+
+
+def _rows(value: JsonValue, fields: Sequence[Input], escaped: bool) -> JsonValue:
+    """The rows of an input, each with every default; what stands for rows that come later is left as it is."""
+    if isinstance(value, list):
+        return [_rows(row, fields, escaped) for row in value]
+    if not isinstance(value, dict):
+        return value
+    if escaped or value.keys().isdisjoint(RESERVED):
+        return _filled(value, fields, escaped=escaped)
+    return {"value": _rows(value["value"], fields, True)} if value.keys() == {"value"} else value

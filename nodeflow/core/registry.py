@@ -40,6 +40,7 @@ class Registry:
     _single: dict[str, tuple[Spec, Callable[..., Any]]] = field(default_factory=dict[str, Any])
     _reported: list[PackFailed] = field(default_factory=list[PackFailed])
     _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
+    _rules: dict[str, tuple[Callable[..., None], ...]] = field(default_factory=dict[str, Any])
     _given: Given = NOTHING_GIVEN
     _tables: Tables | None = None
 
@@ -70,6 +71,7 @@ class Registry:
         self._single[spec.id] = (spec, implementation)
         self.digests[spec.id] = digest or uuid4().hex
         self._callables.pop(spec.id, None)
+        self._rules.pop(spec.id, None)
         self._tables = None
 
     def add_node(self, fn: Callable[..., Any], spec: Spec | None = None) -> Spec:
@@ -173,9 +175,19 @@ class Registry:
         return known
 
     def checks(self, spec: Spec) -> tuple[Callable[..., None], ...]:
-        """The rules over several inputs; each is called with all literals by name and raises InputError."""
-        mark = node_mark(self._function(spec)) if spec.checks else None
-        return tuple(_rule(check) for check in mark.checks) if mark else ()
+        """The rules over several inputs; each is called with all literals by name and raises InputError.
+
+        A rule sees literals as the node does: members of an enum, rows, paths that are not yet looked up.
+        """
+        if not spec.checks:
+            return ()
+        known = self._rules.get(spec.id)
+        if known is None:
+            from nodeflow.core.arrival import arriving
+
+            mark = node_mark(self._function(spec))
+            known = self._rules[spec.id] = tuple(_rule(arriving(check)) for check in mark.checks) if mark else ()
+        return known
 
     def migration(self, id: str, version: int) -> Migration | None:
         """The step that takes inputs of ``id`` saved with ``version`` to the next version, or None."""

@@ -1,7 +1,7 @@
 """Values as a document writes them: links are objects, and so a literal object is escaped."""
 
-from collections.abc import Sequence
-from typing import Union
+from collections.abc import Mapping, Sequence
+from typing import Union, cast
 
 from nodeflow.core.json import JsonValue
 from nodeflow.core.links import Link
@@ -15,7 +15,7 @@ def written(value: Linked, fields: Sequence[Input] = ()) -> JsonValue:
     """What a document holds for the value of an input, or of a field of a row.
 
     Args:
-        value: Inside an object that is no row, nothing may be linked.
+        value: An object with links in it stands in a list; at other places objects are literals.
         fields: Of the rows, where the input takes rows.
     """
     match value:
@@ -24,13 +24,35 @@ def written(value: Linked, fields: Sequence[Input] = ()) -> JsonValue:
         case list():
             return [_item(item, fields) for item in value]
         case dict():
-            return {"value": value}  # type: ignore[dict-item]  # it holds no links
+            return {"value": cast("dict[str, JsonValue]", value)}
         case _:
             return value
 
 
 def _item(value: Linked, fields: Sequence[Input]) -> JsonValue:
-    if not fields or not isinstance(value, dict):
+    if not isinstance(value, dict) or not (fields or _holds_link(value)):
         return written(value, fields)
-    inner = {field.name: field.fields for field in fields}
-    return {name: written(member, inner.get(name, ())) for name, member in value.items()}
+    inner: Mapping[str, Sequence[Input]] = {field.name: field.fields for field in fields}
+    member = written if fields else _item
+    return {name: member(part, inner.get(name, ())) for name, part in value.items()}
+
+
+def _holds_link(value: Linked) -> bool:
+    match value:
+        case list():
+            return any(map(_holds_link, value))
+        case dict():
+            return any(map(_holds_link, value.values()))
+        case _:
+            return isinstance(value, Link)
+
+
+def link_inside(value: Linked, path: Sequence[str | int], link: Link) -> Linked:
+    """``value`` with a link at a place inside it."""
+    if not path:
+        return link
+    step, *rest = path
+    if isinstance(value, list):
+        return [link_inside(part, rest, link) if place == step else part for place, part in enumerate(value)]
+    assert isinstance(value, dict), "a place inside a value is in a list or in an object"
+    return {name: link_inside(part, rest, link) if name == step else part for name, part in value.items()}

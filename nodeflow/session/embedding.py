@@ -1,8 +1,10 @@
 """The document that is embedded into pictures: every input written out as it ran."""
 
 from nodeflow.core.json import JsonValue
+from nodeflow.core.links import Link
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode
 from nodeflow.core.workflow import Document
+from nodeflow.core.written import Linked, link_inside, written
 
 
 def written_out(document: Document, graph: ResolvedGraph) -> Document:
@@ -23,12 +25,9 @@ def written_out(document: Document, graph: ResolvedGraph) -> Document:
 
 
 def _inputs(node: ResolvedNode, graph: ResolvedGraph, order: list[str]) -> JsonValue:
-    values: dict[str, JsonValue] = {}
-    links = {wire.input: f"{graph.nodes[wire.source].id}.{wire.output}" for wire in node.wires}
-    for name in dict.fromkeys([*order, *(input.name for input in node.spec.inputs)]):
-        if name in links:
-            values[name] = {"link": links[name]}
-        elif name in node.literals:
-            literal = node.literals[name]
-            values[name] = {"value": literal} if isinstance(literal, dict) else literal
-    return values
+    values: dict[str, Linked] = dict(node.literals)
+    for wire in node.wires:
+        name, path = (node.nested or {}).get(wire.input, (wire.input, ()))
+        values[name] = link_inside(values.get(name), path, Link(graph.nodes[wire.source].id, wire.output))
+    fields = {input.name: input.fields for input in node.spec.inputs}
+    return {name: written(values[name], fields[name]) for name in dict.fromkeys([*order, *fields]) if name in values}

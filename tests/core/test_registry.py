@@ -30,7 +30,7 @@ class Mode(Enum):
 
 class Place(Row):
     file: str
-    strength: float = 1.0
+    strength: Annotated[float, Field(le=2)] = 1.0
 
 
 @node("shop.Add")
@@ -368,6 +368,52 @@ def test_texts_arrive_as_what_the_function_asks_for() -> None:
         2,
     )
     assert call(Path("a"), mode=Mode.GOOD, maybe="fast")[3] is Mode.FAST
+
+
+def test_items_of_a_list_arrive_as_what_the_function_asks_for() -> None:
+    @node("shop.Lists")
+    def lists(modes: list[Mode], deep: list[list[Path]], names: list[str], rows: list[Place] | None = None) -> Any:
+        return modes, deep, names, rows
+
+    registry = Registry()
+    call = registry.implementation(registry.add_node(lists))
+    assert call(modes=["good", Mode.FAST], deep=[["a"]], names=["b"], rows=[Place(file="x"), {"file": "y"}]) == (
+        [Mode.GOOD, Mode.FAST],
+        [[Path("a")]],
+        ["b"],
+        [Place(file="x"), Place(file="y")],
+    )
+    assert call(modes=[], deep=[], names=[], rows=None)[3] is None
+
+
+def test_what_a_link_brings_into_a_row_is_held_against_its_field() -> None:
+    @node("shop.Rows")
+    def rows(rows: list[Place]) -> Any: ...
+
+    registry = Registry()
+    call = registry.implementation(registry.add_node(rows))
+    with pytest.raises(InputError) as wrong:
+        call(rows=[{"file": "x"}, {"file": "y", "strength": 9.0}])
+    assert wrong.value.input == "rows[1].strength"
+    assert "less than or equal to 2" in wrong.value.message
+
+
+def test_a_rule_sees_what_the_function_sees() -> None:
+    @node("shop.Ruled")
+    def ruled(mode: Mode = Mode.FAST, rows: Sequence[Place] = (), other: int = 0) -> Any: ...
+
+    @ruled.check
+    def _good_has_rows(mode: Mode, rows: Sequence[Place]) -> None:
+        if mode is Mode.GOOD and all(row.strength == 0 for row in rows):
+            raise InputError("rows", "are all at strength 0")
+
+    registry = Registry()
+    spec = registry.add_node(ruled)
+    (rule,) = registry.checks(spec)
+    rule(mode="good", rows=[{"file": "a", "strength": 1}], other=3)
+    with pytest.raises(InputError, match="rows: are all at strength 0"):
+        rule(mode="good", rows=[{"file": "a", "strength": 0}], other=3)
+    assert registry.checks(spec) is registry.checks(spec)
 
 
 def test_a_function_that_asks_for_nothing_special_is_called_as_it_is() -> None:

@@ -31,10 +31,11 @@ def converters(specs: Iterable[Spec], source: Type, target: Type) -> tuple[str, 
 
     A list may go through a converter item by item, like through any node.
     """
+    known = [spec for spec in specs if spec.converts]
     found: dict[str, bool] = {}
     for wanted, given in _levels(source, target):
-        for spec in specs:
-            if spec.converts and spec.id not in found and _bridges(spec, wanted, given):
+        for spec in known:
+            if spec.id not in found and _bridges(spec, wanted, given):
                 found[spec.id] = (source_of(spec).type, spec.outputs[0].type) != (wanted, given)
     return tuple(sorted(found, key=lambda id: (found[id], id)))
 

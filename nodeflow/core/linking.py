@@ -4,15 +4,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from nodeflow.core.converters import converters
 from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft
 from nodeflow.core.inference import Feed, Inferred, infer
 from nodeflow.core.order import cycles, order
+from nodeflow.core.spec import Spec
 from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.types import Type, substitute
 
 _NAMED_IN_CYCLE = 50
 _GUESSES = 100
+_OFFERED = 3
 
 
 class Joint(NamedTuple):
@@ -38,13 +41,14 @@ class Linked:
     inferred: Mapping[int, Inferred]
 
 
-def link(drafts: Sequence[Draft], ids: Collection[str], problems: list[Problem]) -> Linked:
+def link(drafts: Sequence[Draft], ids: Collection[str], problems: list[Problem], specs: Mapping[str, Spec]) -> Linked:
     """Follow all links.
 
     Args:
         drafts: The nodes whose type is known.
         ids: All nodes of the document; links to those without a draft are not judged.
         problems: Where to write down what is wrong.
+        specs: All nodes that there are, among them those that may be put between two others.
     """
     position = {draft.id: index for index, draft in enumerate(drafts)}
     joints = [list(_joints(draft, drafts, position, ids, problems)) for draft in drafts]
@@ -57,7 +61,9 @@ def link(drafts: Sequence[Draft], ids: Collection[str], problems: list[Problem])
         feeds = [Feed(joint.input, _type(joint, drafts, inferred)) for joint in joints[index]]
         inferred[index] = infer(drafts[index], feeds)
         if inferred[index].misfits:
-            problems.extend(_misfit_problems(drafts[index], inferred[index]))
+            # Trying every node takes time: thousands of links that do not fit are told without a guess.
+            offered = specs if len(problems) < _GUESSES else {}
+            problems.extend(_misfit_problems(drafts[index], inferred[index], offered))
     return Linked(drafts, position, joints, placed, inferred)
 
 
@@ -99,12 +105,14 @@ def _type(joint: Joint, drafts: Sequence[Draft], inferred: Mapping[int, Inferred
     return known.outputs[joint.output] if known else substitute(drafts[joint.source].form.outputs[joint.output], {})
 
 
-def _misfit_problems(draft: Draft, inferred: Inferred) -> Iterator[Problem]:
+def _misfit_problems(draft: Draft, inferred: Inferred, specs: Mapping[str, Spec]) -> Iterator[Problem]:
     for misfit in inferred.misfits:
         source, output = draft.links.get(misfit.input, ("", ""))
         found = f"{misfit.found} from {source}.{output}" if source else shorten(misfit.literal)
         code, message = ("link.type", "the link does not fit") if source else ("literal.type", "the value does not fit")
-        yield Problem(code, message, draft.id, misfit.input, found, str(misfit.expected), type=draft.form.spec.id)
+        between = converters(specs.values(), misfit.found, misfit.expected) if source else ()
+        hint = f"put {' or '.join(between[:_OFFERED])} between" if between else None
+        yield Problem(code, message, draft.id, misfit.input, found, str(misfit.expected), hint, type=draft.form.spec.id)
 
 
 def _cycle_problem(cycle: Sequence[Draft]) -> Problem:

@@ -97,7 +97,7 @@ def resolve(
     problems.extend(interface_problems(document, specs, ids))
     reader = InputReader(FileCheck(files), DrawTrial(specs, draws or FirstDraws()), problems)
     drafts = read_nodes(document, specs, reader)
-    linked = link(drafts, ids, problems)
+    linked = link(drafts, ids, problems, specs.specs)
     for draft in drafts:
         if draft.form.spec.checks:
             problems.extend(rule_problems(draft, specs))

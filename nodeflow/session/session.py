@@ -40,6 +40,7 @@ class Session:
         dtype: ``fp32``, ``bf16``, or ``auto``.
         cache: Remember results, in memory and on disk; models are kept in memory only.
         metadata: Embed the document and a record of the run into pictures.
+        dev: For people who write packs: what has changed of a pack or of ``config.toml`` counts from the next run on.
 
     Attributes:
         workplace: What is installed and where the user's things are.
@@ -59,6 +60,7 @@ class Session:
         dtype: str = "auto",
         cache: bool = True,
         metadata: bool = True,
+        dev: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise UsageError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -68,6 +70,7 @@ class Session:
         self._dtype = dtype
         self._cache = cache
         self._metadata = metadata
+        self._dev = dev
         self._memory = MemoryCache(self.workplace.config.memory)
         self._turn = Lock()
 
@@ -83,11 +86,11 @@ class Session:
             MissingFile: There is no such file or workflow.
             InvalidDocument: It is no document.
         """
-        return self.workplace.document(source)
+        return self._present().document(source)
 
     def check(self, source: Source, inputs: Mapping[str, Value] | None = None) -> tuple[Problem, ...]:
         """Everything that is wrong with a document, found without running any node."""
-        return self.workplace.check(source, inputs)
+        return self._present().check(source, inputs)
 
     def start(
         self,
@@ -115,7 +118,8 @@ class Session:
             MissingFile: It needs files that are not here.
             UsageError: The output folder cannot be written to, or a counter cannot be kept.
         """
-        with self.workplace.submission(self.workplace.prepare(source, inputs, targets)) as prepared:
+        workplace = self._present()
+        with workplace.submission(workplace.prepare(source, inputs, targets)) as prepared:
             problems = prepared.resolution.problems
             if strict and problems:
                 raise InvalidDocument(problems)
@@ -162,8 +166,9 @@ class Session:
         self, source: Source, inputs: Mapping[str, Value] | None = None, *, targets: Sequence[str] | None = None
     ) -> tuple[NodeExplanation, ...]:
         """For every node: whether it would run or is remembered, and what changed since it last ran."""
-        undrawn = self.workplace.prepare(source, inputs, targets)
-        prepared = self.workplace.foreseen(undrawn)
+        workplace = self._present()
+        undrawn = workplace.prepare(source, inputs, targets)
+        prepared = workplace.foreseen(undrawn)
         graph = prepared.resolution.require()
         found = explain(
             graph,
@@ -186,6 +191,12 @@ class Session:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _present(self) -> Workplace:
+        """The workplace, in development as it is by now."""
+        if self._dev:
+            self.workplace = self.workplace.renewed()
+        return self.workplace
 
     @cached_property
     def _disk(self) -> DiskResults:

@@ -75,8 +75,8 @@ def _field(row: type[Row], name: str, help: str, around: tuple[type[Row], ...]) 
         if name in RESERVED:
             raise HintError(f'an object with the key "{name}" means something else in a document; call it otherwise')
         read = read_hint(hint)
-        if read.lazy or read.ref:
-            raise HintError("a field of a row is neither Lazy nor Ref")
+        if read.ref:
+            raise HintError("a row is a value, so its fields are no Ref; any of them may be linked")
         return read_input(name, read, default, help, (*around, row))
     except HintError as error:
         raise HintError(f"{row.__name__}.{name}: {error}") from None

@@ -20,6 +20,9 @@ CODES: Final[Mapping[str, str]] = {
     "field.name": "A node id or a socket name has characters that names do not have.",
     "type.unknown": "There is no node of that type.",
     "pack.absent": "The pack that the node's type belongs to is not installed.",
+    "pack.version": "The document asks for another version of a pack, or (a warning) was made with another.",
+    "pack.digest": "The code of a pack is not that which the document was made with (a warning).",
+    "model.digest": "A model file is not the one that the document was made with (a warning).",
     "pack.failed": "The pack that the node's type belongs to is there and cannot be used.",
     "graph.unknown": "A node is a sub-graph that the document does not define.",
     "version.newer": "The document was made with a newer version of the node.",
@@ -57,7 +60,5 @@ CODES: Final[Mapping[str, str]] = {
     "run.nothing": "Nothing in the document saves, shows or declares a result (a warning).",
     "unsupported.mode": "Bypassing and muting nodes is not supported yet.",
     "unsupported.graph": "Sub-graphs are not supported yet.",
-    "unsupported.packs": "Pinned packs are not supported yet.",
-    "unsupported.models": "Pinned models are not supported yet.",
 }
 """Every code with one sentence; a test breaks a document in each of these ways."""

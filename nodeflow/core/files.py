@@ -1,7 +1,7 @@
 """Files that a document names, and who finds them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -76,9 +76,16 @@ class FileFault(NamedTuple):
 class FileCheck:
     """Looks each file up once, however many nodes name it."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, twin: Callable[[str, str], str | None] | None = None) -> None:
+        """Takes in ``twin`` who knows, by kind and name, under which other name a missing model is here."""
         self._files = files
+        self._twin = twin
         self._known: dict[tuple[Widget, str], FileFault | None] = {}
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of every model that was asked for."""
+        return tuple((widget.folder, name) for widget, name in self._known if widget.folder is not None)
 
     def fault(self, widget: Widget, name: str) -> FileFault | None:
         """What is wrong with a name.
@@ -106,7 +113,9 @@ class FileCheck:
         names = self._files.names(folder)
         place = self._files.folder(folder) / name
         unfit = self._files.unfit(folder, name)
-        hints = (did_you_mean(name, names), None if unfit else f"put the file at {place}")
+        twin = self._twin(folder, name) if self._twin is not None else None
+        known = f'the very file is here as "{twin}"' if twin else did_you_mean(name, names)
+        hints = (known, None if unfit else f"put the file at {place}")
         message = unfit or f"there is no such file in {folder}"
         return FileFault(
             "file.missing", message, listing(names) if names else None, " or ".join(hint for hint in hints if hint)

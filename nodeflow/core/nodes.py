@@ -7,6 +7,7 @@ from typing import Final
 from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.inputs import InputReader
+from nodeflow.core.pins import install_hint
 from nodeflow.core.spec import Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing
@@ -72,7 +73,7 @@ def _unknown_type(document: Document, specs: Specs, id: str, type_: str) -> Prob
         return Problem("pack.failed", "the pack of this node could not be used", id, hint=reason, type=type_)
     pack = type_.partition(".")[0] if "." in type_ else None
     if pack is not None and not any(known.startswith(f"{pack}.") for known in specs.specs):
-        hint = did_you_mean(type_, specs.specs) or f"install the pack {pack}"
+        hint = did_you_mean(type_, specs.specs) or install_hint(pack, document.packs.get(pack))
         return Problem("pack.absent", f"the pack {pack} is not installed", id, None, type_, None, hint, type=type_)
     meant = did_you_mean(type_, specs.specs)
     return Problem("type.unknown", "there is no such node", id, None, type_, None, meant, type=type_)

@@ -1,6 +1,6 @@
 """A document held against the nodes there are: everything that is wrong with it at once, or a graph ready to run."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from nodeflow.core.codes import CODES
@@ -14,6 +14,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.linking import Linked, link
 from nodeflow.core.nodes import read_nodes
 from nodeflow.core.order import needed
+from nodeflow.core.pins import PinCheck, Stock, UnknownStock
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
 from nodeflow.core.spec import Kind
 from nodeflow.core.specs import Specs
@@ -36,12 +37,14 @@ class Resolution:
         problems: Errors and warnings, all of them.
         targets: What was asked for by name; the nodes are positions in ``graph``.
         drawn: Inputs that are draws, by node id; ``graph`` holds one of the values that they may give.
+        models: Kind and name of every model file that was looked for.
     """
 
     graph: ResolvedGraph | None
     problems: tuple[Problem, ...]
     targets: tuple[Target, ...] = ()
     drawn: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    models: tuple[tuple[str, str], ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -62,10 +65,15 @@ class Resolution:
 
 
 def check(
-    document: Document, specs: Specs, files: Files, *, settings: Mapping[str, JsonValue] | None = None
+    document: Document,
+    specs: Specs,
+    files: Files,
+    *,
+    settings: Mapping[str, JsonValue] | None = None,
+    stock: Stock | None = None,
 ) -> tuple[Problem, ...]:
     """Everything that is wrong with a document."""
-    return resolve(document, specs, files, settings=settings).problems
+    return resolve(document, specs, files, settings=settings, stock=stock).problems
 
 
 def resolve(
@@ -76,6 +84,7 @@ def resolve(
     targets: Sequence[str] | None = None,
     settings: Mapping[str, JsonValue] | None = None,
     draws: DrawSource | None = None,
+    stock: Stock | None = None,
 ) -> Resolution:
     """Check a document and put what is needed of it in order.
 
@@ -87,35 +96,34 @@ def resolve(
             of the interface. What they do not need is checked, and left out.
         settings: Values for inputs of the interface, or for ``node.input``; texts are read by the declared type.
         draws: What draws would give; by default what they give at the very first time.
+        stock: What is here of the packs and models that the document pins; without it pins are not looked at.
     """
     faults, ids = document.faults, document.ids
     document, problems = migrate(document, specs)
     problems[:0] = faults
-    problems.extend(_pins(document))
+    pins = PinCheck(document, stock or UnknownStock())
+    problems.extend(pins.packs())
     document, refused = apply_settings(document, settings or {}, specs)
     problems.extend(refused)
     problems.extend(interface_problems(document, specs, ids))
-    reader = InputReader(FileCheck(files), DrawTrial(specs, draws or FirstDraws()), problems)
+    file_check = FileCheck(files, pins.twin)
+    reader = InputReader(file_check, DrawTrial(specs, draws or FirstDraws()), problems)
     drafts = read_nodes(document, specs, reader)
+    models = file_check.models
+    problems.extend(pins.models(models))
     linked = link(drafts, ids, problems, specs.specs)
     for draft in drafts:
         if draft.form.spec.checks:
             problems.extend(rule_problems(draft, specs))
     roots = _roots(document, linked, targets, ids, problems)
     if linked.order is None or any(problem.severity == "error" for problem in problems):
-        return Resolution(None, tuple(problems))
+        return Resolution(None, tuple(problems), models=models)
     wanted = needed((index for index, _ in roots), [[joint.source for joint in row] for row in linked.joints])
     graph, places = _graph(document, linked, [index for index in linked.order if index in wanted])
     chosen = roots if targets is not None else ()
     drawn = {draft.id: tuple(draft.drawn) for draft in drafts if draft.drawn}
-    return Resolution(graph, tuple(problems), tuple((places[index], output) for index, output in chosen), drawn)
-
-
-def _pins(document: Document) -> Iterator[Problem]:
-    hint = "take them out to run the document with what is here"
-    for name, pins in (("packs", document.packs), ("models", document.models)):
-        if pins:
-            yield Problem(f"unsupported.{name}", f"pinned {name} are not supported yet", found=listing(pins), hint=hint)
+    roots = tuple((places[index], output) for index, output in chosen)
+    return Resolution(graph, tuple(problems), roots, drawn, models)
 
 
 def _roots(

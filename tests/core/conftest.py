@@ -20,6 +20,7 @@ from nodeflow.core.rows import Row
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Spec
 from nodeflow.core.widgets import ImageFile, ModelFile, Open
+from nodeflow.core.workflow import PackPin
 
 T = TypeVar("T")
 
@@ -246,6 +247,25 @@ class UserFiles:
 def files() -> UserFiles:
     """The user's files."""
     return UserFiles()
+
+
+class Shelf:
+    """The pack of these tests, and two checkpoints."""
+
+    def pack(self, name: str) -> PackPin | None:
+        return PackPin(version="1.0", sha256="a" * 64) if name == "test" else None
+
+    def sha256(self, kind: str, name: str) -> str | None:
+        return {"emoji-tiny.safetensors": "cc", "sub/other.safetensors": "dd"}.get(name)
+
+    def named(self, kind: str, sha256: str) -> str | None:
+        return {"cc": "emoji-tiny.safetensors", "dd": "sub/other.safetensors"}.get(sha256)
+
+
+@pytest.fixture
+def stock() -> Shelf:
+    """What is installed."""
+    return Shelf()
 
 
 class Picture:

@@ -51,10 +51,10 @@ def judged(data: bytes, catalogue: Any, files: Any, **options: Any) -> tuple[Pro
 
 
 @pytest.mark.parametrize("broken", TABLE["cases"], ids=lambda broken: broken["why"])
-def test_what_is_wrong_is_named(broken: Any, catalogue: Any, files: Any, picture: Any) -> None:
+def test_what_is_wrong_is_named(broken: Any, catalogue: Any, files: Any, picture: Any, stock: Any) -> None:
     data = picture.changed(broken.get("set", {}), *broken.get("remove", ()))
 
-    problems = judged(data, catalogue, files)
+    problems = judged(data, catalogue, files, stock=stock)
 
     expected = (broken["code"], broken.get("node"), broken.get("input"))
     assert [(problem.code, problem.node, problem.input) for problem in problems] == [expected]

@@ -18,7 +18,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
 from nodeflow.core.packs import Manifest, ModelKind, Pack, SettingValue, SocketSpec
-from nodeflow.core.settings import NOTHING_GIVEN, Given
+from nodeflow.core.settings import Given
 from nodeflow.core.spec import Spec
 from nodeflow.core.stamps import Seen
 from nodeflow.core.tables import LazyTable, Tables, join, owner_of
@@ -41,7 +41,7 @@ class Registry:
     _reported: list[PackFailed] = field(default_factory=list[PackFailed])
     _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
     _rules: dict[str, tuple[Callable[..., None], ...]] = field(default_factory=dict[str, Any])
-    _given: Given = NOTHING_GIVEN
+    _settings: dict[str, Mapping[str, SettingValue]] = field(default_factory=dict[str, Any])
     _tables: Tables | None = None
 
     def add(self, pack: Pack | Manifest, *, root: Path | None = None, seen: Seen | None = None) -> None:
@@ -109,10 +109,11 @@ class Registry:
             UsageError: A setting does not exist, or has a value of the wrong type.
         """
         failed = {problem.pack for problem in self.problems}
-        for name, pack in self.packs.items():
-            if pack.settings or name not in failed:
-                given.values(name, pack.settings)
-        self._given = given
+        self._settings = {
+            name: given.values(name, pack.settings)
+            for name, pack in self.packs.items()
+            if pack.settings or name not in failed  # what a pack that failed would have declared nobody knows
+        }
         return given.strangers(dict.fromkeys((*self.packs, *failed)))
 
     @property
@@ -222,8 +223,10 @@ class Registry:
 
     def settings(self, pack: str) -> Mapping[str, SettingValue]:
         """The settings of a pack as they are now, the user's or the default; empty for a pack that has none."""
+        if (known := self._settings.get(pack)) is not None:
+            return known
         manifest = self.packs.get(pack)
-        return {} if manifest is None else self._given.values(pack, manifest.settings)
+        return {} if manifest is None else {item.name: item.default for item in manifest.settings}
 
     def setting(self, pack: str, name: str) -> SettingValue:
         """One setting of a pack; raises KeyError when it declares none of that name."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from nodeflow.core.packs import Manifest
-from nodeflow.core.suggest import did_you_mean
 
 _FORM = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(.*?)\s*", re.DOTALL)
 
@@ -130,8 +129,14 @@ def _fault(text: str, packs: Mapping[str, Manifest]) -> str:
         return f'its requirement "{text}" cannot be read; write a pack and versions, such as "otherpack>=1.2"'
     pack = packs.get(requirement.name)
     if pack is None:
-        meant = did_you_mean(requirement.name, packs)
-        return f"it requires {text}, which is not installed; {meant or f'install {requirement.name}'}"
+        meant = next((known for known in packs if _folded(known) == _folded(requirement.name)), None)
+        way_out = f'did you mean "{meant}"?' if meant else f"install {requirement.name}"
+        return f"it requires {text}, which is not installed; {way_out}"
     if pack.version and not requirement.met_by(pack.version):
         return f"it requires {text}, but {pack.name} {pack.version} is installed; install another version of either"
     return ""
+
+
+def _folded(name: str) -> str:
+    """A name as the distribution may have it: packages cannot have a ``-``, and distributions often do."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,5 +1,6 @@
 """The user's settings of packs, held against what the packs declare."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,10 +59,8 @@ class Given:
 
     def _value(self, where: str, value: object, setting: Setting) -> SettingValue:
         wanted, accepted = _TYPES[type(setting.default)]
-        if not isinstance(value, accepted) or isinstance(value, bool) is not isinstance(setting.default, bool):
+        fits = isinstance(value, accepted) and isinstance(value, bool) is isinstance(setting.default, bool)
+        if not fits or (isinstance(value, float) and not math.isfinite(value)):
             raise UsageError(f"{self.place}: {where} must be {wanted}, found {shorten(value)}")
         assert isinstance(value, str | int | float)
         return float(value) if isinstance(setting.default, float) else value
-
-
-NOTHING_GIVEN: Final = Given("", {})

@@ -28,7 +28,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 """A share between nothing and all."""
 Size = Annotated[int, Field(ge=8, le=16_384, multiple_of=8)]
 """Width or height of a picture in pixels."""
-BatchSize = Annotated[int, Field(ge=1, le=4_096)]
+BatchSize = Annotated[int, Field(ge=1, le=4_096), widgets.Batch()]
 """How many pictures are made together."""
 Prompt = Annotated[str, Text(lines=4)]
 """A text of several lines that says what the picture shows."""

@@ -11,8 +11,8 @@ from nodeflow.cli.outcome import report_of, report_of_error
 from nodeflow.cli.progress import display
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
+from nodeflow.core.workflow import Document
 from nodeflow.session import Result, Running, Session
-from nodeflow.session.sources import Source
 from nodeflow.session.writing import files_of
 
 INTERRUPTED = 130
@@ -21,6 +21,7 @@ INTERRUPTED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     wire.add_document(parser)
+    wire.add_item(parser)
     parser.add_argument("--output-dir", default="output", metavar="DIR", help="where files go (default: output)")
     wire.add_places(parser)
     wire.add_device(parser)
@@ -72,17 +73,17 @@ def _run(args: argparse.Namespace, out: BinaryIO) -> int:
 
 
 def _start(session: Session, args: argparse.Namespace) -> Running:
-    source = wire.source(args)
+    source = session.load(wire.source(args), item=args.item)
     values = wire.values(args)
-    write = None if args.stdout is None else _others(session, source, args)
+    write = None if args.stdout is None else _others(source.document, args)
     running = session.start(source, values, targets=args.target, strict=args.strict, write=write)
     report_problems(running.problems, sys.stderr)
     return running
 
 
-def _others(session: Session, source: Source, args: argparse.Namespace) -> list[str]:
+def _others(document: Document, args: argparse.Namespace) -> list[str]:
     """Names of the results that go to files although one goes to standard output."""
-    names = [*session.document(source).interface.outputs, *(args.target or ())]
+    names = [*document.interface.outputs, *(args.target or ())]
     if args.stdout not in names:
         known = ", ".join(names) or "none"
         raise UsageError(f"--stdout {args.stdout}: the workflow has no such result; it has {known}")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,18 @@ def add_document(parser: argparse.ArgumentParser) -> None:
     add("--input", action="append", default=[], metavar="NAME=VALUE", help=_INPUT_HELP)
     add("--inputs", metavar="FILE", help="JSON object of inputs by name")
     add("--target", action="append", metavar="NODE", help="run only what this node needs; repeatable")
+
+
+def add_item(parser: argparse.ArgumentParser) -> None:
+    """Option that makes one picture of a batch."""
+    what = "make one picture of the batch alone: the one that the picture FILE shows, or number N"
+    parser.add_argument("--item", nargs="?", type=_number, const=True, default=False, metavar="N", help=what)
+
+
+def _number(text: str) -> int:
+    if re.fullmatch("[1-9][0-9]{0,8}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on; write --item last, or --item=3")
+    return int(text)
 
 
 _INPUT_HELP = (

@@ -22,6 +22,14 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """A number of pictures that are made together; of such a batch, one can be made alone."""
+
+    def widget(self) -> Widget:
+        return Widget("batch")
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A text field of ``lines`` lines."""
 

@@ -21,7 +21,7 @@ from nodeflow.session.record import Recorder
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.services import RunServices
-from nodeflow.session.sources import Source, Value
+from nodeflow.session.sources import Loaded, Source, Value
 from nodeflow.session.workplace import Prepared, Workplace
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.outputs import Outputs
@@ -79,14 +79,24 @@ class Session:
         """The device, the precision and the libraries."""
         return Environment(choose_device(self._device), self._dtype)
 
-    def document(self, source: Source) -> Document:
+    def document(self, source: Source, *, item: bool | int = False) -> Document:
         """Reads a document: a file, a picture that carries one, JSON bytes, a shipped workflow's name, a graph.
+
+        Args:
+            source: Where it is.
+            item: Of a document that makes a batch, the document that makes one of its pictures alone: True for the
+                one that ``source`` shows, a number from 1 for that one.
 
         Raises:
             MissingFile: There is no such file or workflow.
             InvalidDocument: It is no document.
+            UsageError: There is no such item.
         """
-        return self._present().document(source)
+        return self.load(source, item=item).document
+
+    def load(self, source: Source, *, item: bool | int = False) -> Loaded:
+        """Reads a document once, to run it many times, and keeps in mind where its files are; see ``document``."""
+        return self._present().load(source, item=item)
 
     def check(self, source: Source, inputs: Mapping[str, Value] | None = None) -> tuple[Problem, ...]:
         """Everything that is wrong with a document, found without running any node."""

@@ -17,7 +17,7 @@ from nodeflow.core.workflow import Document, parse_document
 from nodeflow.session.files import IMAGE_FOLDER
 from nodeflow.storage.documents import open_document
 
-Source: TypeAlias = "Document | Graph | Path | str | bytes"
+Source: TypeAlias = "Loaded | Document | Graph | Path | str | bytes"
 """A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON."""
 Value: TypeAlias = "JsonValue | Path"
 """A value for an input; a Path gives a text input the text of that file, and a file input that very file or folder."""
@@ -25,7 +25,7 @@ Value: TypeAlias = "JsonValue | Path"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A document, and the folder in which its input files are looked for first."""
+    """A document that was read, and the folder in which its input files are looked for first."""
 
     document: Document
     folder: Path | None = None
@@ -39,6 +39,8 @@ def load(source: Source, registry: Registry, shipped: Mapping[str, Path]) -> Loa
         InvalidDocument: It is no document.
     """
     match source:
+        case Loaded():
+            return source
         case Document():
             return Loaded(source)
         case Graph():

@@ -19,8 +19,9 @@ from nodeflow.core.workflow import Document
 from nodeflow.session.drawing import SubmissionSource
 from nodeflow.session.embedding import written_out
 from nodeflow.session.files import SessionFiles
+from nodeflow.session.items import alone, chosen_item
 from nodeflow.session.packs import installed_packs
-from nodeflow.session.sources import Source, Value, load, pack_folders, settings, workflow_folders
+from nodeflow.session.sources import Loaded, Source, Value, load, pack_folders, settings, workflow_folders
 from nodeflow.storage.documents import shipped_workflows
 from nodeflow.storage.draws import DrawStates
 from nodeflow.storage.home import Config, Home, find_home, read_config
@@ -108,14 +109,22 @@ class Workplace:
         """Workflows that come with packs, by name."""
         return shipped_workflows(workflow_folders(pack_folders(self.registry)))
 
-    def document(self, source: Source) -> Document:
-        """Reads a document.
+    def load(self, source: Source, *, item: bool | int = False) -> Loaded:
+        """Reads a document, once: what it gives may be run many times.
+
+        Args:
+            source: Where it is.
+            item: True for a picture's own item of its batch alone, a number from 1 for that one, False for all.
 
         Raises:
             MissingFile: There is no such file or workflow.
             InvalidDocument: It is no document.
+            UsageError: There is no such item.
         """
-        return load(source, self.registry, self.workflows).document
+        loaded = load(source, self.registry, self.workflows)
+        if item is False:
+            return loaded
+        return replace(loaded, document=alone(loaded.document, chosen_item(source, item), self.registry))
 
     def prepare(
         self, source: Source, inputs: Mapping[str, Value] | None = None, targets: Sequence[str] | None = None

@@ -11,6 +11,7 @@ pack = Pack(
         "loaders",
         "conditioning",
         "latents",
+        "items",
         "sampling",
         "vae",
         "images",

@@ -25,7 +25,7 @@ def test_these_are_the_nodes() -> None:
         "LoadCheckpoint", "CLIPTextEncode", "EmptyLatent", "KSampler", "VAEDecode", "VAEEncode",
         "LoadImage", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
         "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
-        "Caption", "JoinImages", "SplitLines", "MakeList", "Choose", "Gate", "LoadImageFolder",
+        "Caption", "JoinImages", "SplitLines", "MakeList", "TakeItem", "Choose", "Gate", "LoadImageFolder",
         "JoinText", "FormatText", "MathExpression", "ShowText", "ShowValue", "PreviewAny", "SaveText", "SaveAny",
     }  # fmt: skip
 

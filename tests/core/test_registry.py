@@ -30,7 +30,9 @@ class Mode(Enum):
 
 class Place(Row):
     file: str
-    strength: Annotated[float, Field(le=2)] = 1.0
+    strength: float = 1.0
+    mode: Mode = Mode.FAST
+    others: Sequence[Path] = ()
 
 
 @node("shop.Add")
@@ -313,6 +315,58 @@ def test_sockets_say_how_values_look_and_where_their_codec_is(make_pack: Make) -
     assert registry.codec("Mode") is None
 
 
+class HalfwayCodec:
+    """Breaks in one of its many ways, as its value says."""
+
+    def encode(self, value: str) -> Any:
+        def blobs() -> Iterator[bytes]:
+            yield b"first"
+            raise RuntimeError("the second half is missing")
+
+        ways: dict[str, Any] = {
+            "raises": lambda: 1 / 0,
+            "halfway": lambda: Encoded({}, blobs()),  # type: ignore[arg-type]
+            "no json": lambda: Encoded({"a": {1, 2}}, []),  # type: ignore[dict-item]
+            "no bytes": lambda: Encoded({}, ["text"]),  # type: ignore[list-item]
+            "nothing": lambda: None,
+        }
+        return ways[value]()
+
+    def decode(self, encoded: Encoded) -> Any:
+        raise KeyError("gone")
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("raises", "ZeroDivisionError: division by zero"),
+        ("halfway", "RuntimeError: the second half is missing"),
+        ("no json", "TypeError: Object of type set is not JSON serializable"),
+        ("no bytes", "TypeError: memoryview: a bytes-like object is required"),
+        ("nothing", "TypeError: encode returned NoneType instead of Encoded"),
+    ],
+)
+def test_a_codec_that_breaks_names_its_pack_and_its_type(make_pack: Make, way: str, words: str) -> None:
+    registry = Registry()
+    registry.add(make_pack("shop", HalfwayCodec(), sockets=(Socket(Tile, codec=":HalfwayCodec"),)))
+    codec = registry.codec("Tile")
+    assert codec is not None
+    with pytest.raises(PackFailed) as caught:
+        codec.encode(way)
+    assert str(caught.value).startswith(f"pack shop: its codec for Tile failed: {words}")
+    with pytest.raises(ValueError, match="the codec for Tile of pack shop failed: 'gone'"):
+        codec.decode(Encoded({}, []))
+
+
+def test_a_codec_that_is_not_there_breaks_when_it_is_used_and_not_before(make_pack: Make) -> None:
+    registry = Registry()
+    registry.add(make_pack("shop", sockets=(Socket(Tile, codec=":Gone"),)))
+    codec = registry.codec("Tile")
+    assert codec is not None
+    with pytest.raises(PackFailed, match="pack shop: shop has no Gone"):
+        codec.encode(Tile())
+
+
 def test_open_tables_list_names_without_importing_and_values_with() -> None:
     registry = Registry()
     registry.add(
@@ -384,18 +438,6 @@ def test_items_of_a_list_arrive_as_what_the_function_asks_for() -> None:
         [Place(file="x"), Place(file="y")],
     )
     assert call(modes=[], deep=[], names=[], rows=None)[3] is None
-
-
-def test_what_a_link_brings_into_a_row_is_held_against_its_field() -> None:
-    @node("shop.Rows")
-    def rows(rows: list[Place]) -> Any: ...
-
-    registry = Registry()
-    call = registry.implementation(registry.add_node(rows))
-    with pytest.raises(InputError) as wrong:
-        call(rows=[{"file": "x"}, {"file": "y", "strength": 9.0}])
-    assert wrong.value.input == "rows[1].strength"
-    assert "less than or equal to 2" in wrong.value.message
 
 
 def test_a_rule_sees_what_the_function_sees() -> None:

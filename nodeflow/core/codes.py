@@ -25,6 +25,10 @@ CODES: Final[Mapping[str, str]] = {
     "model.digest": "A model file is not the one that the document was made with (a warning).",
     "pack.failed": "The pack that the node's type belongs to is there and cannot be used.",
     "graph.unknown": "A node is a sub-graph that the document does not define.",
+    "graph.recursive": "A sub-graph contains itself.",
+    "graph.depth": "Sub-graphs are nested in each other too deeply.",
+    "mode.bypass": "A bypassed node has nothing to hand on to an input that cannot do without.",
+    "mode.muted": "A node or a result is missing something because of a muted node (a warning).",
     "version.newer": "The document was made with a newer version of the node.",
     "version.migration": "No migration leads from the saved version of the node to the one of today, or it failed.",
     "input.unknown": "The node has no input of that name.",
@@ -57,8 +61,8 @@ CODES: Final[Mapping[str, str]] = {
     "interface.range": "The interface widens the range of an input that it may only narrow.",
     "setting.unknown": "A value was given for an input that is not there.",
     "target.unknown": "A result was asked for that is not there.",
+    "target.muted": "A result was asked for that does not come about because of a muted node.",
+    "target.bypassed": "A result was asked for that no node makes because of a bypassed node.",
     "run.nothing": "Nothing in the document saves, shows or declares a result (a warning).",
-    "unsupported.mode": "Bypassing and muting nodes is not supported yet.",
-    "unsupported.graph": "Sub-graphs are not supported yet.",
 }
 """Every code with one sentence; a test breaks a document in each of these ways."""

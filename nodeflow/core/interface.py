@@ -13,7 +13,7 @@ from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.texts import parse_text
 from nodeflow.core.types import ANY
 from nodeflow.core.unfit import Unfit
-from nodeflow.core.workflow import Bounds, Document
+from nodeflow.core.workflow import Bounds, Definition, Document
 
 
 class Place(NamedTuple):
@@ -71,18 +71,18 @@ def _written(value: JsonValue) -> JsonValue:
     return {"value": value} if isinstance(value, dict) and not is_draw(value) else value
 
 
-def interface_problems(document: Document, specs: Specs, ids: Collection[str]) -> Iterator[Problem]:
+def interface_problems(graph: Document | Definition, specs: Specs, ids: Collection[str]) -> Iterator[Problem]:
     """Sockets that the interface names and that are not there, ranges it widens, inputs it feeds twice.
 
     Args:
-        document: Migrated, so that its sockets have the names of today.
+        graph: Migrated, so that its sockets have the names of today.
         specs: The nodes there are.
-        ids: All nodes of the document, also those that cannot be read.
+        ids: All nodes of the graph, also those that cannot be read.
     """
     fed: dict[str, str] = {}
-    for name, declared in document.interface.inputs.items():
+    for name, declared in graph.interface.inputs.items():
         for socket in declared.to:
-            place = _place(document, specs, socket)
+            place = _place(graph, specs, socket)
             first = fed.setdefault(socket, name)
             if first != name:
                 message = f'the interface inputs "{first}" and "{name}" both feed it'
@@ -91,8 +91,8 @@ def interface_problems(document: Document, specs: Specs, ids: Collection[str]) -
             yield from _socket_problems(ids, f'input "{name}"', place, names)
             if declared.range and place.input:
                 yield from _range_problems(name, place, declared.range, place.input.range or Range())
-    for name, result in document.interface.outputs.items():
-        place = _place(document, specs, result.source)
+    for name, result in graph.interface.outputs.items():
+        place = _place(graph, specs, result.source)
         names = None if place.spec is None else [item.name for item in place.spec.outputs]
         yield from _socket_problems(ids, f'output "{name}"', place, names)
 
@@ -105,9 +105,9 @@ def _sockets(document: Document, name: str) -> list[str]:
     return [name] if dot and node in document.nodes else []
 
 
-def _place(document: Document, specs: Specs, socket: str) -> Place:
+def _place(graph: Document | Definition, specs: Specs, socket: str) -> Place:
     node, _, name = socket.partition(".")
-    known = document.nodes.get(node)
+    known = graph.nodes.get(node)
     return Place(node, name, specs.specs.get(known.type) if known else None)
 
 
@@ -125,7 +125,7 @@ def _narrowed(document: Document, name: str, place: Place, value: JsonValue) -> 
         return
     whole = place.input is not None and place.input.type.name == "int"
     try:
-        check_range(value, _as_range(declared.range), whole=whole)
+        check_range(value, as_range(declared.range), whole=whole)
     except Unfit as fault:
         message = f'{fault.message} of the interface input "{name}"'
         yield Problem(fault.code, message, place.node, place.name, shorten(value), fault.expected, fault.hint)
@@ -159,5 +159,6 @@ def _first(*bounds: float | None) -> float | None:
     return next((bound for bound in bounds if bound is not None), None)
 
 
-def _as_range(bounds: Bounds) -> Range:
+def as_range(bounds: Bounds) -> Range:
+    """The bounds that an interface declares, as those of an input."""
     return Range(bounds.ge, bounds.gt, bounds.le, bounds.lt, bounds.multiple_of)

@@ -1,51 +1,98 @@
 """The nodes of a document read one by one, each by the form of its type."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
 from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.inputs import InputReader
+from nodeflow.core.json import JsonValue
 from nodeflow.core.pins import install_hint
 from nodeflow.core.spec import Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing
-from nodeflow.core.workflow import Document, Node, fed_inputs
+from nodeflow.core.workflow import Node, PackPin
 
 GRAPH_PREFIX: Final = "graph:"
 """What the type of a node starts with when it is a sub-graph of the document."""
 
 _NOTHING: Final[Mapping[str, str]] = {}
+_OF_STRUCTURE: Final = frozenset({"input.unknown", "link.malformed"})
+"""What is said of a muted or bypassed node: it need not be able to run, but it has to make sense."""
+
+Fed = Mapping[str, Mapping[str, str]]
+"""The inputs that an interface feeds: node id to input to the name under which it does."""
 
 
-def read_nodes(document: Document, specs: Specs, reader: InputReader) -> list[Draft]:
-    """All nodes whose type is known; what is wrong with any is written down by ``reader``."""
-    known = specs.specs
-    fed = fed_inputs(document)
-    forms: dict[str, Form] = {}
-    unknown: dict[str, Problem] = {}
-    drafts: list[Draft] = []
-    for id, node in document.nodes.items():
-        form = forms.get(node.type)
-        if form is None:
-            if node.type not in known:
-                if node.type not in unknown:
-                    unknown[node.type] = _unknown_type(document, specs, id, node.type)
-                reader.problems.append(replace(unknown[node.type], node=id))
+Inputs = Callable[[list[Problem]], InputReader]
+"""Makes a reader of inputs that writes down what is wrong in a list."""
+
+
+class NodeReader:
+    """Reads the nodes of a document and of its sub-graphs; a type is looked up once, however many nodes have it.
+
+    Args:
+        specs: The nodes there are, those that the document defines included.
+        graphs: Names of all sub-graphs of the document, also of those that cannot be used.
+        pins: The packs that the document asks for.
+        inputs: Makes the readers of inputs.
+    """
+
+    def __init__(self, specs: Specs, graphs: Collection[str], pins: Mapping[str, PackPin], inputs: Inputs) -> None:
+        self.specs = specs
+        self._graphs = graphs
+        self._pins = pins
+        self._inputs = inputs
+        self._forms: dict[str, Form] = {}
+        self._unknown: dict[str, Problem | None] = {}
+
+    def read(self, nodes: Mapping[str, Node], fed: Fed, problems: list[Problem]) -> list[Draft]:
+        """All nodes whose type is known; what is wrong with any is added to ``problems``."""
+        reader = self._inputs(problems)
+        forms = self._forms
+        drafts: list[Draft] = []
+        for id, node in nodes.items():
+            form = forms.get(node.type) or self.form(node.type)
+            if form is None:
+                problem = self._unknown_type(id, node.type)
+                if problem is not None:
+                    problems.append(problem)
                 continue
-            form = forms[node.type] = Form(known[node.type], specs)
-        if node.mode or node.model_extra or node.version != form.spec.version:
-            reader.problems.extend(_node_problems(id, node, form.spec))
-        drafts.append(reader.read(id, node, form, fed.get(id, _NOTHING)))
-    return drafts
+            if node.model_extra or node.version != form.spec.version:
+                problems.extend(_node_problems(id, node, form.spec))
+            before = len(problems)
+            drafts.append(reader.read(id, node, form, fed.get(id, _NOTHING)))
+            if node.mode:
+                problems[before:] = [problem for problem in problems[before:] if problem.code in _OF_STRUCTURE]
+        return drafts
+
+    def read_again(self, id: str, node: Node, inputs: dict[str, JsonValue], problems: list[Problem]) -> Draft:
+        """One node with other inputs than those it was written with; its type is known."""
+        form = self._forms[node.type]
+        return self._inputs(problems).read(id, node.model_copy(update={"inputs": inputs}), form, _NOTHING)
+
+    def form(self, type_: str) -> Form | None:
+        """The form of a type; None when there is no such node."""
+        form = self._forms.get(type_)
+        if form is None and (spec := self.specs.specs.get(type_)) is not None:
+            form = self._forms[type_] = Form(spec, self.specs)
+        return form
+
+    def _unknown_type(self, id: str, type_: str) -> Problem | None:
+        if type_ not in self._unknown:
+            self._unknown[type_] = _unknown_type(self.specs, self._graphs, self._pins, type_)
+        problem = self._unknown[type_]
+        return None if problem is None else replace(problem, node=id)
+
+
+def graph_name(type_: str) -> str | None:
+    """The name of the sub-graph that a node type stands for; None for any other type."""
+    return type_.removeprefix(GRAPH_PREFIX) if type_.startswith(GRAPH_PREFIX) else None
 
 
 def _node_problems(id: str, node: Node, spec: Spec) -> list[Problem]:
     problems: list[Problem] = []
-    if node.mode:
-        message, way_out = f"mode {node.mode} is not supported yet", "take the node out, or the mode"
-        problems.append(Problem("unsupported.mode", message, id, hint=way_out, type=spec.id))
     if node.version > spec.version:
         hint = f"update the pack {spec.pack}" if spec.pack else None
         message = "the document was made with a newer version of this node"
@@ -60,20 +107,21 @@ def _node_problems(id: str, node: Node, spec: Spec) -> list[Problem]:
     return problems
 
 
-def _unknown_type(document: Document, specs: Specs, id: str, type_: str) -> Problem:
-    if type_.startswith(GRAPH_PREFIX):
-        name = type_.removeprefix(GRAPH_PREFIX)
-        if name in document.graphs:
-            return Problem("unsupported.graph", "sub-graphs are not supported yet", id, type=type_)
-        meant = did_you_mean(name, document.graphs)
+def _unknown_type(specs: Specs, graphs: Collection[str], pins: Mapping[str, PackPin], type_: str) -> Problem | None:
+    """What to say of a node whose type is not there; None when it is a sub-graph about which all is said."""
+    name = graph_name(type_)
+    if name is not None:
+        if name in graphs:
+            return None
+        meant = did_you_mean(name, graphs)
         message = f'the document has no sub-graph "{name}"'
-        return Problem("graph.unknown", message, id, expected=listing(document.graphs), hint=meant, type=type_)
+        return Problem("graph.unknown", message, expected=listing(graphs), hint=meant, type=type_)
     reason = specs.missing(type_)
     if reason is not None:
-        return Problem("pack.failed", "the pack of this node could not be used", id, hint=reason, type=type_)
+        return Problem("pack.failed", "the pack of this node could not be used", hint=reason, type=type_)
     pack = type_.partition(".")[0] if "." in type_ else None
     if pack is not None and not any(known.startswith(f"{pack}.") for known in specs.specs):
-        hint = did_you_mean(type_, specs.specs) or install_hint(pack, document.packs.get(pack))
-        return Problem("pack.absent", f"the pack {pack} is not installed", id, None, type_, None, hint, type=type_)
+        hint = did_you_mean(type_, specs.specs) or install_hint(pack, pins.get(pack))
+        return Problem("pack.absent", f"the pack {pack} is not installed", found=type_, hint=hint, type=type_)
     meant = did_you_mean(type_, specs.specs)
-    return Problem("type.unknown", "there is no such node", id, None, type_, None, meant, type=type_)
+    return Problem("type.unknown", "there is no such node", found=type_, hint=meant, type=type_)

@@ -1,7 +1,7 @@
 """Problems of structure: what pydantic found wrong with a document, in the words and codes of nodeflow."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -61,21 +61,34 @@ def structure_problems(error: ValidationError, tree: JsonValue, fields: FieldsAt
         yield _problem(details, tree, fields)
 
 
-def without_faults(tree: dict[str, JsonValue], error: ValidationError) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
-    """A copy of the tree without the parts that are wrong, and the ids of the nodes that were left out for it."""
+class Mended(NamedTuple):
+    """A tree without the parts that are wrong.
+
+    Attributes:
+        nodes: Ids of the nodes that were left out.
+        graphs: Names of the sub-graphs that were left out.
+    """
+
+    tree: dict[str, JsonValue]
+    nodes: tuple[str, ...]
+    graphs: tuple[str, ...]
+
+
+def without_faults(tree: dict[str, JsonValue], error: ValidationError) -> Mended:
+    """A copy of the tree without the parts that are wrong."""
     mended = tree
-    broken: dict[str, None] = {}
+    broken: dict[str, dict[str, None]] = {"nodes": {}, "graphs": {}}
     for details in error.errors(include_url=False, include_context=False):
         path = tuple(map(str, details["loc"]))
         part = path[: _PARTS.get(path[0], 1)]
-        if part[0] == "nodes":
-            broken[part[1]] = None
+        if part[0] in broken and len(part) == 2:
+            broken[part[0]][part[1]] = None
         mended = _without(mended, part)
-    return {"nodeflow": 1, **mended}, tuple(broken)
+    return Mended({"nodeflow": 1, **mended}, tuple(broken["nodes"]), tuple(broken["graphs"]))
 
 
-_PARTS: Final[Mapping[str, int]] = {"nodes": 2, "interface": 3}
-"""How deep the parts lie that are left out one by one: a node, an input or output of the interface; else a field."""
+_PARTS: Final[Mapping[str, int]] = {"nodes": 2, "graphs": 2, "interface": 3}
+"""How deep the parts lie that are left out: a node, a sub-graph, an input or output of the interface; else a field."""
 
 
 def _without(tree: dict[str, JsonValue], path: Sequence[str]) -> dict[str, JsonValue]:

@@ -1,6 +1,6 @@
 """A document held against the nodes there are: everything that is wrong with it at once, or a graph ready to run."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodeflow.core.codes import CODES
@@ -8,19 +8,19 @@ from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.draws import DrawSource, FirstDraws
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 from nodeflow.core.files import FileCheck, Files
-from nodeflow.core.inputs import InputReader, rule_problems
+from nodeflow.core.inputs import InputReader
 from nodeflow.core.interface import apply_settings, interface_problems
 from nodeflow.core.json import JsonValue
-from nodeflow.core.linking import Linked, link
-from nodeflow.core.nodes import read_nodes
+from nodeflow.core.linking import Linked
 from nodeflow.core.order import needed
 from nodeflow.core.pins import PinCheck, Stock, UnknownStock
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
-from nodeflow.core.spec import Kind
 from nodeflow.core.specs import Specs
-from nodeflow.core.suggest import did_you_mean, listing
+from nodeflow.core.subgraphs import read_subgraphs
+from nodeflow.core.targets import Roots
 from nodeflow.core.upgrade import migrate
-from nodeflow.core.workflow import Document
+from nodeflow.core.workflow import Document, fed_inputs
+from nodeflow.core.writingout import Wired, wire
 
 __all__ = ["CODES", "Resolution", "check", "resolve"]
 
@@ -36,6 +36,7 @@ class Resolution:
         graph: What can run; None when there is an error.
         problems: Errors and warnings, all of them.
         targets: What was asked for by name; the nodes are positions in ``graph``.
+        names: What each of them is called by whoever asked for it.
         drawn: Inputs that are draws, by node id; ``graph`` holds one of the values that they may give.
         models: Kind and name of every model file that was looked for.
     """
@@ -43,6 +44,7 @@ class Resolution:
     graph: ResolvedGraph | None
     problems: tuple[Problem, ...]
     targets: tuple[Target, ...] = ()
+    names: tuple[str, ...] = ()
     drawn: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     models: tuple[tuple[str, str], ...] = ()
 
@@ -103,84 +105,45 @@ def resolve(
     problems[:0] = faults
     pins = PinCheck(document, stock or UnknownStock())
     problems.extend(pins.packs())
-    document, refused = apply_settings(document, settings or {}, specs)
+    reading = FileCheck(files, pins.twin), DrawTrial(specs, draws or FirstDraws())
+    graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
+    document, refused = apply_settings(document, settings or {}, graphs.reader.specs)
     problems.extend(refused)
-    problems.extend(interface_problems(document, specs, ids))
-    file_check = FileCheck(files, pins.twin)
-    reader = InputReader(file_check, DrawTrial(specs, draws or FirstDraws()), problems)
-    drafts = read_nodes(document, specs, reader)
-    models = file_check.models
+    problems.extend(interface_problems(document, graphs.reader.specs, ids))
+    drafts = graphs.reader.read(document.nodes, fed_inputs(document), problems)
+    wired = wire(document, graphs, drafts, ids, problems)
+    models = reading[0].models
     problems.extend(pins.models(models))
-    linked = link(drafts, ids, problems, specs.specs)
-    for draft in drafts:
-        if draft.form.spec.checks:
-            problems.extend(rule_problems(draft, specs))
-    roots = _roots(document, linked, targets, ids, problems)
-    if linked.order is None or any(problem.severity == "error" for problem in problems):
+    if wired is None:
         return Resolution(None, tuple(problems), models=models)
-    wanted = needed((index for index, _ in roots), [[joint.source for joint in row] for row in linked.joints])
-    graph, places = _graph(document, linked, [index for index in linked.order if index in wanted])
-    chosen = roots if targets is not None else ()
-    drawn = {draft.id: tuple(draft.drawn) for draft in drafts if draft.drawn}
-    roots = tuple((places[index], output) for index, output in chosen)
-    return Resolution(graph, tuple(problems), roots, drawn, models)
+    roots = Roots(wired.linked, ids, wired.results, wired.flat, problems)
+    chosen = roots.of_document() if targets is None else roots.named(targets)
+    order = wired.linked.order
+    if order is None or any(problem.severity == "error" for problem in problems):
+        return Resolution(None, tuple(problems), models=models)
+    feeders = [[joint.source for joint in row] for row in wired.linked.joints]
+    wanted = needed((root.node for root in chosen), feeders)
+    graph, places = _graph(wired, [index for index in order if index in wanted])
+    asked = () if targets is None else chosen
+    return Resolution(
+        graph,
+        tuple(problems),
+        tuple((places[root.node], root.output) for root in asked),
+        tuple(root.name for root in asked),
+        {draft.id: tuple(draft.drawn) for draft in wired.linked.drafts if draft.drawn},
+        models,
+    )
 
 
-def _roots(
-    document: Document, linked: Linked, targets: Sequence[str] | None, ids: Set[str], problems: list[Problem]
-) -> tuple[Target, ...]:
-    """The outputs that a run is for."""
-    if targets is not None:
-        return tuple(root for name in targets for root in _target(document, linked, name, ids, problems))
-    effects = [(index, "") for index, draft in enumerate(linked.drafts) if draft.form.spec.kind is Kind.EFFECT]
-    results = [
-        (linked.position[node], output)
-        for node, output in _interface_outputs(document).values()
-        if node in linked.position
-    ]
-    if not effects and not results:
-        message = "no node saves or shows anything, and the interface declares no output"
-        problems.append(Problem("run.nothing", message, severity="warning", hint="add a node that saves the result"))
-        return tuple((index, "") for index in range(len(linked.drafts)))
-    return (*effects, *results)
-
-
-def _target(document: Document, linked: Linked, name: str, ids: Set[str], problems: list[Problem]) -> list[Target]:
-    results = _interface_outputs(document)
-    node, output = results.get(name) or name.partition(".")[::2]
-    index = linked.position.get(node)
-    if index is not None:
-        outputs = linked.drafts[index].form.outputs
-        if output in outputs:
-            return [(index, output)]
-        if not output:
-            return [(index, known) for known in outputs] or [(index, "")]
-        names = [f"{node}.{known}" for known in outputs]
-    elif node in ids:
-        return []
-    else:
-        names = [*results, *ids]
-    message = f'there is no target "{name}"'
-    problems.append(Problem("target.unknown", message, expected=listing(names), hint=did_you_mean(name, names)))
-    return []
-
-
-def _interface_outputs(document: Document) -> dict[str, tuple[str, str]]:
-    outputs: dict[str, tuple[str, str]] = {}
-    for name, item in document.interface.outputs.items():
-        node, _, output = item.source.partition(".")
-        outputs[name] = node, output
-    return outputs
-
-
-def _graph(document: Document, linked: Linked, kept: Sequence[int]) -> tuple[ResolvedGraph, Mapping[int, int]]:
+def _graph(wired: Wired, kept: Sequence[int]) -> tuple[ResolvedGraph, Mapping[int, int]]:
     """The graph of the drafts to keep, and where each draft is in it."""
     places = {index: place for place, index in enumerate(kept)}
-    nodes = tuple(_node(linked, index, places) for index in kept)
+    nodes = tuple(_node(wired.linked, index, places) for index in kept)
+    position = wired.linked.position
     outputs = {
-        name: (places[linked.position[node]], output)
-        for name, (node, output) in _interface_outputs(document).items()
-        if linked.position[node] in places
+        name: (places[position[node]], output)
+        for name, (node, output) in wired.results.items()
+        if position[node] in places
     }
     return ResolvedGraph(nodes, {node.id: place for place, node in enumerate(nodes)}, outputs), places
 

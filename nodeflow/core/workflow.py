@@ -5,7 +5,7 @@ of keys, nodes of packs that are not installed, everything in ``ui`` and ``meta`
 changes nothing. An edit makes a new document.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PrivateAttr, TypeAdapter, ValidationError
@@ -160,6 +160,7 @@ class Document(BaseModel):
     _tree: dict[str, JsonValue] | None = PrivateAttr(default=None)
     _faults: tuple[Problem, ...] = PrivateAttr(default=())
     _broken: tuple[str, ...] = PrivateAttr(default=())
+    _lost_graphs: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def from_tree(cls, tree: JsonValue, *, keep_going: bool = False) -> Self:
@@ -187,10 +188,11 @@ class Document(BaseModel):
 
     @classmethod
     def _mended(cls, tree: dict[str, JsonValue], error: ValidationError, faults: tuple[Problem, ...]) -> Self:
-        mended, broken = without_faults(tree, error)
+        mended, broken, lost_graphs = without_faults(tree, error)
         document = cls.from_tree(mended)
         document._faults = faults
         document._broken = broken
+        document._lost_graphs = lost_graphs
         return document
 
     @property
@@ -202,6 +204,11 @@ class Document(BaseModel):
     def ids(self) -> Set[str]:
         """All node ids, also those of nodes that were left out."""
         return dict.fromkeys([*self.nodes, *self._broken]).keys() if self._broken else self.nodes.keys()
+
+    @property
+    def lost_graphs(self) -> Sequence[str]:
+        """Names of the sub-graphs that were left out."""
+        return self._lost_graphs
 
     @property
     def tree(self) -> dict[str, JsonValue]:
@@ -255,10 +262,10 @@ def parse_document(data: bytes | str, limits: Limits = LIMITS, *, keep_going: bo
     return Document.from_tree(tree, keep_going=keep_going)
 
 
-def fed_inputs(document: Document) -> dict[str, dict[str, str]]:
+def fed_inputs(graph: Document | Definition) -> dict[str, dict[str, str]]:
     """The inputs that the interface feeds: node id to input to the name under which a caller sets it."""
     fed: dict[str, dict[str, str]] = {}
-    for name, declared in document.interface.inputs.items():
+    for name, declared in graph.interface.inputs.items():
         for socket in declared.to:
             node, _, input = socket.partition(".")
             fed.setdefault(node, {})[input] = name

@@ -70,7 +70,7 @@ def test_missing_files_alone_have_an_error_of_their_own(catalogue: Any, files: A
     assert raised.value.exit_code == 4
 
     with pytest.raises(InvalidDocument) as other:
-        resolve(parse_document(picture.changed(missing | {"nodes.save.mode": "mute"})), catalogue, files).require()
+        resolve(parse_document(picture.changed(missing | {"nodes.scale.inputs.width": 0})), catalogue, files).require()
     assert other.value.exit_code == 3
 
 

@@ -115,9 +115,62 @@ def test_what_is_asked_for_and_not_there_is_named(
     assert found.graph is None
 
 
+MODED: list[tuple[str, str, str, str, str]] = [
+    ("a muted node", "mute", "scale", "target.muted", '"scale" is muted'),
+    ("an output of a muted node", "mute", "scale.image", "target.muted", '"scale" is muted'),
+    ("a result of a muted node", "mute", "picture", "target.muted", '"scale" is muted'),
+    ("a node that cannot run without a muted one", "mute", "save", "target.muted", '"scale" is muted'),
+    ("a bypassed node that hands on nothing", "bypass", "decode", "target.bypassed", '"decode" has nothing'),
+    ("a bypassed node that gives nothing", "bypass", "save", "target.bypassed", '"save" has nothing'),
+]
+
+
+@pytest.mark.parametrize(("mode", "target", "code", "words"), [row[1:] for row in MODED], ids=[row[0] for row in MODED])
+def test_what_is_asked_for_and_does_not_come_about_is_named(
+    mode: str, target: str, code: str, words: str, catalogue: Any, files: Any, picture: Any
+) -> None:
+    moded = "scale" if mode == "mute" else target
+    changes = {f"nodes.{moded}.mode": mode, "nodes.scale.inputs.image": {"link": "extra.image"}}
+    changes |= picture.added("LoadImage", file="cat.png")
+
+    found = resolve(parse_document(picture.changed(changes)), catalogue, files, targets=[target])
+
+    (error,) = found.errors
+    assert error.code == code
+    assert words in str(error)
+    assert found.graph is None
+
+
+def nested(levels: int, uses: int) -> Document:
+    """Sub-graphs in sub-graphs, each used several times in the next."""
+    graphs: dict[str, Any] = {"g0": {"nodes": {"n": {"type": "Whole", "version": 3}}}}
+    for level in range(1, levels):
+        graphs[f"g{level}"] = {"nodes": {f"u{use}": {"type": f"graph:g{level - 1}"} for use in range(uses)}}
+    nodes = {"top": {"type": f"graph:g{levels - 1}"}, "n": {"type": "Whole", "version": 3}}
+    interface = {"outputs": {"number": {"from": "n.number"}}}
+    return Document.from_tree({"nodeflow": 1, "nodes": nodes, "graphs": graphs, "interface": interface})
+
+
+NESTED: list[tuple[str, Document, str, str]] = [
+    ("too deep", nested(65, 1), "graph.depth", "at most 64 levels"),
+    ("a small file that is a huge graph", nested(60, 2), "limit.nodes", "576,460,752,303,423,489 nodes"),
+]
+
+
+@pytest.mark.parametrize(("document", "code", "words"), [row[1:] for row in NESTED], ids=[row[0] for row in NESTED])
+def test_sub_graphs_that_grow_beyond_all_bounds_are_refused(
+    document: Document, code: str, words: str, catalogue: Any, files: Any
+) -> None:
+    (problem,) = check(document, catalogue, files)
+
+    assert problem.code == code
+    assert words in str(problem)
+    assert check(nested(64, 1), catalogue, files) == ()
+
+
 def test_every_code_is_shown_by_a_broken_document() -> None:
     shown = {broken["code"] for broken in TABLE["cases"]} | {row[2] for row in TEXTS} | {row[0] for row in LIMITED}
-    shown |= {row[2] for row in ASKED}
+    shown |= {row[2] for row in ASKED} | {row[3] for row in MODED} | {row[2] for row in NESTED}
 
     assert shown == set(CODES)
     assert len(CODES) >= 25

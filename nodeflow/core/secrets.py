@@ -81,6 +81,11 @@ class Vault:
             self._pattern = re.compile("|".join(map(re.escape, forms)))
             self._forms = tuple(form.encode("utf-8", "surrogatepass") for form in forms)
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether there is anything to mask."""
+        return self._pattern is not None
+
     def scrub(self, text: str) -> str:
         """``text`` with every known value masked."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)

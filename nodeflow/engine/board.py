@@ -34,6 +34,10 @@ class Planner(Protocol):
         """Which input a lazy node awaited in ``state``: empty for none any more, None when that is not known."""
         ...
 
+    def outside_key(self, index: int, base: bytes) -> bytes:
+        """The key of the external node at ``index`` whose record has the key ``base``; the board is told its reach."""
+        ...
+
     def expand(self, index: int) -> None:
         """Let the expander at ``index`` record its graph and add it to the plan."""
         ...
@@ -63,6 +67,7 @@ class Board:
         final: Nodes whose outputs are what the run is for: wanted as such, or taken by an effect.
         aliases: Outputs of expanders, and where they really come from.
         volatile: Nodes whose key will never be seen again.
+        in_memory: Nodes whose key no other process will ever see.
         watched: Nodes about whose delivery the planner wants to hear.
         roots: Nodes still to be wanted although nobody asks for their outputs.
         with_roots: Such nodes belong to this run.
@@ -86,6 +91,7 @@ class Board:
         self.final: set[int] = set()
         self.aliases: dict[Place, Place | Constant] = {}
         self.volatile: set[int] = set()
+        self.in_memory: set[int] = set()
         self.watched: set[int] = set()
         self.roots: list[int] = []
         self.with_roots = False

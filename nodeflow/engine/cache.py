@@ -131,6 +131,13 @@ class MemoryCache:
             while self._nbytes > self.budget:
                 self._drop_one()
 
+    def drop(self, key: bytes) -> None:
+        """Let one result go, if it is there."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._remove(key, entry)
+
     def clear(self) -> int:
         """Drop everything and return how many bytes that were."""
         with self._lock:
@@ -185,11 +192,16 @@ class MemoryCache:
             heapify(queue)
         while True:
             rank, key = heappop(queue)
-            entry = self._entries[key]
+            entry = self._entries.get(key)
+            if entry is None:  # it was let go before its turn
+                continue
             if entry.priority <= rank:
                 break
             heappush(queue, (entry.priority, key))
         self._clock = rank
+        self._remove(key, entry)
+
+    def _remove(self, key: bytes, entry: Entry) -> None:
         del self._entries[key]
         self._nbytes -= entry.nbytes
         for identity, nbytes in (entry.parts or {}).items():

@@ -26,6 +26,7 @@ from nodeflow.engine.lazyinputs import LazyInputs
 from nodeflow.engine.ledger import Ledger
 from nodeflow.engine.noderun import RunContext
 from nodeflow.engine.nodetypes import NodeType
+from nodeflow.engine.outside import Outside
 from nodeflow.engine.plan import Plan
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.rights import Rights
@@ -48,11 +49,18 @@ class Execution:
     """
 
     def __init__(
-        self, graph: ResolvedGraph, context: RunContext, tiers: Tiers, lanes: Lanes, stop_on_failure: bool
+        self,
+        graph: ResolvedGraph,
+        context: RunContext,
+        tiers: Tiers,
+        outside: Outside,
+        lanes: Lanes,
+        stop_on_failure: bool,
     ) -> None:
         self._graph = graph
         self._context = context
         self._tiers = tiers
+        self._outside = outside
         self._lanes = lanes
         self._stop_on_failure = stop_on_failure
         self._stopped = False
@@ -112,6 +120,9 @@ class Execution:
     def recall_choice(self, state: bytes) -> str | None:
         found = self._tiers.recall(state)
         return None if found is None else str(found[0].outputs[0])
+
+    def outside_key(self, index: int, base: bytes) -> bytes:
+        return self._outside.key(self._board, index, base)
 
     def expand(self, index: int) -> None:
         node, type = self._board.nodes[index], self._board.types[index]
@@ -298,7 +309,7 @@ class Execution:
             self._lazy.settle(call)
         if self._tiers.disk is not None:
             self._board.add_up(index, seconds)
-        if type.cached:
+        if type.remembered:
             self._keep(call, outputs)
         self._plan.release(index)
         if log is not None:
@@ -313,17 +324,23 @@ class Execution:
         anything else only what no file would spare.
         """
         self._computed = True
-        board, index, log = self._board, call.index, call.log
+        board, index, log, type = self._board, call.index, call.log, call.type
         key = board.keys[index]
         assert key is not None
         if index not in board.volatile:
             total = board.totals[index]
             said = ((), ()) if log is None else (tuple(log.warnings), tuple(log.shown))
-            entry = Entry(outputs, call.seconds, total, call.type.spec.id, *said)
+            entry = Entry(outputs, call.seconds, total, type.spec.id, *said)
             entry.cost = board.costs[index]
-            self._tiers.keep(key, entry, total if index in board.final else entry.cost)
+            if type.external:
+                self._outside.keep(key, entry)
+            elif board.in_memory and index in board.in_memory:
+                self._tiers.memory.put(key, entry)
+            else:
+                self._tiers.keep(key, entry, total if index in board.final else entry.cost)
             board.costs[index] = entry.cost
-        self._tiers.give_back(key)
+        if type.cached:
+            self._tiers.give_back(key)
 
     def _deliver(self, index: int, outputs: Outputs) -> None:
         for value in outputs:

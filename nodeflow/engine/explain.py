@@ -1,28 +1,27 @@
 """Why each node would run again: which input, file, code or parent changed since it last ran."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from time import time
 from typing import Any
 
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Kind, Spec
 from nodeflow.engine.board import DONE, IDLE, KEYLESS, LOST, PLANNED, Outputs, Place
-from nodeflow.engine.cache import MemoryCache
+from nodeflow.engine.cache import Entry, MemoryCache
 from nodeflow.engine.encoding import decode_entry
 from nodeflow.engine.expansion import splice
 from nodeflow.engine.failures import failure_of
 from nodeflow.engine.keys import KeyRecord, read_record
 from nodeflow.engine.nodetypes import NodeType
+from nodeflow.engine.outside import Refresh
 from nodeflow.engine.plan import Plan
+from nodeflow.engine.prospects import Prospects
 from nodeflow.engine.runtime import Constant, DiskTier, Services
 
 _SHOWN_LENGTH = 60
-_ALWAYS_RUN = {
-    Kind.EFFECT: "an effect always runs",
-    Kind.EXTERNAL: "it depends on the world outside, so it always runs",
-}
 
 
 class State(StrEnum):
@@ -62,9 +61,17 @@ def explain(
     targets: Sequence[Place] | None = None,
     device: str = "cpu",
     dtype: str = "auto",
+    refresh: Collection[str] | bool = False,
+    clock: Callable[[], float] = time,
 ) -> tuple[NodeExplanation, ...]:
-    """Plan a run of ``graph`` without running anything, and compare it with the runs that were recorded."""
-    forecast = Forecast(graph, services, memory, disk, services.environment(device, dtype))
+    """Plan a run of ``graph`` without running anything, and compare it with the runs that were recorded.
+
+    Raises:
+        UsageError: ``refresh`` names something else than external nodes; see ``Engine.run``.
+    """
+    again = Refresh(refresh)
+    again.check(graph)
+    forecast = Forecast(graph, services, memory, disk, services.environment(device, dtype), again, clock)
     forecast.plan_for(targets)
     return tuple(forecast.explanations())
 
@@ -79,6 +86,8 @@ class Forecast:
         memory: MemoryCache,
         disk: DiskTier | None,
         environment: str,
+        refresh: Refresh,
+        clock: Callable[[], float],
     ) -> None:
         self._services = services
         self._memory = memory
@@ -90,6 +99,7 @@ class Forecast:
         self._hits: dict[int, State] = {}
         self._errors: dict[int, str] = {}
         self._graph = graph
+        self._prospects = Prospects(self._find, clock, refresh)
         self._plan = Plan(graph, self, keep_records=True)
         self._board = self._plan.board
 
@@ -132,11 +142,11 @@ class Forecast:
         return ()
 
     def recall_choice(self, state: bytes) -> str | None:
-        entry = self._memory.get(state)
-        if entry is None and self._disk is not None and state in self._known:
-            stored = self._disk.read(state)
-            entry = None if stored is None else decode_entry(stored, self._services.codec)
+        entry = self._find(state)
         return None if entry is None else str(entry.outputs[0])
+
+    def outside_key(self, index: int, base: bytes) -> bytes:
+        return self._prospects.key(self._board, index, base)
 
     def expand(self, index: int) -> None:
         node, type = self._board.nodes[index], self._board.types[index]
@@ -150,6 +160,13 @@ class Forecast:
 
     def delivered(self, index: int) -> None:
         """Nobody waits in a forecast."""
+
+    def _find(self, key: bytes) -> Entry | None:
+        entry = self._memory.get(key)
+        if entry is None and self._disk is not None and key in self._known:
+            stored = self._disk.read(key)
+            entry = None if stored is None else decode_entry(stored, self._services.codec)
+        return entry
 
     # States and reasons.
 
@@ -191,7 +208,8 @@ class Forecast:
             case State.UNKNOWN:
                 return ("depends on what a lazy or an expanding node will ask for",)
             case _:
-                return ()
+                remark = self._prospects.remarks.get(index)
+                return () if remark is None else (remark,)
 
     def _why_it_runs(self, index: int) -> tuple[str, ...]:
         type = self._board.types[index]
@@ -199,8 +217,10 @@ class Forecast:
             return ("an expanding node always runs; what it records may be remembered",)
         if type.lazy:
             return ("a lazy node always runs; what it asks for may be remembered",)
-        always = _ALWAYS_RUN.get(type.spec.kind)
-        return self._what_changed(index) if always is None else (always,)
+        if type.spec.kind is Kind.EFFECT:
+            return ("an effect always runs",)
+        remark = self._prospects.remarks.get(index)
+        return self._what_changed(index) if remark is None else (remark,)
 
     def _what_changed(self, index: int) -> tuple[str, ...]:
         board = self._board

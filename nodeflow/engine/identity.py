@@ -6,7 +6,6 @@ A lazy or an expanding node has no key until it is known what it needed. Nodes b
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from os import urandom
 from typing import cast
 
 from nodeflow.core.canonical import record_bytes
@@ -129,6 +128,8 @@ class Identities:
                 return False
             if wire.source in board.volatile:
                 board.volatile.add(index)
+            if wire.source in board.in_memory:
+                board.in_memory.add(index)
             parts += (self._tag((wire.input, wire.output)), key)
         if type.expands:
             return False
@@ -140,9 +141,8 @@ class Identities:
 
     def _key(self, index: int, digest: bytes) -> bytes | None:
         type = self._board.types[index]
-        if type.volatile:
-            self._board.volatile.add(index)
-            return urandom(key_records.KEY_BYTES)
+        if type.external:
+            return self._planner.outside_key(index, digest)
         if not type.lazy:
             return digest
         self.bases[index] = digest

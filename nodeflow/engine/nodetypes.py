@@ -31,7 +31,9 @@ class NodeType:
         position: Output name to its place in the tuple of outputs.
         lazy: Inputs that are computed only when awaited, or recorded as references.
         control: Lazy or expanding: never cached itself, keyed by what it turned out to need.
-        cached: Its results are remembered.
+        cached: Its results are remembered, and may be computed again at any time.
+        external: It depends on the outside world.
+        remembered: Its results are looked up; those of an external node hold for a while.
         literal: Literals arrive as they are.
         quick: The last call was over so soon that no other process should wait for it.
         plain: Keyed by type, literals and links alone.
@@ -50,6 +52,7 @@ class NodeType:
         "cached",
         "control",
         "expands",
+        "external",
         "head",
         "lazy",
         "literal",
@@ -57,11 +60,11 @@ class NodeType:
         "plain",
         "position",
         "quick",
+        "remembered",
         "root",
         "secrets",
         "spec",
         "sync",
-        "volatile",
     )
 
     def __init__(self, spec: Spec, services: Services, environment: str) -> None:
@@ -73,7 +76,8 @@ class NodeType:
         self.lazy = frozenset(() if self.sync else (item.name for item in spec.inputs if item.lazy))
         self.control = self.expands or bool(self.lazy)
         self.cached = spec.kind is Kind.PURE and not self.control
-        self.volatile = spec.kind is Kind.EXTERNAL
+        self.external = spec.kind is Kind.EXTERNAL
+        self.remembered = self.cached or (self.external and spec.age > 0 and not self.control)
         self.on_device = self.sync and spec.lane is Lane.DEVICE
         self.root = spec.kind is Kind.EFFECT or not spec.outputs
         self._services = services
@@ -85,7 +89,7 @@ class NodeType:
         self._converts = self._conversions()
         self.literal = not self._converts
         self.quick = False
-        self.plain = not (self.control or self.volatile or self._files)
+        self.plain = not (self.control or self.external or self._files)
 
     @property
     def function(self) -> Callable[..., object]:

@@ -71,7 +71,7 @@ class Plan:
                     states[current] = KEYLESS
                     stack += self._demand(current)
                     continue
-            elif type.cached and (self._have(current, key) or states[current] == LOST):
+            elif type.remembered and (self._have(current, key) or states[current] == LOST):
                 continue
             self._plan(current, stack)
 

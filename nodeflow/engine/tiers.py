@@ -1,7 +1,10 @@
 """Memory and disk as one place: where a result is looked up and kept, and who may compute it."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from math import inf
 
+from nodeflow.core.secrets import Vault
 from nodeflow.core.stored import Stored
 from nodeflow.engine.cache import Entry, MemoryCache
 from nodeflow.engine.encoding import Codecs, NotStorable, decode_entry, encode_entry
@@ -31,16 +34,20 @@ class Tiers:
         complaints: What went wrong with codecs.
     """
 
-    def __init__(self, memory: MemoryCache, disk: DiskTier | None, codecs: Codecs) -> None:
+    def __init__(self, memory: MemoryCache, disk: DiskTier | None, codecs: Codecs, vault: Vault) -> None:
         self.memory = memory
         self.disk = disk
         self.complaints: list[str] = []
+        self._vault = vault
+        self._held: dict[bytes, tuple[Entry, Status]] = {}
         self._codecs = codecs
         self._on_disk: set[bytes] = set(disk.known()) if disk is not None else set()
         self._unlocks: dict[bytes, Callable[[], None]] = {}
 
     def recall(self, key: bytes) -> tuple[Entry, Status] | None:
         """The result kept under ``key`` and where it was; what comes from the disk is kept in memory as well."""
+        if self._held and key in self._held:
+            return self._held[key]
         entry = self.memory.get(key)
         if entry is not None:
             return entry, Status.HIT_MEMORY
@@ -49,11 +56,41 @@ class Tiers:
         entry = self._read(key)
         return None if entry is None else (entry, Status.HIT_DISK)
 
-    def keep(self, key: bytes, entry: Entry, worth: float) -> None:
-        """Keep a result; on the disk only when ``worth`` seconds are far more than writing it takes."""
+    def hold(self, key: bytes) -> bool:
+        """Whether a result is there; then it stays at hand until the run ends, whatever is dropped meanwhile."""
+        found = self.recall(key)
+        if found is not None:
+            self._held[key] = found
+        return found is not None
+
+    def keep(self, key: bytes, entry: Entry, worth: float, *, must: bool = False) -> None:
+        """Keep a result; on the disk only when ``worth`` seconds are far more than writing it takes.
+
+        Args:
+            must: It was to be found by later processes, so it is said when it cannot be.
+        """
         self.memory.put(key, entry)
         if self.disk is not None and worth >= LEAST_SECONDS:
-            self._write(self.disk, key, entry, worth)
+            self._write(self.disk, key, entry, worth, must)
+
+    def replace(self, key: bytes, entry: Entry, *, on_disk: bool) -> None:
+        """Keep an entry in place of an earlier one under the same key."""
+        self.memory.drop(key)
+        self.memory.put(key, entry)
+        if self.disk is not None and on_disk:
+            self._on_disk.discard(key)
+            self._write(self.disk, key, entry, inf, must=False)
+
+    def versions(self, key: bytes, *, on_disk: bool) -> Iterator[Entry]:
+        """What is kept under a key whose entry may be replaced: in memory, and after that by other processes."""
+        entry = self.memory.get(key)
+        if entry is not None:
+            yield entry
+        if on_disk and key in self._on_disk:
+            self.memory.drop(key)
+            entry = self._read(key)
+            if entry is not None:
+                yield entry
 
     def lock(self, key: bytes) -> bool:
         """Take the right to compute ``key`` from other processes; False while one of them has it."""
@@ -73,19 +110,29 @@ class Tiers:
             self._unlocks.pop(key)()
         self.memory.disclaim(key)
 
-    def _write(self, disk: DiskTier, key: bytes, entry: Entry, worth: float) -> None:
+    def _write(self, disk: DiskTier, key: bytes, entry: Entry, worth: float, must: bool) -> None:
         if key in self._on_disk or not worth_writing(worth, total_size(entry.outputs)):
             return
         try:
             stored = encode_entry(entry, self._codecs)
-        except NotStorable:
+        except NotStorable as error:
+            if must:
+                self.complaints.append(f"{entry.label}: its result cannot be kept on disk: {error} has no codec")
             return
         except Exception as error:  # noqa: BLE001 - a codec that fails costs a file, not the run
             self.complaints.append(f"{entry.label}: its result cannot be kept on disk: {type(error).__name__}: {error}")
             return
-        if disk.write(key, stored):
+        if self._holds_secret(stored):
+            self.complaints.append(f"{entry.label}: its result holds a secret, so it is not kept on disk")
+        elif disk.write(key, stored):
             self._on_disk.add(key)
             entry.cost = 0.0
+
+    def _holds_secret(self, stored: Stored) -> bool:
+        if not self._vault.knows_any:
+            return False
+        header = json.dumps(stored.content.header, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return self._vault.found_in(header, *stored.content.blobs)
 
     def _read(self, key: bytes) -> Entry | None:
         self._on_disk.discard(key)

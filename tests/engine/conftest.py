@@ -98,6 +98,7 @@ class Bench:
     vault: Vault = field(default_factory=Vault)
     watching: Guard | None = None
     settings: dict[str, str | int | float | bool] = field(default_factory=dict)
+    now: float = 1_000_000.0
 
     def node(
         self,
@@ -202,7 +203,7 @@ class Bench:
         self.released += 1
 
     def engine(self, budget: int = 1 << 30, disk: DiskTier | None = None) -> Engine:
-        return Engine(self, MemoryCache(budget), disk)
+        return Engine(self, MemoryCache(budget), disk, clock=lambda: self.now)
 
     def draw(self) -> Drawing:
         """An empty graph."""

@@ -286,7 +286,7 @@ def test_a_foreign_encoding_is_refused(bench: Any, header: Any) -> None:
 
 
 def test_without_a_disk_every_key_may_be_computed(bench: Any) -> None:
-    tiers = Tiers(MemoryCache(10_000), None, bench.codec)
+    tiers = Tiers(MemoryCache(10_000), None, bench.codec, bench.vault)
     assert tiers.lock(b"key")
     assert tiers.recall(b"key") is None
 
@@ -294,7 +294,7 @@ def test_without_a_disk_every_key_may_be_computed(bench: Any) -> None:
 def test_a_file_deleted_since_the_run_began_is_missing(bench: Any, disk: DiskResults) -> None:
     key = bytes(32)
     disk.write(key, encode_entry(Entry((1,), 1.0, 1.0, "T"), bench.codec))
-    tiers = Tiers(MemoryCache(10_000), disk, bench.codec)
+    tiers = Tiers(MemoryCache(10_000), disk, bench.codec, bench.vault)
     disk.forget(key)
     assert tiers.recall(key) is None
 

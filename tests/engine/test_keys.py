@@ -6,13 +6,15 @@ import pytest
 
 from nodeflow.core.spec import Kind
 from nodeflow.engine.keys import digest, head, read_record
+from nodeflow.engine.outside import Refresh
 
 
 def keys_of(bench: Any, drawing: Any) -> dict[str, bytes | None]:
     """Keys by node id, as one run computes them."""
     from nodeflow.engine.explain import Forecast
 
-    forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, bench.environment("cpu", "auto"))
+    environment = bench.environment("cpu", "auto")
+    forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, environment, Refresh(), lambda: bench.now)
     forecast.plan_for(None)
     board = forecast._plan.board
     return {node.id: board.keys[index] for index, node in enumerate(board.nodes)}
@@ -109,7 +111,7 @@ def test_a_record_can_be_taken_apart_again(bench: Any) -> None:
     drawing.add("keep", keep, depth=2, value=drawing.add("number", number, seed=1))
     from nodeflow.engine.explain import Forecast
 
-    forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, "here")
+    forecast = Forecast(drawing.graph(), bench, bench.engine().memory, None, "here", Refresh(), lambda: bench.now)
     forecast.plan_for(None)
     records = forecast._plan.identities.records
     assert records is not None

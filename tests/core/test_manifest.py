@@ -5,6 +5,7 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from nodeflow.core import atomic
+from nodeflow.core import atomic, manifest, stamps
 from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.manifest import dump_manifest, load_registry, main, parse_manifest, write_snapshot
-from nodeflow.core.packs import BUILT_IN, Manifest, MigrationSpec, SocketSpec
+from nodeflow.core.manifest import dump_manifest, load_registry, main, parse_manifest, renewed, write_snapshot
+from nodeflow.core.packs import BUILT_IN, Manifest, MigrationSpec, ModelKind, Setting, SocketSpec
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Form, Input, Kind, Lane, Output, Range, Spec, Widget
 from nodeflow.core.types import Type
@@ -97,7 +98,7 @@ def cache_files(home: Path) -> list[Path]:
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
-    manifest = Manifest(
+    written = Manifest(
         "shop",
         "1.0",
         "shop",
@@ -131,10 +132,13 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
         migrations=(MigrationSpec("shop.Full", 1, "shop.nodes:old"),),
         sockets=(SocketSpec("Image", "Image", "#123456", "shop:codec"),),
         extensions={"samplers": {"shop.a": "shop.samplers:a"}},
+        kinds=(ModelKind("faces", (".onnx",), "detectors", "help"),),
+        settings=(Setting("a", 1), Setting("b", 1.0), Setting("c", "x"), Setting("d", True, "help")),
         problems=("something",),
     )
-    data = dump_manifest(manifest)
-    assert parse_manifest(data) == manifest
+    data = dump_manifest(written)
+    assert parse_manifest(data) == written
+    assert [type(item.default) for item in parse_manifest(data).settings] == [int, float, str, bool]
     assert dump_manifest(parse_manifest(data)) == data
     with pytest.raises(ValueError, match="validation error"):
         parse_manifest(b'{"name": 3}')
@@ -198,6 +202,125 @@ def test_a_pack_with_problems_is_tried_again_when_something_was_installed(
     monkeypatch.syspath_prepend(str(tmp_path))
     load()
     assert probed == ["tiny_pack", "tiny_pack"]
+
+
+BASE = """
+from nodeflow.api import Pack
+pack = Pack("base_pack", "1.0")
+DEFAULT = 1
+"""
+USER = """
+import os
+from base_pack import DEFAULT
+from nodeflow.api import Pack, node
+
+pack = Pack("user_pack", "1.0", requires=("base_pack",))
+with open(os.environ["TINY_PACK_LOG"], "a") as log:
+    log.write("x")
+
+@node("user_pack.One")
+def one(size: int = DEFAULT) -> int:
+    return size
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FoundPack]:
+    """A pack and one that requires it."""
+    monkeypatch.setenv("TINY_PACK_LOG", str(tmp_path / "log"))
+    (tmp_path / "log").touch()
+    found: list[FoundPack] = []
+    for name, text in (("base_pack", BASE), ("user_pack", USER)):
+        root = tmp_path / "packs" / name
+        root.mkdir(parents=True)
+        (root / "__init__.py").write_text(text, encoding="utf-8")
+        found.append(FoundPack(name, root, folder=True))
+    return found
+
+
+def test_a_pack_is_read_again_when_one_that_it_requires_has_changed(
+    two: list[FoundPack], imports: Callable[[], int], tmp_path: Path
+) -> None:
+    def default() -> Any:
+        return load_registry(tmp_path, packs=two).spec("user_pack.One").inputs[0].default
+
+    assert (default(), default(), imports()) == (1, 1, 1)
+    base = tmp_path / "packs" / "base_pack" / "__init__.py"
+    base.write_text(BASE.replace("DEFAULT = 1", "DEFAULT = 2"), encoding="utf-8")
+    assert (default(), default(), imports()) == (2, 2, 2)
+
+
+def test_a_pack_that_failed_is_tried_again_when_another_one_came(
+    two: list[FoundPack], imports: Callable[[], int], tmp_path: Path
+) -> None:
+    alone = load_registry(tmp_path, packs=two[1:])
+    assert [problem.pack for problem in alone.problems] == ["user_pack"]
+    assert "No module named 'base_pack'" in alone.problems[0].reason
+    assert list(load_registry(tmp_path, packs=two).specs) == ["user_pack.One"]
+    assert imports() == 1
+
+
+def test_a_pack_that_was_touched_is_not_read_again(
+    load: Callable[[], Registry], imports: Callable[[], int], tiny: FoundPack
+) -> None:
+    load()
+    assert tiny.root is not None
+    os.utime(tiny.root / "__init__.py", (5, 5))
+    assert list(load().specs) == ["tiny_pack.One"]
+    assert imports() == 1
+
+
+def test_files_that_have_settled_are_not_read_any_more(
+    load: Callable[[], Registry], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def seen() -> Any:
+        (file,) = cache_files(tmp_path)
+        return json.loads(file.read_text(encoding="utf-8"))["seen"]
+
+    load()
+    assert seen()["stamp"] == ""
+    monkeypatch.setattr(stamps, "_GRAIN_NS", 0)
+    load()
+    assert seen()["stamp"]
+
+
+def test_what_takes_long_is_told_while_it_does(
+    tiny: FoundPack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(manifest, "_PATIENCE_SECONDS", 0.1)
+    ready = threading.Event()
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        ready.set()
+
+    def slow(pack: FoundPack, *_: object) -> Manifest:
+        if pack.package == "tiny_pack":
+            assert ready.wait(timeout=10)
+        return Manifest(pack.package)
+
+    monkeypatch.setattr("nodeflow.core.probe.probe", slow)
+    load_registry(tmp_path, packs=[tiny, FoundPack("quick_pack", None)], tell=tell)
+    assert told == ["waiting for pack tiny_pack: it is new or has changed, and is slow to import"]
+    load_registry(tmp_path, packs=[tiny], tell=tell)
+    assert len(told) == 1
+
+
+def test_a_registry_is_renewed_only_when_a_pack_has_changed(
+    tiny: FoundPack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: ())
+    registry = load_registry(tmp_path)
+    registry.add_spec(Spec("mine.Own"), lambda: 7, digest="own")
+    assert renewed(registry, tmp_path) is registry
+    assert tiny.root is not None
+    (tiny.root / "__init__.py").write_text(PACK.replace("tiny_pack.One", "tiny_pack.Two"), encoding="utf-8")
+    later = renewed(registry, tmp_path)
+    assert sorted(later.specs) == ["mine.Own", "tiny_pack.Two"]
+    assert later.implementation(later.spec("mine.Own"))() == 7
+    assert later.digests["mine.Own"] == "own"
+    assert "tiny_pack.Two" not in registry.specs
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
@@ -273,9 +396,9 @@ def test_a_snapshot_is_written_beside_the_pack(
     assert main(["tiny_pack"]) == 0
     place = tiny.root / "spec.json"
     assert capsys.readouterr().out == f"{place}\n"
-    manifest = parse_manifest(place.read_bytes())
-    assert [spec.id for spec in manifest.specs] == ["tiny_pack.One"]
-    assert manifest.package == "tiny_pack"
+    written = parse_manifest(place.read_bytes())
+    assert [spec.id for spec in written.specs] == ["tiny_pack.One"]
+    assert written.package == "tiny_pack"
 
 
 def test_no_snapshot_is_written_of_a_broken_pack(

@@ -1,6 +1,7 @@
 """Inputs read from hints: the parameters of a function and the fields of a row alike."""
 
-from typing import Annotated, Any, Final
+from dataclasses import MISSING, Field, fields
+from typing import Any, Final, get_type_hints
 
 from nodeflow.core.docstring import read_docstring
 from nodeflow.core.hints import UNREADABLE, Hint, HintError, read_hint, row_class
@@ -57,29 +58,34 @@ def row_fields(row: type[Row], around: tuple[type[Row], ...] = ()) -> tuple[Inpu
     if row in around:
         raise HintError(f"a {row.__name__} cannot hold rows of its own kind")
     try:
-        row.model_rebuild()
+        hints = get_type_hints(row, include_extras=True)
     except UNREADABLE as error:
         raise HintError(f"the fields of {row.__name__} cannot be read: {error}") from None
+    if not hints:
+        raise HintError(f"{row.__name__} has no fields")
     described = read_docstring(row.__doc__).entries
-    for name in described:
-        if name not in row.model_fields:
-            raise HintError(f"{row.__name__}.{name} is described in the docstring, but there is no such field")
-    return tuple(_field(row, name, described.get(name, ""), around) for name in row.model_fields)
+    for name in described.keys() - hints.keys():
+        raise HintError(f"{row.__name__}.{name} is described in the docstring, but there is no such field")
+    return tuple(_field(row, item, hints[item.name], described.get(item.name, ""), around) for item in fields(row))
 
 
-def _field(row: type[Row], name: str, help: str, around: tuple[type[Row], ...]) -> Input:
-    info = row.model_fields[name]
-    hint: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-    default = NO_DEFAULT if info.is_required() else info.get_default(call_default_factory=True)
+def _field(row: type[Row], item: "Field[Any]", hint: Any, help: str, around: tuple[type[Row], ...]) -> Input:
     try:
-        if name in RESERVED:
-            raise HintError(f'an object with the key "{name}" means something else in a document; call it otherwise')
+        if item.name in RESERVED:
+            means = f'an object with the key "{item.name}" means something else in a document'
+            raise HintError(f"{means}; call the field otherwise")
         read = read_hint(hint)
-        if read.ref:
-            raise HintError("a row is a value, so its fields are no Ref; any of them may be linked")
-        return read_input(name, read, default, help, (*around, row))
+        if read.ref or read.lazy:
+            raise HintError("a row is a value, so its fields are neither Ref nor Lazy; any of them may be linked")
+        return read_input(item.name, read, _given_default(item), help, (*around, row))
     except HintError as error:
-        raise HintError(f"{row.__name__}.{name}: {error}") from None
+        raise HintError(f"{row.__name__}.{item.name}: {error}") from None
+
+
+def _given_default(item: "Field[Any]") -> object:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return NO_DEFAULT if item.default is MISSING else item.default
 
 
 def _default(value: object, hint: Hint) -> JsonValue:

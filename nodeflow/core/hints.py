@@ -134,12 +134,12 @@ def row_class(hint: Hint) -> type[Row] | None:
         HintError: They are records that say nothing of being rows.
     """
     item = item_hint(hint.plain)
-    if not (isinstance(item, type) and issubclass(item, BaseModel)):
+    if not isinstance(item, type):
         return None
-    if issubclass(item, Row):
-        return item
-    name = item.__name__
-    raise HintError(f"{name} is no row: write class {name}(Row), or make it a dataclass to be linked as a value")
+    if issubclass(item, BaseModel):
+        name = item.__name__
+        raise HintError(f"{name} is no row: write class {name}(Row), or make it a dataclass to be linked as a value")
+    return item if issubclass(item, Row) else None
 
 
 def check_result(hint: Any) -> None:

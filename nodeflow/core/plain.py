@@ -6,9 +6,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
 
-from pydantic import BaseModel
-
 from nodeflow.core.json import JsonValue
+from nodeflow.core.rows import Row
 
 
 def plain_value(value: Any) -> JsonValue:
@@ -26,8 +25,8 @@ def plain_value(value: Any) -> JsonValue:
             return value
         case PurePath():
             return value.as_posix()
-        case BaseModel():
-            return {name: plain_value(getattr(value, name)) for name in type(value).model_fields}
+        case Row():
+            return {name: plain_value(part) for name, part in vars(value).items()}
         case list() | tuple():
             return [plain_value(item) for item in cast(Sequence[Any], value)]
         case dict():

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
 
-from nodeflow.api import Field, InputError, ModelFile, Ref, Row, node
+from nodeflow.api import Field, InputError, Lazy, ModelFile, Row, node
 from nodeflow.core.completion import complete
 from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.graph import Graph, Link
@@ -43,7 +43,7 @@ class Lora(Row):
     """
 
     file: Annotated[Path, ModelFile("loras")]
-    strength: Annotated[float, Field(ge=0)] = Field(1, le=2)
+    strength: Annotated[float, Field(ge=0), Field(le=2)] = 1
     path: Sequence[Point] = ()
     model: Model | None = None
 
@@ -78,6 +78,16 @@ def test_a_list_of_rows_says_what_its_fields_are() -> None:
     )
 
 
+def test_a_default_may_be_made_anew_for_each_row() -> None:
+    class Made(Row):
+        points: list[Point] = field(default_factory=lambda: [Point(x=1)])
+
+    @node("test.Made")
+    def make(rows: list[Made]) -> None: ...
+
+    assert the_input(make).fields[0].default == [{"x": 1.0}]
+
+
 def test_rows_may_have_rows_as_their_default() -> None:
     default = (Point(x=2),)
 
@@ -96,7 +106,7 @@ class Named(Row):
 
 
 class Waiting(Row):
-    later: Ref[int]
+    later: Lazy[int]
 
 
 class Misspelt(Row):
@@ -107,6 +117,13 @@ class Misspelt(Row):
     """
 
     x: int
+
+
+class Bare(Row): ...
+
+
+class Tight(Row):
+    x: Annotated[int, Field(default=3)]
 
 
 class Unknown(Row):
@@ -126,8 +143,10 @@ class Odd(Row):
     [
         (Plain, "Plain is no row: write class Plain(Row), or make it a dataclass"),
         (Named, 'Named.value: an object with the key "value" means something else in a document'),
-        (Waiting, "Waiting.later: a row is a value, so its fields are no Ref"),
+        (Waiting, "Waiting.later: a row is a value, so its fields are neither Ref nor Lazy"),
         (Misspelt, "Misspelt.y is described in the docstring, but there is no such field"),
+        (Bare, "Bare has no fields"),
+        (Tight, "Tight.x: write the default behind the parameter, not into Field(...)"),
         (Unknown, "the fields of Unknown cannot be read"),
         (Nest, "Nest.inner: a Nest cannot hold rows of its own kind"),
         (Odd, "Odd.pair: tuple[int, int] is no type of a socket"),

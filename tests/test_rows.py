@@ -1,0 +1,125 @@
+"""Rows and links inside lists, from a graph written in Python to what the function of a node gets."""
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nodeflow.api import Graph, Ref, Row, expander, node
+from nodeflow.diffusion.types import Image
+from nodeflow.session import Session
+
+CALLS: list[str] = []
+
+
+class Mode(Enum):
+    ADD = "add"
+    TAKE = "take"
+
+
+class Step(Row):
+    """A step of a sum.
+
+    Attributes:
+        image: Whose mean is added.
+    """
+
+    amount: float = 1.0
+    mode: Mode = Mode.ADD
+    image: Image | None = None
+
+
+@node("rows.Number")
+def number(value: float = 1.0) -> float:
+    """Hand on a number."""
+    return value
+
+
+@node("rows.Gray")
+def gray(level: float = 0.5) -> Image:
+    """Make a picture."""
+    return Image(torch.full((1, 8, 8, 3), level))
+
+
+@node("rows.Numbers")
+def numbers(values: list[float]) -> list[float]:
+    """Hand on numbers."""
+    return values
+
+
+@node("rows.Sum")
+def total(rows: Sequence[Step] = (), start: float = 0.0) -> float:
+    """Add up rows."""
+    assert all(isinstance(row, Step) for row in rows)
+    CALLS.append("sum")
+    signs = {Mode.ADD: 1, Mode.TAKE: -1}
+    means = [1.0 if row.image is None else float(row.image.pixels.mean()) for row in rows]
+    return start + sum(signs[row.mode] * row.amount * mean for row, mean in zip(rows, means, strict=True))
+
+
+@node("rows.Join")
+def join(images: list[Image]) -> float:
+    """Add up pictures."""
+    return sum(float(image.pixels.mean()) for image in images)
+
+
+@expander("rows.Chain")
+def chain(g: Graph, rows: Ref[list[Step]]) -> Ref[float]:
+    """Add up rows one by one, whose values may come later."""
+    sum = g(number)(0.0)
+    for row in rows:
+        sum = g(total)([row], start=sum)
+    return sum
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("NODEFLOW_HOME", str(tmp_path / "home"))
+    with Session(output_dir=tmp_path) as session:
+        yield session
+
+
+def run(session: Any, g: Graph, value: Any) -> Any:
+    g.output("result", value)
+    return session.run(g)["result"].value
+
+
+def test_linked_fields_arrive_in_the_rows(session: Any) -> None:
+    g = Graph()
+    rows = [Step(amount=g(number)(3.0), image=g(gray)(0.5)), Step(mode=Mode.TAKE), Step(amount=2)]
+
+    assert run(session, g, g(total)(rows)) == pytest.approx(3 * 0.5 - 1 + 2)
+
+
+def test_a_list_takes_links_one_by_one(session: Any) -> None:
+    g = Graph()
+
+    assert run(session, g, g(join)([g(gray)(0.25), g(gray)(0.5)])) == pytest.approx(0.75)
+
+
+def test_a_list_linked_into_a_row_maps_the_node(session: Any) -> None:
+    g = Graph()
+    many: Any = g(numbers)([1.0, 2.0])
+
+    assert run(session, g, g(total)([Step(amount=many), Step(amount=5)])) == [6.0, 7.0]
+
+
+def test_other_placements_of_the_same_values_have_other_keys(session: Any) -> None:
+    CALLS.clear()
+    for first in (True, False, True, False):
+        g = Graph()
+        linked = g(number)(4.0)
+        rows = [Step(amount=linked), Step(mode=Mode.TAKE)] if first else [Step(), Step(amount=linked, mode=Mode.TAKE)]
+        assert run(session, g, g(total)(rows)) == (3.0 if first else -3.0)
+    assert len(CALLS) == 2
+
+
+def test_an_expander_gets_rows_whose_values_come_later(session: Any) -> None:
+    g = Graph()
+    rows = [Step(amount=g(number)(4.0)), Step(amount=g(number)(1.0), mode=Mode.TAKE)]
+    start = g(total)()
+
+    assert run(session, g, g(chain)([*rows, Step(amount=start)])) == 3.0

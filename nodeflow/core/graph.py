@@ -1,20 +1,22 @@
 """The typed recorder: calling a node through a graph writes it down instead of running it."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from nodeflow.core import names
 from nodeflow.core.errors import UsageError
 from nodeflow.core.json import JsonValue
-from nodeflow.core.links import Asked
+from nodeflow.core.links import UNSET, Asked, Unset
 from nodeflow.core.links import Link as Link
 from nodeflow.core.node import ExpanderFunction, Later, NodeFunction
+from nodeflow.core.overriding import GRAPH_PREFIX, opened, sockets
 from nodeflow.core.plain import plain_value
 from nodeflow.core.rows import Row
 from nodeflow.core.signature import read_spec
-from nodeflow.core.spec import Input, Spec
+from nodeflow.core.spec import Input, Output, Spec
+from nodeflow.core.types import ANY
 from nodeflow.core.written import Linked, written
 
 if TYPE_CHECKING:
@@ -44,12 +46,22 @@ class Graph:
     """Records nodes: ``latent = g(ksampler)(model, positive, negative, empty)``.
 
     A checker sees the signature of the node itself, so that a link of a wrong type is refused while it is typed.
+
+    Attributes:
+        graphs: Definitions of sub-graphs by name, as a document has them; an expander finds those of the running
+            document here.
+        given: In an expander: links to its own inputs, by name, and by label for places inside lists and rows, such as
+            ``items[2]``; also of inputs whose value it was given.
+        continuing: In an expander: the nodes recorded by ``again``.
     """
 
     nodes: dict[str, Recorded] = field(default_factory=dict[str, Recorded])
     inputs: dict[str, tuple[str, list[str]]] = field(default_factory=dict[str, tuple[str, list[str]]])
     outputs: dict[str, Link] = field(default_factory=dict[str, Link])
     title: str = ""
+    graphs: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    given: Mapping[str, Link] = field(default_factory=dict[str, Link])
+    continuing: list[str] = field(default_factory=list[str])
     _specs: dict[Callable[..., Any], Spec] = field(default_factory=dict[Callable[..., Any], Spec], repr=False)
     _counts: dict[str, int] = field(default_factory=dict[str, int], repr=False)
 
@@ -75,6 +87,77 @@ class Graph:
         """A recorder with the signature of ``fn``; ``id`` names the node, else its type does."""
         return self._recorder(fn, id, title)
 
+    def again(self, fn: ExpanderFunction["Graph", P, R], *, id: str) -> Callable[P, R]:
+        """A recorder for an expander that goes on where this one ends, as a loop does for its next turn.
+
+        What it records stands beside what is recorded here, so that neither ids nor depth grow with the turns; the
+        ids of each turn must be its own.
+        """
+        record = self._recorder(fn, id, "")
+
+        def record_beside(*args: P.args, **inputs: P.kwargs) -> R:
+            result: R = record(*args, **inputs)
+            self.continuing.append(id)
+            return result
+
+        return record_beside
+
+    def define(self, name: str, graph: "Graph") -> None:
+        """Make a recorded graph a sub-graph of this one, to be used by ``call`` as often as is wished.
+
+        Its ``input`` and ``output`` are the inputs and outputs of the sub-graph. An input need not have a default.
+        """
+        tree = graph.as_json()
+        self.graphs |= cast("dict[str, JsonValue]", tree.get("graphs", {}))
+        self.graphs[name] = {part: tree[part] for part in ("nodes", "interface") if part in tree}
+        self._specs |= graph.functions
+
+    def takes(self, name: str) -> Sequence[str]:
+        """Names of the inputs of a sub-graph; raises UsageError when there is none of that name."""
+        return tuple(sockets(self.graphs, name, "inputs"))
+
+    def gives(self, name: str) -> Sequence[str]:
+        """Names of the outputs of a sub-graph; raises UsageError when there is none of that name."""
+        return tuple(sockets(self.graphs, name, "outputs"))
+
+    def call(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        title: str = "",
+    ) -> Mapping[str, Any]:
+        """Record a use of a sub-graph; what it gives is by name of its outputs.
+
+        Args:
+            name: Of the sub-graph, in the running document or by ``define``.
+            inputs: Values and links, by name of its inputs; what is left out has the value that stands inside.
+            overrides: Other values and links for this use, at any place inside: ``{"s1.steps": 5}``, and
+                ``inner/s1.steps`` for a sub-graph in it.
+            id: Names the node, else the sub-graph does.
+            title: Shown on the node.
+
+        Raises:
+            UsageError: There is no such sub-graph, input, or place.
+        """
+        known = self.takes(name)
+        if unknown := [given for given in inputs if given not in known]:
+            expected = ", ".join(known) or "none"
+            raise UsageError(f'the sub-graph "{name}" has no input {", ".join(unknown)}; its inputs: {expected}')
+        labels = {place: f"override_{number}" for number, place in enumerate(overrides or {})}
+        used = opened(self.graphs, name, labels) if labels else name
+        values = {given: value for given, value in inputs.items() if given in self.takes(used)}
+        values |= {labels[place]: value for place, value in (overrides or {}).items()}
+        spec = Spec(
+            GRAPH_PREFIX + used,
+            inputs=tuple(Input(given, ANY) for given in values),
+            outputs=tuple(Output(output, ANY) for output in self.gives(used)),
+        )
+        node = self.record(spec, values, id=id or self._free_id(name), title=title)
+        return {output.name: Link(node.id, output.name) for output in spec.outputs}
+
     def each(self, fn: Callable[..., Any], *, id: str | None = None, title: str = "") -> Callable[..., Any]:
         """A recorder that takes lists where ``fn`` takes single values, and so gives lists; nothing is checked."""
         return self._recorder(fn, id, title)
@@ -87,15 +170,24 @@ class Graph:
         if missing:
             raise UsageError(f"{spec.id} needs {', '.join(missing)}")
         node = self._id(spec, id)
-        values = {item.name: self._value(node, item, inputs) for item in spec.inputs}
+        read = ((item.name, self._value(node, item, inputs)) for item in spec.inputs)
+        values = {name: value for name, value in read if value is not UNSET}
         recorded = self.nodes[node] = Recorded(node, spec, values, title)
         return recorded
 
-    def input(self, name: str, default: T, *, title: str = "") -> T:
-        """An input of the whole graph: stands wherever it is passed on, and is set by ``name`` at the run."""
+    @overload
+    def input(self, name: str, *, title: str = "") -> Any: ...
+
+    @overload
+    def input(self, name: str, default: T, *, title: str = "") -> T: ...
+
+    def input(self, name: str, default: Any = UNSET, *, title: str = "") -> Any:
+        """An input of the whole graph: stands wherever it is passed on, and is set by ``name`` at the run.
+
+        Without a default it has to be set, as an input of a sub-graph that is always linked.
+        """
         self.inputs.setdefault(name, (title, []))
-        asked: Any = Asked(name, plain_value(default))
-        return asked  # type: ignore[no-any-return]
+        return Asked(name, UNSET if default is UNSET else plain_value(default))
 
     def output(self, name: str, value: object) -> None:
         """A result of the whole graph: ``value`` is what a recorded call gave back."""
@@ -110,6 +202,8 @@ class Graph:
         if self.title:
             document["meta"] = {"title": self.title}
         document["nodes"] = nodes
+        if self.graphs:
+            document["graphs"] = self.graphs
         if self.inputs or self.outputs:
             document["interface"] = self._interface()
         return document
@@ -146,13 +240,16 @@ class Graph:
             if wanted in self.nodes:
                 raise UsageError(f"there is a node {wanted!r} already")
             return wanted
-        stem = id = names.snake_case(spec.id.rpartition(".")[2])
+        return self._free_id(names.snake_case(spec.id.rpartition(".")[2]))
+
+    def _free_id(self, stem: str) -> str:
+        id = stem
         while id in self.nodes:
             self._counts[stem] = self._counts.get(stem, 1) + 1
             id = f"{stem}_{self._counts[stem]}"
         return id
 
-    def _value(self, node: str, item: Input, inputs: Mapping[str, Any]) -> Linked:
+    def _value(self, node: str, item: Input, inputs: Mapping[str, Any]) -> Linked | Unset:
         value = inputs.get(item.name, item.default)
         if isinstance(value, Later):
             value = value.value
@@ -199,7 +296,7 @@ def _linked(place: str, value: Any, rows: bool) -> Linked:
             items = cast("list[Any]", value)
             return [_linked(f"{place}[{index}]", item, rows) for index, item in enumerate(items)]
         case Row():
-            return {name: _linked(f"{place}.{name}", part, rows) for name, part in vars(value).items()}
+            return {name: _linked(f"{place}.{name}", getattr(value, name), rows) for name in type(value).model_fields}
         case dict() if rows:
             members = cast("dict[str, Any]", value)
             return {name: _linked(f"{place}.{name}", member, rows) for name, member in members.items()}

@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from nodeflow.core.errors import UsageError
 from nodeflow.core.json import JsonValue
+
+
+class Unset(Enum):
+    """Stands for a value where there is none."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The value of an input of the whole graph: a name to set it by, and what holds when nobody does."""
+    """The value of an input of the whole graph: a name to set it by, and what holds when nobody does, if anything."""
 
     name: str
-    default: JsonValue
+    default: JsonValue | Unset

@@ -69,6 +69,7 @@ class Board:
         volatile: Nodes whose key will never be seen again.
         in_memory: Nodes whose key no other process will ever see.
         watched: Nodes about whose delivery the planner wants to hear.
+        stems: What the ids below an expander start with, where that is not its own id.
         roots: Nodes still to be wanted although nobody asks for their outputs.
         with_roots: Such nodes belong to this run.
     """
@@ -93,6 +94,7 @@ class Board:
         self.volatile: set[int] = set()
         self.in_memory: set[int] = set()
         self.watched: set[int] = set()
+        self.stems: dict[int, str] = {}
         self.roots: list[int] = []
         self.with_roots = False
         self._planner = planner
@@ -142,11 +144,9 @@ class Board:
         return {wire.input: wire.depth for wire in self.wires[index] if wire.depth}
 
     def references(self, index: int) -> Nested:
-        """The linked inputs that an expander gets no value for; see ``Services.expand``."""
+        """The links of an expander; see ``Services.expand``."""
         nested = self.nodes[index].nested or {}
-        given = {wire.input for wire in self.eager(index)}
-        names = (wire.input for wire in self.wires[index] if wire.input not in given)
-        return {name: nested.get(name, (name, ())) for name in names}
+        return {wire.input: nested.get(wire.input, (wire.input, ())) for wire in self.wires[index]}
 
     def resolve(self, place: Place) -> Place | Constant:
         """Where an output really comes from, expanders looked through."""

@@ -133,15 +133,18 @@ class Execution:
         values = self._arguments(index)
         if node.nested:
             values = put_inside(values, node.nested)
+        if self._blocked and (blocked := first_blocked(values.values())):
+            self._block(index, blocked)
+            return
         linked = self._board.references(index)
         splice(self._plan, index, self._context.services.expand(type.spec, values, linked))
-        self._plan.release(index)
         self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
         self._plan.propagate(index)
         self._want_all([(index, output) for output in self._hoped.pop(index, ())])
         if self._context.held is None:  # while keys are still being given, a root would be wanted too soon
             self._plan.want_roots()
         self._lazy.answer(index)
+        self._plan.release(index)  # now that what was recorded may have asked for the same values
 
     def fail(self, index: int, error: BaseException) -> None:
         failure = error if isinstance(error, NodeFailed) else failure_of(self._board.nodes[index], error)
@@ -368,7 +371,7 @@ class Execution:
     def _block(self, index: int, blocked: Blocked) -> None:
         """A node does not run because of what it is given, and hands that on."""
         node = self._board.nodes[index]
-        if self._board.types[index].lazy:
+        if self._board.types[index].control:
             self._plan.make_volatile(index)
         self._plan.release(index)
         self._ledger.ended(index, node.id, Status.SKIPPED)

@@ -22,7 +22,8 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
     """
     board = plan.board
     owner = board.nodes[index]
-    if owner.id.count(SEPARATOR) >= DEEPEST or len(board.nodes) > MOST_NODES:
+    stem = board.stems.get(index, owner.id)
+    if stem.count(SEPARATOR) >= DEEPEST or len(board.nodes) > MOST_NODES:
         raise NodeflowError("expands without end")
     missing = [output.name for output in owner.spec.outputs if output.name not in expansion.outputs]
     if missing:
@@ -36,7 +37,9 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
                 Wire(wire.input, *_moved((wire.source, wire.output), arguments, places), wire.depth)
                 for wire in node.wires
             )
-            places[place] = board.add(replace(node, id=f"{owner.id}{SEPARATOR}{node.id}", wires=wires))
+            added = places[place] = board.add(replace(node, id=f"{stem}{SEPARATOR}{node.id}", wires=wires))
+            if place in expansion.continuing:
+                board.stems[added] = stem
     for name, source in expansion.outputs.items():
         found = source if isinstance(source, Constant) else _moved(source, arguments, places)
         board.aliases[index, name] = found

@@ -129,8 +129,9 @@ class Plan:
                     if states[follower] == KEYLESS:
                         states[follower] = IDLE
                         self.want(follower)
-                elif follower in self._demanded and self._can_start(follower):
-                    self.want(follower)
+                elif follower in self._demanded:
+                    self._demanded.remove(follower)  # what it waits for now may be another node than before
+                    self.want_all([follower] if self._can_start(follower) else self._demand(follower))
 
     def lose(self, index: int) -> None:
         """A node will never have outputs, nor will what hangs below it."""

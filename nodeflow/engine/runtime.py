@@ -54,11 +54,13 @@ class Expansion:
         arguments: Index of each placeholder in ``graph.nodes`` to the input it stands for, by its key in ``linked``.
         outputs: For every output of the expander the place in ``graph`` where it comes from (which may be a
             placeholder), or a constant.
+        continuing: Recorded expanders that go on where this one ends: what they record gets ids beside it.
     """
 
     graph: ResolvedGraph
     arguments: Mapping[int, str]
     outputs: Mapping[str, tuple[int, str] | Constant]
+    continuing: Collection[int] = ()
 
 
 Check: TypeAlias = Callable[[], Mapping[str, str]]
@@ -105,8 +107,9 @@ class Services(Protocol):
 
         Args:
             values: Inputs whose value is known.
-            linked: Inputs that become ``Ref`` placeholders: name to itself and nothing; for a link inside a list or
-                a row its label to the input and the place within the value, where ``values`` has null.
+            linked: The links: name to itself and nothing; for a link inside a list or a row its label to the input
+                and the place within the value. Where ``values`` has nothing, or null in that place, a ``Ref``
+                placeholder stands for what it brings.
         """
         ...
 

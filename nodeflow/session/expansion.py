@@ -22,21 +22,30 @@ _ARGUMENT = "argument:"
 _VALUE = "value"
 
 
-def expand(registry: Registry, files: Files, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
+def expand(
+    registry: Registry,
+    files: Files,
+    graphs: Mapping[str, JsonValue],
+    spec: Spec,
+    values: Mapping[str, object],
+    linked: Nested,
+) -> Expansion:
     """Calls the expander with a fresh graph.
 
     Args:
+        graphs: Sub-graphs of the running document, which the expander may use.
         values: Inputs whose value is known.
-        linked: Inputs, and places inside lists and rows, that have no value yet; the expander gets a reference for
-            each.
+        linked: Inputs, and places inside lists and rows, that are linked; where the input has no value yet, the
+            expander gets a reference.
 
     Raises:
         InvalidDocument: What it recorded cannot run; the problems name the recorded nodes.
     """
-    graph = Graph()
     ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
     places = {name: Link(id, _VALUE) for name, id in ids.items()}
-    result = registry.implementation(spec)(graph, **put_inside({**values, **places}, linked))
+    graph = Graph(graphs=dict(graphs), given=places)
+    references = {name: link for name, link in places.items() if _is_reference(spec, linked[name][0])}
+    result = registry.implementation(spec)(graph, **put_inside({**values, **references}, linked))
     results: dict[str, object] = dict(_results(spec, result))
     for name, value in results.items():
         if isinstance(value, Link):
@@ -52,6 +61,7 @@ def expand(registry: Registry, files: Files, spec: Spec, values: Mapping[str, ob
             name: resolved.outputs[name] if isinstance(value, Link) else Constant(value)
             for name, value in results.items()
         },
+        continuing=[resolved.index[id] for id in graph.continuing if id in resolved.index],
     )
 
 
@@ -80,6 +90,11 @@ class _WithArguments:
 
     def draw(self, name: str) -> type[Draw] | None:
         return self.registry.draw(name)
+
+
+def _is_reference(spec: Spec, name: str) -> bool:
+    input = spec.input(name)
+    return input is not None and input.lazy
 
 
 def _argument(spec: Spec, id: str, name: str, path: Path) -> Spec:

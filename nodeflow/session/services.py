@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nodeflow.core.codedigest import code_digest
+from nodeflow.core.json import JsonValue
 from nodeflow.core.packs import SettingValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.secrets import Vault
@@ -22,7 +23,11 @@ from nodeflow.storage.outputs import Outputs
 
 @dataclass(frozen=True, slots=True)
 class RunServices:
-    """Implements ``nodeflow.engine.runtime.Services``."""
+    """Implements ``nodeflow.engine.runtime.Services``.
+
+    Attributes:
+        graphs: Sub-graphs of the running document by name, which expanders may use.
+    """
 
     registry: Registry
     environment_of_run: Environment
@@ -30,6 +35,7 @@ class RunServices:
     outputs: Outputs
     recorder: Recorder
     home: Home
+    graphs: Mapping[str, JsonValue]
     vault: Vault = field(default_factory=Vault)
 
     def guard(self) -> Guard | None:
@@ -58,7 +64,7 @@ class RunServices:
 
     def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
         """Let an expander record its graph."""
-        return expand(self.registry, self.files.files, spec, values, linked)
+        return expand(self.registry, self.files.files, self.graphs, spec, values, linked)
 
     def codec(self, type_name: str) -> Codec | None:
         """How values of a socket type are kept on disk."""

@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Self
+from typing import Self, cast
 
 from nodeflow.core.errors import InvalidDocument, Problem, UsageError
+from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.workflow import Document
 from nodeflow.engine.cache import MemoryCache
@@ -217,7 +218,8 @@ class Session:
         files = FileDigests(prepared.files, Digests(home.digests))
         text = prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
-        return RunServices(registry, self.environment, files, self.outputs.for_run(), recorder, home)
+        outputs, graphs = self.outputs.for_run(), cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
+        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs)
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""

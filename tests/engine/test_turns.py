@@ -1,0 +1,119 @@
+"""Expanders that go on where they end: loops whose length nobody knows before they have run."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nodeflow.core.blocked import Blocked
+from nodeflow.core.spec import Form
+from nodeflow.engine.events import Status
+from nodeflow.engine.expansion import DEEPEST
+from nodeflow.engine.runtime import Expansion
+
+
+def countdown(bench: Any, *, flat: bool = True) -> Any:
+    """Takes one away until nothing is left; each turn is recorded when the one before has run."""
+    step = bench.node(lambda value: value - 1, id="Step")
+    positive = bench.node(lambda value: value > 0, id="Positive")
+    argument = bench.node(lambda: None, id="argument")
+
+    def expand(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        drawing = bench.draw()
+        places = {name: drawing.add(f"argument-{name}", argument) for name in linked}
+        arguments = {drawing.index[f"argument-{name}"]: name for name in linked}
+        if not values["again"]:
+            return Expansion(drawing.graph(), arguments, {"out": drawing.place(places["value"])})
+        turn = values["turn"]
+        value = drawing.add(f"step-{turn}", step, value=places["value"])
+        again = drawing.add(f"positive-{turn}", positive, value=value)
+        rest = drawing.add(f"turns-{turn + 1}", spec, value=value, again=again, turn=turn + 1)
+        graph = drawing.graph()
+        continuing = [graph.index[f"turns-{turn + 1}"]] if flat else []
+        return Expansion(graph, arguments, {"out": drawing.place(rest)}, continuing)
+
+    bench.expansions["Countdown"] = expand
+    spec = bench.node(lambda value, again=True, turn=0: None, id="Countdown", form=Form.EXPANDER, lazy=("value",))
+    return spec
+
+
+def counted(bench: Any, start: int, **options: Any) -> Any:
+    drawing = bench.draw()
+    number = drawing.add("start", bench.node(lambda value: value, id="Number"), value=start)
+    loop = drawing.add("loop", countdown(bench, **options), value=number)
+    drawing.output("result", drawing.add("below", bench.node(lambda value: value, id="Below"), value=loop))
+    return drawing
+
+
+def test_the_nodes_of_every_turn_stand_below_the_loop(bench: Any) -> None:
+    result = bench.run(counted(bench, 3))
+    assert result.values == {("below", "out"): 0}
+    assert [id for id in result.status if "step" in id] == ["loop/step-0", "loop/step-1", "loop/step-2"]
+
+
+def test_a_loop_may_turn_more_often_than_expanders_may_be_nested(bench: Any) -> None:
+    turns = 20 * DEEPEST
+    result = bench.run(counted(bench, turns))
+    assert result.values == {("below", "out"): 0}
+    assert f"loop/step-{turns - 1}" in result.status
+    assert bench.counts()["Step"] == turns
+
+
+def test_turns_that_are_nested_in_each_other_are_stopped(bench: Any) -> None:
+    (failure,) = bench.run(counted(bench, DEEPEST + 2, flat=False)).failures
+    assert "expands without end" in failure.message
+
+
+def test_a_loop_that_ran_is_remembered_turn_by_turn(bench: Any) -> None:
+    with bench.engine() as engine:
+        bench.run(counted(bench, 5), engine)
+        bench.counts()
+        result = bench.run(counted(bench, 5), engine)
+        assert result.values == {("below", "out"): 0}
+        assert {"Step", "Positive", "Below"}.isdisjoint(bench.counts())
+
+
+def picking(bench: Any) -> Any:
+    """Goes through a list whose length it has to know, and takes each item from where the list comes from."""
+    item = bench.node(lambda items, place: items[place], id="Item")
+    double = bench.node(lambda value: value * 2, id="Double")
+    argument = bench.node(lambda: None, id="argument")
+
+    def expand(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        drawing = bench.draw()
+        items = drawing.add("argument-items", argument)
+        for place in range(len(values["items"])):
+            link = drawing.add(
+                f"double-{place}", double, value=drawing.add(f"item-{place}", item, items=items, place=place)
+            )
+        return Expansion(drawing.graph(), {drawing.index["argument-items"]: "items"}, {"out": drawing.place(link)})
+
+    bench.expansions["Pick"] = expand
+    return bench.node(lambda items: None, id="Pick", form=Form.EXPANDER)
+
+
+def picked(bench: Any, make: Callable[[], Any], *, below: bool = False) -> Any:
+    drawing = bench.draw()
+    link = drawing.add("last", picking(bench), items=drawing.add("items", bench.node(make, id="Items")))
+    if below:
+        link = drawing.add("below", bench.node(lambda value: value, id="Below"), value=link)
+    drawing.output("result", link)
+    return drawing
+
+
+def test_an_expander_may_link_to_an_input_whose_value_it_knows(bench: Any) -> None:
+    assert bench.run(picked(bench, lambda: [1, 2, 3])).values == {("last", "out"): 6}
+
+
+def test_what_it_links_to_is_not_computed_again(bench: Any) -> None:
+    with bench.engine() as engine:
+        result = bench.run(picked(bench, lambda: [1, 2, 3]), engine, use_cache=False)
+    assert result.values == {("last", "out"): 6}
+    assert bench.counts()["Items"] == 1
+    assert result.status["items"] is Status.RAN
+
+
+def test_an_expander_behind_a_closed_gate_does_not_record(bench: Any) -> None:
+    for below in (False, True):
+        result = bench.run(picked(bench, lambda: Blocked("closed"), below=below))
+        assert "Pick" not in bench.counts()
+        assert result.status["last"] is Status.SKIPPED
+        assert list(result.values.values()) == [Blocked("closed")]

@@ -296,7 +296,7 @@ def _linked(place: str, value: Any, rows: bool) -> Linked:
             items = cast("list[Any]", value)
             return [_linked(f"{place}[{index}]", item, rows) for index, item in enumerate(items)]
         case Row():
-            return {name: _linked(f"{place}.{name}", getattr(value, name), rows) for name in type(value).model_fields}
+            return {name: _linked(f"{place}.{name}", part, rows) for name, part in vars(value).items()}
         case dict() if rows:
             members = cast("dict[str, Any]", value)
             return {name: _linked(f"{place}.{name}", member, rows) for name, member in members.items()}

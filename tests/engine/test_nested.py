@@ -171,7 +171,7 @@ def test_an_expander_that_wants_values_gets_them_at_their_place(bench: Any) -> N
     drawing = bench.draw()
     drawing.output("sum", drawing.add("loop", sum_of, values=[1, number(bench, drawing, "four", 4)]))
     assert bench.run(drawing).values == {("loop", "out"): 5}
-    assert seen == [({"values": [1, 4]}, {})]
+    assert seen == [({"values": [1, 4]}, {"values[1]": ("values", (1,))})]
 
 
 def test_files_in_rows_arrive_as_paths_and_their_fingerprints_are_in_the_key(bench: Any) -> None:

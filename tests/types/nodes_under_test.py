@@ -1,10 +1,11 @@
 # pyright: strict
 """The nodes that the lines in ``right`` and ``wrong`` link together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
-from nodeflow.api import Field, Graph, Lazy, ModelFile, Ref, Run, expander, node, quiet
+from nodeflow.api import Field, Graph, Lazy, ModelFile, Ref, Row, Run, expander, node, quiet
 
 T = TypeVar("T")
 
@@ -71,6 +72,21 @@ def cut(image: Image, mask: Mask) -> Image:
 def soften(g: Graph, image: Ref[Image], times: int = 2) -> Ref[Image]:
     for _ in range(times):
         image = g(blur)(image, radius=1.0)
+    return image
+
+
+class Layer(Row):
+    image: Image
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+@node("test.Number")
+def number(value: float) -> float:
+    return value
+
+
+@node("test.Lay")
+def lay(image: Image, layers: Sequence[Layer] = ()) -> Image:
     return image
 
 

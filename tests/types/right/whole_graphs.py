@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from nodeflow.api import Graph, later
-from nodes_under_test import Image, Mask, blur, cut, fetch, first, load, save, soften, split, switch
+from nodes_under_test import Image, Layer, Mask, blur, cut, fetch, first, lay, load, number, save, soften, split, switch
 
 
 def picture(g: Graph) -> Image:
@@ -20,5 +20,6 @@ def picture(g: Graph) -> Image:
     result: Image = g(first)([again, image])
     g(save)([result, again])
     g.each(blur)([image, again], radius=[1.0, 2.0])
-    g.output("picture", result)
+    result = g(lay)(result, [Layer(image=again, strength=g(number)(0.5)), Layer(image=image)])
+    g.output("picture", g(lay)(result))
     return result

@@ -1,4 +1,4 @@
-"""``nodeflow nodes``: the nodes there are, or all about one of them."""
+"""``nodeflow nodes``: the nodes there are, all about one of them, or the packs that bring them."""
 
 import argparse
 import difflib
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from nodeflow.cli import catalogue
 from nodeflow.core.canonical import number_text
 from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.json import JsonValue
@@ -19,18 +20,31 @@ from nodeflow.session.workplace import Workplace
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="type id of a node, such as KSampler")
+    parser.add_argument("--packs", action="store_true", help="list the packs, what they bring, and what is wrong")
+    parser.add_argument("--json", action="store_true", help="print one JSON object: of the node, or of everything")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Prints the list, or one page."""
     registry = Workplace.at().registry
-    lines = _listing(registry) if args.name is None else _page(_spec(registry, args.name), registry)
-    for line in lines:
+    for line in _lines(args, registry):
         print(line)
-    if args.name is None:
+    if args.name is None and not (args.json or args.packs):
         for problem in registry.problems:
             print(f"warning: {problem}", file=sys.stderr)
     return 0
+
+
+def _lines(args: argparse.Namespace, registry: Registry) -> Iterator[str]:
+    if args.packs and args.name is not None:
+        raise UsageError(f"--packs lists all packs; leave out {args.name}, or --packs")
+    spec = None if args.name is None else _spec(registry, args.name)
+    if args.json:
+        tree = catalogue.as_json(registry) if spec is None else catalogue.spec_json(spec)
+        return iter((json.dumps(tree, ensure_ascii=False),))
+    if spec is not None:
+        return _page(spec, registry)
+    return catalogue.pack_pages(registry) if args.packs else _listing(registry)
 
 
 def _spec(registry: Registry, name: str) -> Spec:
@@ -52,11 +66,14 @@ def _listing(registry: Registry) -> Iterator[str]:
     for category, members in groupby(specs, key=lambda spec: spec.category):
         yield f"{category or 'other'}:"
         for spec in members:
-            yield f"  {spec.id:<{width}}  {_first_line(spec.help)}".rstrip()
+            converts = f" ({catalogue.converts(spec)})" if spec.converts else ""
+            yield f"  {spec.id:<{width}}  {_first_line(spec.help)}{converts}".rstrip()
 
 
 def _page(spec: Spec, registry: Registry) -> Iterator[str]:
-    facts = (spec.id, f"version {spec.version}", spec.category or "other", f"pack {spec.pack or '-'}", spec.kind.value)
+    facts = [spec.id, f"version {spec.version}", spec.category or "other", f"pack {spec.pack or '-'}", spec.kind.value]
+    if spec.converts:
+        facts.append(f"converts {catalogue.converts(spec)}")
     yield " · ".join(facts)
     if spec.help:
         yield ""

@@ -16,7 +16,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check": "say everything that is wrong with a workflow, without running it",
     "explain": "say which nodes would run again, and why",
     "nodes": "list the nodes there are, or show one",
-    "models": "list the folders of models, and the files in them",
+    "models": "list the folders of models and the files in them, or verify those of a workflow",
+    "lock": "write into a workflow exactly which packs and models it needs",
     "reproduce": "make a picture again from what is embedded in it, and compare",
 }
 """Each is a module of this package, imported only when it is asked for."""

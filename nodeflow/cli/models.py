@@ -1,12 +1,15 @@
-"""``nodeflow models``: where models are looked for, and what is there, from the headers of the files alone."""
+"""``nodeflow models``: where models are looked for and what is there; ``verify`` reads those of a document anew."""
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nodeflow.cli import wire
+from nodeflow.core.errors import InvalidDocument, MissingFile, UsageError
 from nodeflow.core.json import JsonValue
+from nodeflow.session.verification import State
 from nodeflow.storage.headers import Header, HeaderFault, read_header
 from nodeflow.storage.models import ModelFile, ModelFolders, Root
 
@@ -15,12 +18,16 @@ _SAFETENSORS = frozenset({".safetensors", ".sft"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
+    parser.add_argument("verify", nargs="?", choices=("verify",), help="hold the models of a workflow against its pins")
+    parser.add_argument("file", nargs="?", metavar="FILE", help=wire.DOCUMENT_HELP)
     wire.add_places(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Prints roots and files."""
+    """Prints roots and files, or one line for each model of a workflow."""
+    if args.verify:
+        return _verify(args)
     models = wire.workplace(args).models
     if args.json:
         print(json.dumps(_as_json(models), ensure_ascii=False))
@@ -28,6 +35,24 @@ def execute(args: argparse.Namespace) -> int:
     for line in (*_roots(models), *_files(models)):
         print(line)
     return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    """0 when every file is the pinned one; 4 when all that is wrong is that files are missing."""
+    if args.file is None:
+        raise UsageError("nodeflow models verify FILE: which workflow?")
+    found = wire.workplace(args).verify(wire.source(args))
+    if args.json:
+        print(json.dumps([dataclasses.asdict(verdict) for verdict in found], ensure_ascii=False))
+    else:
+        for verdict in found:
+            print(verdict)
+        if not found:
+            print(f"{args.file}: pins no models and uses none")
+    wrong = {verdict.state for verdict in found} - {State.OK}
+    if not wrong:
+        return 0
+    return (MissingFile if wrong == {State.MISSING} else InvalidDocument).exit_code
 
 
 def _roots(models: ModelFolders) -> Iterator[str]:

@@ -13,12 +13,13 @@ from nodeflow.session.sources import Source, Value
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.documents import MAX_FILE
 
+DOCUMENT_HELP = "workflow file, picture that carries one, shipped name, or - "
 _MAX_INPUTS = 16 * 2**20
 
 
 def add_document(parser: argparse.ArgumentParser) -> None:
     """The workflow, and options that fill it in."""
-    parser.add_argument("file", metavar="FILE", help="workflow file, picture that carries one, shipped name, or - ")
+    parser.add_argument("file", metavar="FILE", help=DOCUMENT_HELP)
     add = parser.add_argument
     add("--set", action="append", default=[], metavar="NODE.INPUT=VALUE", help="set an input of a node; repeatable")
     add("--input", action="append", default=[], metavar="NAME=VALUE", help=_INPUT_HELP)

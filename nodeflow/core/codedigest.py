@@ -10,6 +10,7 @@ from nodeflow.core.atomic import write_whole
 from nodeflow.core.canonical import record_text
 from nodeflow.core.discovery import files_of
 from nodeflow.core.json import JsonValue
+from nodeflow.core.packs import BUILT_IN
 from nodeflow.core.registry import Registry
 from nodeflow.core.requirements import with_required
 from nodeflow.core.spec import Spec
@@ -42,6 +43,11 @@ def pack_digest(registry: Registry, pack: str, home: Path, *, settings: bool = F
             record: dict[str, JsonValue] = dict(values)
             digest.update(f" {record_text(record)}".encode())
     return digest.hexdigest()
+
+
+def pin_digest(registry: Registry, pack: str, home: Path) -> str:
+    """Digest of a pack's own files, as documents pin it; that of the built-in pack covers ``nodeflow.diffusion``."""
+    return pack_digest(registry, pack, home) if pack == BUILT_IN else _files_digest(registry, pack, home)
 
 
 def _files_digest(registry: Registry, pack: str, home: Path) -> str:

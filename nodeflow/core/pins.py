@@ -46,6 +46,19 @@ def is_condition(version: str) -> bool:
     return not _OPERATORS.isdisjoint(version)
 
 
+def meets(version: str, condition: str) -> bool | None:
+    """Whether a version is allowed; None when the condition cannot be read."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return SpecifierSet(condition).contains(Version(version), prereleases=True)
+    except InvalidSpecifier:
+        return None
+    except InvalidVersion:
+        return False
+
+
 def install_hint(name: str, pin: PackPin | None) -> str:
     """How to get a pack in the version that a document asks for."""
     if pin is None or not pin.version:
@@ -115,7 +128,7 @@ def _version_problem(name: str, wanted: str, here: str) -> Problem | None:
         message = f"the document was made with another version of the pack {name}"
         hint = f"results may differ; {_way_back(name, wanted, here)}"
         return Problem("pack.version", message, None, None, found, wanted, hint, "warning")
-    met = _is_met(wanted, here)
+    met = meets(here, wanted)
     if met is None:
         message = f"the version that the document asks for of the pack {name} cannot be read"
         return Problem("pack.version", message, found=shorten(wanted), expected='"1.2", or such as ">=1.2,<2"')
@@ -123,22 +136,9 @@ def _version_problem(name: str, wanted: str, here: str) -> Problem | None:
     return None if met else Problem("pack.version", message, None, None, found, wanted, f'pip install "{name}{wanted}"')
 
 
-def _is_met(condition: str, version: str) -> bool | None:
-    """Whether a version is allowed; None when the condition cannot be read."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return SpecifierSet(condition).contains(Version(version), prereleases=True)
-    except InvalidSpecifier:
-        return None
-    except InvalidVersion:
-        return False
-
-
 def _way_back(name: str, wanted: str, here: str) -> str:
     """An older version is updated; from a newer one the exact version is brought back."""
-    if _is_met(f">{here}", wanted):
+    if meets(wanted, f">{here}"):
         return f'pip install "{name}>={wanted}"'
     return f'pip install "{name}=={wanted}" brings it back'
 

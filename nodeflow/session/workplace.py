@@ -1,18 +1,22 @@
 """What is installed and where the user's things are: all that checking a document needs, without engine and torch."""
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
+from nodeflow.core.completion import complete
 from nodeflow.core.drawing import draw_all, draw_settings
 from nodeflow.core.draws import DrawSource
 from nodeflow.core.errors import Problem
 from nodeflow.core.interface import assign
 from nodeflow.core.json import JsonValue
+from nodeflow.core.pins import PinCheck
 from nodeflow.core.registry import Registry
+from nodeflow.core.suggest import shorten
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
@@ -21,12 +25,16 @@ from nodeflow.session.embedding import written_out
 from nodeflow.session.files import SessionFiles
 from nodeflow.session.items import alone, chosen_item
 from nodeflow.session.packs import installed_packs
+from nodeflow.session.pinning import LocalStock, Locked, pinned, used_packs
 from nodeflow.session.sources import Loaded, Source, Value, load, pack_folders, settings, workflow_folders
-from nodeflow.storage.documents import shipped_workflows
+from nodeflow.session.verification import Verdict, verdicts
+from nodeflow.storage.documents import shipped_workflows, write_document
 from nodeflow.storage.draws import DrawStates
 from nodeflow.storage.home import Config, Home, find_home, read_config
 from nodeflow.storage.inputs import InputFiles
 from nodeflow.storage.models import ModelFolders, model_folders
+
+_PACK_MISSING: Final = frozenset({"pack.absent", "pack.failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +149,25 @@ class Workplace:
         beside = () if loaded.folder is None else (loaded.folder,)
         folders = (*self.input_dirs, *beside, self.home.input)
         files = SessionFiles(self.models, InputFiles(folders), given.granted)
-        draws = SubmissionSource(files.inputs, self._draws.read)
-        resolution = resolve(loaded.document, self.registry, files, targets=targets, settings=given.values, draws=draws)
+        resolution = resolve(
+            loaded.document,
+            self.registry,
+            files,
+            targets=targets,
+            settings=given.values,
+            draws=SubmissionSource(files.inputs, self._draws.read),
+            stock=self._stock(files),
+        )
         if resolution.graph is not None and not resolution.drawn:
             document = written_out(assign(document, given.values, self.registry), resolution.graph)
         return Prepared(document, resolution, files, given.values, targets)
 
     @contextmanager
     def submission(self, prepared: Prepared) -> Generator[Prepared]:
-        """A document that runs: its draws are made, and at the end counters and last files are kept for the next.
+        """A document that runs: its draws are made, and it says which packs and models it is run with.
 
-        Nothing is kept when the document does not fit after all, or when an exception ends the block.
+        At the end counters and last files are kept for the next. Nothing is kept when the document does not fit after
+        all, or when an exception ends the block.
 
         Raises:
             InvalidDocument: With every problem of the document.
@@ -161,7 +177,7 @@ class Workplace:
         with self._draws.turn() as state:
             ready = self._drawn(prepared, SubmissionSource(prepared.files.inputs, state))
             ready.resolution.require()
-            yield ready
+            yield replace(ready, document=self._pinned(ready.document, ready))
 
     def foreseen(self, prepared: Prepared) -> Prepared:
         """What a submission would make of a document now; nothing is kept."""
@@ -176,7 +192,14 @@ class Workplace:
         given = draw_settings(prepared.settings, self.registry, draws)
         document = assign(prepared.document, {**prepared.settings, **given}, self.registry)
         found = draw_all(document, self.registry, draws)
-        resolution = resolve(found.document, self.registry, prepared.files, targets=prepared.targets, draws=draws)
+        resolution = resolve(
+            found.document,
+            self.registry,
+            prepared.files,
+            targets=prepared.targets,
+            draws=draws,
+            stock=self._stock(prepared.files),
+        )
         return replace(
             prepared,
             document=written_out(found.document, resolution.require()),
@@ -184,6 +207,69 @@ class Workplace:
             settings={},
             drawn={**given, **found.values},
         )
+
+    def save(self, source: Source, path: Path | str) -> Document:
+        """Writes a document as it is saved: of today's node versions, every input written, packs and models pinned.
+
+        Draws stay draws, and nodes of packs that are not installed stay as they are. Saving what was saved changes
+        nothing.
+
+        Returns:
+            What was written.
+
+        Raises:
+            InvalidDocument: It has parts that cannot be kept, so nothing was written.
+            UsageError: The file cannot be written; what was there is still there.
+        """
+        loaded = self._whole(source)
+        document = self._pinned(complete(loaded.document, self.registry), self.prepare(loaded))
+        write_document(Path(path), document.dumps())
+        return document
+
+    def lock(self, source: Source) -> Locked:
+        """A document that says exactly which packs and models it needs; nothing else of it is changed or written.
+
+        Raises:
+            MissingFile: The document is not there.
+            InvalidDocument: It is no document, or has parts that cannot be kept.
+        """
+        loaded = self._whole(source)
+        prepared = self.prepare(loaded)
+        document = self._pinned(loaded.document, prepared, exact=True)
+        return Locked(loaded.document, document, tuple(self._unpinned(document, prepared)))
+
+    def verify(self, source: Source) -> tuple[Verdict, ...]:
+        """Holds the model files that a document pins or uses against its pins, reading every one of them anew.
+
+        Raises:
+            MissingFile: The document is not there.
+            InvalidDocument: It is no document.
+        """
+        prepared = self.prepare(source)
+        return tuple(verdicts(prepared.document.models, prepared.resolution.models, prepared.files, self.home))
+
+    def _whole(self, source: Source) -> Loaded:
+        """A document that can be written without losing anything."""
+        loaded = self.load(source)
+        loaded.document.dumps()
+        return loaded
+
+    def _pinned(self, document: Document, prepared: Prepared, *, exact: bool = False) -> Document:
+        """``document`` with pins of what it uses as it was prepared."""
+        packs, models = used_packs(prepared.document, self.registry), prepared.resolution.models
+        return pinned(document, packs, models, self._stock(prepared.files), exact=exact)
+
+    def _unpinned(self, document: Document, prepared: Prepared) -> Iterator[Problem]:
+        """Why packs and models of a locked document are not pinned as they should be."""
+        stock = self._stock(prepared.files)
+        absent = {shorten(name) for kind, name in prepared.resolution.models if stock.sha256(kind, name) is None}
+        for problem in prepared.resolution.problems:
+            if problem.code in _PACK_MISSING or (problem.code == "file.missing" and problem.found in absent):
+                yield problem
+        yield from (problem for problem in PinCheck(document, stock).packs() if problem.severity == "error")
+
+    def _stock(self, files: SessionFiles) -> LocalStock:
+        return LocalStock(self.registry, self.home, files)
 
     @cached_property
     def _draws(self) -> DrawStates:

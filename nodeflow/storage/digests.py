@@ -26,17 +26,28 @@ class Digests:
         Raises:
             OSError: The file cannot be read.
         """
+        return self.known(path) or self.measured(path)
+
+    def known(self, path: Path) -> str | None:
+        """What is remembered of the file as it is now; raises OSError when it is not there."""
+        path = path.resolve()
+        known = _read(self._record(path))
+        if known is None or known.get("state") != _state(path) or not isinstance(known.get("sha256"), str):
+            return None
+        return str(known["sha256"])
+
+    def measured(self, path: Path) -> str:
+        """The sha256 as reading the whole file gives it, whatever is remembered; raises OSError."""
         path = path.resolve()
         state = _state(path)
-        record = self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
-        known = _read(record)
-        if known is not None and known.get("state") == state and isinstance(known.get("sha256"), str):
-            return str(known["sha256"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if _state(path) == state and time.time_ns() - max(state[1], state[2]) > _SETTLED:
-            self._write(record, {"path": str(path), "state": state, "sha256": digest})
+            self._write(self._record(path), {"path": str(path), "state": state, "sha256": digest})
         return digest
+
+    def _record(self, path: Path) -> Path:
+        return self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
 
     def _write(self, record: Path, content: dict[str, object]) -> None:
         # Only a memo: a read-only or full disk costs time, not the run.

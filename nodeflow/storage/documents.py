@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
+from nodeflow.core.errors import InvalidDocument, MissingFile, Problem, UsageError
 from nodeflow.storage.png import SIGNATURE, NotPng, read_texts
+from nodeflow.storage.replacing import replace_file
 
 CHUNK = "nodeflow"
 """Keyword of the PNG text that holds the document."""
@@ -48,6 +49,18 @@ def open_document(name: str, shipped: Mapping[str, Path]) -> Source:
         raise _missing("file.missing", "there is no such workflow file", name, known if shipped else None)
     data = _read(path, name)
     return Source(name, _embedded(data, name) if data.startswith(SIGNATURE) else data, path.absolute().parent)
+
+
+def write_document(path: Path, data: bytes) -> None:
+    """Writes a document; it is there whole or as before.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def shipped_workflows(folders: Iterable[Path]) -> Mapping[str, Path]:

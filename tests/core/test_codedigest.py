@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nodeflow.core import codedigest, stamps
-from nodeflow.core.codedigest import code_digest
-from nodeflow.core.packs import Manifest
+from nodeflow.core.codedigest import code_digest, pin_digest
+from nodeflow.core.packs import BUILT_IN, Manifest
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Spec
 
@@ -54,6 +54,21 @@ def test_the_digest_is_of_names_and_contents_and_not_of_times_or_places(shop: Pa
     assert digest(moved) == before
     (moved / "shop" / "__init__.py").rename(moved / "shop" / "other.py")
     assert digest(moved) != before
+
+
+@pytest.mark.parametrize(("changed", "seen"), [("shop", True), ("base", False), ("diffusion", False)])
+def test_a_document_pins_a_packs_own_files(shop: Path, changed: str, seen: bool) -> None:
+    before = pin_digest(registry_of(shop), "shop", shop / "home")
+    (shop / changed / "__init__.py").write_text("NAME = 'another'\n", encoding="utf-8")
+    assert (pin_digest(registry_of(shop), "shop", shop / "home") != before) == seen
+
+
+def test_the_pin_of_the_built_in_pack_covers_the_library_behind_it(shop: Path) -> None:
+    registry = Registry()
+    registry.add(Manifest(BUILT_IN, package="shop"), root=shop / "shop")
+    before = pin_digest(registry, BUILT_IN, shop / "home")
+    (shop / "diffusion" / "__init__.py").write_text("NAME = 'another'\n", encoding="utf-8")
+    assert pin_digest(registry, BUILT_IN, shop / "home") != before
 
 
 def test_models_and_workflows_of_a_pack_are_not_its_code(shop: Path) -> None:

@@ -50,3 +50,17 @@ def test_a_broken_memo_or_an_unwritable_folder_costs_only_time(tmp_path: Path) -
     for broken in (b"{", b"[]", b'{"state": 1}', b"\xff"):
         record.write_bytes(broken)
         assert digests.sha256(path) == expected
+
+
+def test_what_is_remembered_can_be_had_without_reading_and_reading_without_what_is_remembered(tmp_path: Path) -> None:
+    path = settled(tmp_path / "model", b"weights")
+    digests = Digests(tmp_path / "memo")
+    assert digests.known(path) is None
+    expected = digests.sha256(path)
+    assert digests.known(path) == expected
+    status = path.stat()
+    (record,) = (tmp_path / "memo").iterdir()
+    record.write_text(record.read_text().replace(expected, "0" * 64))
+    assert digests.sha256(path) == "0" * 64
+    assert digests.measured(path) == expected
+    assert path.stat().st_mtime_ns == status.st_mtime_ns

@@ -1,0 +1,56 @@
+"""``nodeflow lock``: writes into a workflow which packs and models it needs, to the last byte."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nodeflow.cli import wire
+from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.core.errors import InvalidDocument, MissingFile
+from nodeflow.session.pinning import Locked
+from nodeflow.storage.documents import write_document
+from nodeflow.storage.png import SIGNATURE
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    parser.add_argument("file", metavar="FILE", help=f"{wire.DOCUMENT_HELP}; only a file of yours is rewritten")
+    wire.add_places(parser)
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is not locked")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Pins what is here, keeps all other pins, and says what is missing; 0 when everything is pinned.
+
+    What is no document file of the user's (a picture, a shipped workflow, standard input) goes to standard output.
+    """
+    locked = wire.workplace(args).lock(wire.source(args))
+    report_problems(locked.problems, sys.stderr)
+    changes = list(locked.changes())
+    if args.check:
+        for change in changes:
+            print(change)
+        return _code(locked) or (InvalidDocument.exit_code if changes else 0)
+    data = locked.document.dumps()
+    if not _is_rewritten(args.file):
+        sys.stdout.buffer.write(data)
+        return _code(locked)
+    if data != Path(args.file).read_bytes():
+        write_document(Path(args.file), data)
+    print("\n".join(changes) or f"{args.file}: nothing to change")
+    return _code(locked)
+
+
+def _code(locked: Locked) -> int:
+    if not locked.problems:
+        return 0
+    only_files = all(problem.code == "file.missing" for problem in locked.problems)
+    return exit_code((MissingFile if only_files else InvalidDocument)(locked.problems))
+
+
+def _is_rewritten(name: str) -> bool:
+    path = Path(name)
+    if name == "-" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) != SIGNATURE

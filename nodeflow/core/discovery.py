@@ -21,11 +21,18 @@ class FoundPack:
         package: Import name of the module that holds ``pack``.
         root: Folder of the top-level package, or the single file; None when it cannot be found.
         folder: Whether it lies in ``$NODEFLOW_HOME/packs`` and so is not on the import path.
+        entry: Name of its entry point, which should be that of the pack.
     """
 
     package: str
     root: Path | None
     folder: bool = False
+    entry: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the pack is called as long as it has not said so itself."""
+        return self.entry or self.top
 
     @property
     def top(self) -> str:
@@ -51,9 +58,10 @@ def discover(home: Path) -> tuple[tuple[FoundPack, ...], tuple[PackFailed, ...]]
 
 
 def _installed() -> list[FoundPack]:
-    modules = dict.fromkeys(point.value.partition(":")[0].strip() for point in metadata.entry_points(group=GROUP))
-    ordered = sorted(modules, key=lambda name: (name.partition(".")[0] != BUILT_IN, name))
-    return [FoundPack(name, root_of(name.partition(".")[0])) for name in ordered]
+    points = sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name, reverse=True)
+    entries = {point.value.partition(":")[0].strip(): point.name for point in points}
+    ordered = sorted(entries, key=lambda name: (name.partition(".")[0] != BUILT_IN, name))
+    return [FoundPack(name, root_of(name.partition(".")[0]), entry=entries[name]) for name in ordered]
 
 
 def root_of(name: str) -> Path | None:

@@ -130,7 +130,7 @@ def _probed(
             waiting = {pool.submit(probe, pack, finder, limit, stop): pack for pack in packs}
             if tell is not None:
                 for late in wait(waiting, timeout=_PATIENCE_SECONDS).not_done:
-                    tell(f"waiting for pack {waiting[late].package}: it is new or has changed, and is slow to import")
+                    tell(f"waiting for pack {waiting[late].name}: it is new or has changed, and is slow to import")
             return {pack: answer.result() for answer, pack in waiting.items()}
         except BaseException:  # Ctrl-C above all: the pool waits for its threads, so these must not wait for a pack
             stop.set()

@@ -37,11 +37,13 @@ class Request:
     """What the other process is to import.
 
     Attributes:
+        name: What the pack is called if it cannot say so.
         skip: Modules that were read before, or are known to fail.
         tops: Names of the top-level packages of all packs.
         folders: Folder packs, which the pack may need.
     """
 
+    name: str
     package: str
     skip: tuple[str, ...]
     tops: frozenset[str]
@@ -76,11 +78,11 @@ def probe(pack: FoundPack, finder: PackFinder, seconds: float = SECONDS, stop: F
         seconds: How long one module may take.
         stop: Once set, nobody waits for the answer any more, and the other process is ended.
     """
-    manifest = Manifest(pack.top, package=pack.package)
+    manifest = Manifest(pack.name, package=pack.package)
     skip: list[str] = []
     while True:
         try:
-            request = Request(pack.package, tuple(skip), finder.tops, finder.folders)
+            request = Request(pack.name, pack.package, tuple(skip), finder.tops, finder.folders)
             events, fate = _ask(request, seconds, stop or Flag())
         except OSError as error:
             events, fate = (), f"no process could be started for it: {error}"
@@ -124,7 +126,7 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
     try:
         pack = import_pack(request.package)
     except PackFailed as error:
-        tell(Event("", Manifest(error.pack, package=request.package, problems=(error.reason,))))
+        tell(Event("", Manifest(request.name, package=request.package, problems=(error.reason,))))
     else:
         for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
             tell(Event(module, found if module else joined(described(pack), found)))

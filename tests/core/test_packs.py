@@ -92,7 +92,7 @@ def test_the_built_in_pack_is_found_first_then_entry_points_then_folders(
         "aardvark_pack",
     ]
     by_name = {item.package: item for item in found}
-    assert by_name["alpha_pack"] == FoundPack("alpha_pack", site / "alpha_pack")
+    assert by_name["alpha_pack"] == FoundPack("alpha_pack", site / "alpha_pack", entry="alpha-pack")
     assert by_name["not-a-module"].root is None
     assert by_name["aardvark_pack"] == FoundPack("aardvark_pack", home / "packs" / "aardvark_pack", folder=True)
     assert problems == ()
@@ -251,7 +251,7 @@ def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) 
     assert found.root is not None
     request, report = tmp_path / "request", tmp_path / "report"
     request.write_text(
-        f'{{"package": "told_pack", "skip": ["a"], "tops": ["told_pack"], "folders": {{"told_pack": "{found.root}"}}}}',
+        f'{{"name": "told_pack", "package": "told_pack", "skip": ["a"], "tops": ["told_pack"], "folders": {{"told_pack": "{found.root}"}}}}',
         encoding="utf-8",
     )
     serve(str(request), str(report))
@@ -268,9 +268,12 @@ def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) 
 
 def test_the_other_process_tells_that_there_is_no_such_pack(tmp_path: Path) -> None:
     request, report = tmp_path / "request", tmp_path / "report"
-    request.write_text('{"package": "no_such_pack", "skip": [], "tops": [], "folders": {}}', encoding="utf-8")
+    request.write_text(
+        '{"name": "none", "package": "no_such_pack", "skip": [], "tops": [], "folders": {}}', encoding="utf-8"
+    )
     serve(str(request), str(report))
     assert "no_such_pack cannot be imported: ModuleNotFoundError" in report.read_text(encoding="utf-8")
+    assert '{"name":"none"' in report.read_text(encoding="utf-8")
 
 
 def test_a_registry_is_loaded_although_every_kind_of_pack_is_there(tmp_path: Path) -> None:

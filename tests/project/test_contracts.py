@@ -45,6 +45,7 @@ def test_the_project_keeps_its_contracts(tree: Path) -> None:
         ("nodeflow/core/types.py", "import nodeflow.engine", "Layers"),
         ("nodeflow/api.py", "import nodeflow.session", "Layers"),
         ("nodeflow/engine/keys.py", "import nodeflow.storage", "Layers"),
+        ("nodeflow/session/session.py", "import nodeflow.testing", "Layers"),
         ("nodeflow/core/errors.py", "import nodeflow.core.validate", "No import cycles"),
         ("nodeflow/engine/keys.py", "import torch", "never import torch"),
         ("nodeflow/storage/outputs.py", "from PIL import Image", "never import torch"),

@@ -1,0 +1,81 @@
+"""What the specs of a pack say, held against the rules: docs, defaults, ids. Nothing is run."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from nodeflow.core.json import JsonValue
+from nodeflow.core.literals import read_literal
+from nodeflow.core.packs import BUILT_IN, Manifest
+from nodeflow.core.spec import Input, Spec
+from nodeflow.core.unfit import Unfit
+from nodeflow.testing.findings import Finding
+from nodeflow.testing.sources import Place
+
+PlaceOf = Callable[[Spec], Place]
+Choices = Callable[[str], Sequence[JsonValue]]
+
+
+def spec_findings(spec: Spec, place: Place, choices: Choices) -> Iterator[Finding]:
+    """What is wrong with one node: missing docs, defaults that its own inputs refuse.
+
+    Args:
+        choices: The names in an open table.
+    """
+    if not spec.help:
+        way_out = "write one sentence that says what the node does as the function's docstring"
+        yield Finding("docs.node", spec.id, "the node has no description", way_out, *place)
+    for item in spec.inputs:
+        yield from _input_findings(spec.id, item, place, choices)
+
+
+def _input_findings(node: str, item: Input, place: Place, choices: Choices) -> Iterator[Finding]:
+    where = f"{node}.{item.name}"
+    if not item.help:
+        way_out = f'add "{item.name}: …" under "Args:" in the docstring'
+        yield Finding("docs.input", where, "the input has no description", way_out, *place)
+    if not item.required:
+        try:
+            read_literal(item, item.default, choices(item.open_choices) if item.open_choices else item.choices)
+        except Unfit as fault:
+            if fault.code == "literal.socket" and item.default is None:
+                return
+            expected = f"; expected {fault.expected}" if fault.expected else ""
+            message = f"the default {item.default!r} is refused: {fault.message}{expected}"
+            yield Finding("input.default", where, message, fault.hint or "change the default or the range", *place)
+    for field in item.fields:
+        yield from _input_findings(where, field, place, choices)
+
+
+def id_findings(manifest: Manifest, others: Iterable[Manifest], place_of: PlaceOf) -> Iterator[Finding]:
+    """Ids that are used twice, that lack the pack's prefix, or that an installed pack has too.
+
+    Args:
+        others: The other packs that are installed.
+    """
+    counts = Counter(spec.id for spec in manifest.specs)
+    claims = {(what, name): pack.name for pack in others for what, name in _claims(pack)}
+    prefix = "" if manifest.name == BUILT_IN else f"{manifest.name}."
+    for spec in manifest.specs:
+        place = place_of(spec)
+        if counts[spec.id] > 1:
+            yield Finding("id.twice", spec.id, "two functions of the pack have this id", "rename one of them", *place)
+        if not spec.id.startswith(prefix):
+            way_out = f"call it {prefix}{spec.id.rpartition('.')[2]}"
+            yield Finding("id.prefix", spec.id, f"the id does not start with {prefix}", way_out, *place)
+        elif ("node", spec.id) in claims:
+            yield _taken("node", spec.id, claims["node", spec.id], place)
+    for what, name in _claims(manifest):
+        if what != "node" and (what, name) in claims:
+            yield _taken(what, name, claims[what, name], ("", 0))
+
+
+def _taken(what: str, name: str, pack: str, place: Place) -> Finding:
+    message = f"the {what} {name!r} is claimed by the installed pack {pack} too, so that neither can be relied on"
+    return Finding("id.taken", name if what == "node" else "", message, "choose another name", *place)
+
+
+def _claims(pack: Manifest) -> Iterator[tuple[str, str]]:
+    yield from (("node", spec.id) for spec in pack.specs)
+    yield from (("socket type", socket.name) for socket in pack.sockets)
+    yield from ((f"entry of {table}", name) for table, names in pack.extensions.items() for name in names)
+    yield from (("kind of models", kind.name) for kind in pack.kinds)

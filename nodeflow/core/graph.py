@@ -11,7 +11,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.links import UNSET, Asked, Unset
 from nodeflow.core.links import Link as Link
 from nodeflow.core.node import ExpanderFunction, Later, NodeFunction
-from nodeflow.core.overriding import GRAPH_PREFIX, opened, sockets
+from nodeflow.core.overriding import opened, sockets
 from nodeflow.core.plain import plain_value
 from nodeflow.core.rows import Row
 from nodeflow.core.signature import read_spec
@@ -151,7 +151,7 @@ class Graph:
         values = {given: value for given, value in inputs.items() if given in self.takes(used)}
         values |= {labels[place]: value for place, value in (overrides or {}).items()}
         spec = Spec(
-            GRAPH_PREFIX + used,
+            names.GRAPH_PREFIX + used,
             inputs=tuple(Input(given, ANY) for given in values),
             outputs=tuple(Output(output, ANY) for output in self.gives(used)),
         )

@@ -1,6 +1,10 @@
 """How ids and type names become the names that people and documents see."""
 
 import re
+from typing import Final
+
+GRAPH_PREFIX: Final = "graph:"
+"""What the type of a node starts with when it is a sub-graph of the document."""
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SCALARS = {"int": "number", "float": "number", "str": "text", "bool": "boolean"}

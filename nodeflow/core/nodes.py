@@ -8,14 +8,12 @@ from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.inputs import InputReader
 from nodeflow.core.json import JsonValue
+from nodeflow.core.names import GRAPH_PREFIX
 from nodeflow.core.pins import install_hint
 from nodeflow.core.spec import Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.core.workflow import Node, PackPin
-
-GRAPH_PREFIX: Final = "graph:"
-"""What the type of a node starts with when it is a sub-graph of the document."""
 
 _NOTHING: Final[Mapping[str, str]] = {}
 _OF_STRUCTURE: Final = frozenset({"input.unknown", "link.malformed"})

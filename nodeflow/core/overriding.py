@@ -5,12 +5,10 @@ from typing import cast
 
 from nodeflow.core.errors import UsageError
 from nodeflow.core.json import JsonValue
+from nodeflow.core.names import GRAPH_PREFIX
 from nodeflow.core.suggest import did_you_mean
 
 Tree = dict[str, JsonValue]
-
-GRAPH_PREFIX = "graph:"
-"""What the type of a node starts with when it is a sub-graph of the document."""
 
 
 def definition(graphs: Mapping[str, JsonValue], name: str) -> Tree:

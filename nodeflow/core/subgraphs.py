@@ -10,7 +10,8 @@ from nodeflow.core.forms import Draft
 from nodeflow.core.interface import as_range, interface_problems
 from nodeflow.core.linking import Linked, link
 from nodeflow.core.migrations import Migration
-from nodeflow.core.nodes import GRAPH_PREFIX, Inputs, NodeReader, graph_name
+from nodeflow.core.names import GRAPH_PREFIX
+from nodeflow.core.nodes import Inputs, NodeReader, graph_name
 from nodeflow.core.order import cycles, order
 from nodeflow.core.spec import Input, Output, Range, Spec
 from nodeflow.core.specs import Specs

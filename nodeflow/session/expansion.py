@@ -1,25 +1,28 @@
 """Letting an expander record its graph, and checking that graph like any document."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import cast
 
-from nodeflow.core.draws import Draw
+from nodeflow.core.errors import NodeflowError
 from nodeflow.core.files import Files
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.json import JsonValue
-from nodeflow.core.migrations import Migration
+from nodeflow.core.nodes import graph_name
 from nodeflow.core.registry import Registry
+from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Output, Spec
+from nodeflow.core.subgraphs import Extended
 from nodeflow.core.types import ANY, substitute
-from nodeflow.core.validate import resolve
+from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
-from nodeflow.engine.inside import Nested, Path, put_inside
+from nodeflow.engine.inside import Nested, Path, has_widget, put_inside
 from nodeflow.engine.runtime import Constant, Expansion
 
 _ARGUMENT = "argument:"
 """Starts the type id of a node that stands for a linked input of the expander; no pack can have such an id."""
 _VALUE = "value"
+_NAMES = frozenset({"graph"})
+"""The widgets whose literal is the name of a sub-graph."""
 
 
 def expand(
@@ -39,7 +42,7 @@ def expand(
             expander gets a reference.
 
     Raises:
-        InvalidDocument: What it recorded cannot run; the problems name the recorded nodes.
+        NodeflowError: What it recorded cannot run; the first problem is told, with the recorded node it is about.
     """
     ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
     places = {name: Link(id, _VALUE) for name, id in ids.items()}
@@ -50,10 +53,11 @@ def expand(
     for name, value in results.items():
         if isinstance(value, Link):
             graph.outputs[name] = value
+    if not _uses_subgraphs(graph):
+        graph.graphs = {}  # to look at them would take longer than all else
     document = _with_arguments(graph, ids.values())
-    specs = _WithArguments(registry, {_ARGUMENT + id: _argument(spec, id, *linked[name]) for name, id in ids.items()})
-    resolution = resolve(document, specs, files)
-    resolved = resolution.require()
+    arguments = {_ARGUMENT + id: _argument(spec, id, *linked[name]) for name, id in ids.items()}
+    resolved = _checked(resolve(document, Extended(registry, arguments), files))
     return Expansion(
         graph=resolved,
         arguments={resolved.index[id]: name for name, id in ids.items() if id in resolved.index},
@@ -65,31 +69,20 @@ def expand(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _WithArguments:
-    """The registry, and beside it the placeholders of one expansion."""
+def _checked(resolution: Resolution) -> ResolvedGraph:
+    if resolution.graph is not None:
+        return resolution.graph
+    first, *others = resolution.errors
+    more = f" (and {len(others)} more)" if others else ""
+    raise NodeflowError(f"what it records cannot run: {first}{more}")
 
-    registry: Registry
-    arguments: Mapping[str, Spec]
 
-    @property
-    def specs(self) -> Mapping[str, Spec]:
-        return {**self.registry.specs, **self.arguments}
-
-    def missing(self, id: str) -> str | None:
-        return self.registry.missing(id)
-
-    def choices(self, table: str) -> Sequence[str]:
-        return self.registry.choices(table)
-
-    def checks(self, spec: Spec) -> Sequence[Callable[..., None]]:
-        return self.registry.checks(spec)
-
-    def migration(self, id: str, version: int) -> Migration | None:
-        return self.registry.migration(id, version)
-
-    def draw(self, name: str) -> type[Draw] | None:
-        return self.registry.draw(name)
+def _uses_subgraphs(graph: Graph) -> bool:
+    """Whether a recorded node is a sub-graph, or takes the name of one."""
+    specs = {id(node.spec): node.spec for node in graph.nodes.values()}.values()
+    return any(
+        graph_name(spec.id) is not None or any(has_widget(item, _NAMES) for item in spec.inputs) for spec in specs
+    )
 
 
 def _is_reference(spec: Spec, name: str) -> bool:

@@ -24,6 +24,7 @@ pack = Pack(
         "formulas",
         "folders",
         "showing",
+        "loops",
     ),
     extensions={
         "samplers": {

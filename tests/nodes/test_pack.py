@@ -27,6 +27,7 @@ def test_these_are_the_nodes() -> None:
         "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
         "Caption", "JoinImages", "SplitLines", "MakeList", "TakeItem", "Choose", "Gate", "LoadImageFolder",
         "JoinText", "FormatText", "MathExpression", "ShowText", "ShowValue", "PreviewAny", "SaveText", "SaveAny",
+        "ForEach", "Accumulate", "WhileLoop",
     }  # fmt: skip
 
 

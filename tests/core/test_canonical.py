@@ -13,17 +13,16 @@ from nodeflow.core.canonical import MAX_SAFE_INTEGER, document_bytes, number_tex
 from nodeflow.core.errors import InvalidDocument
 from nodeflow.core.reading import read_json
 
-NUMBERS: list[tuple[str, str | None]] = json.loads(
-    (Path(__file__).parents[1] / "documents" / "canonical_numbers.json").read_text()
-)
-"""JSON text, and what JavaScript prints for it; null where that would be another number."""
+CASES: Any = json.loads((Path(__file__).parents[1] / "documents" / "canonical_cases.json").read_text())
+"""Numbers: JSON text, and what JavaScript prints for it, or null where that would be another number. Values: text, and
+both canonical forms. Refused: text, and the code of the problem. ``web/src/core`` is held against the same cases."""
 
 safe_integers = st.integers(min_value=-MAX_SAFE_INTEGER, max_value=MAX_SAFE_INTEGER)
 scalars = st.none() | st.booleans() | safe_integers | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
-@pytest.mark.parametrize(("text", "canonical"), NUMBERS)
+@pytest.mark.parametrize(("text", "canonical"), CASES["numbers"])
 def test_numbers_are_printed_as_javascript_prints_them(text: str, canonical: str | None) -> None:
     if canonical is None:
         with pytest.raises(InvalidDocument):
@@ -31,6 +30,23 @@ def test_numbers_are_printed_as_javascript_prints_them(text: str, canonical: str
     else:
         assert record_bytes(read_json(text)).decode() == canonical
         assert record_bytes(read_json(canonical)).decode() == canonical
+
+
+@pytest.mark.parametrize("case", CASES["values"], ids=lambda case: case["why"])
+def test_values_are_printed_as_javascript_prints_them(case: Any) -> None:
+    value = read_json(case["text"])
+
+    assert document_bytes(value) == ("\n".join(case["document"]) + "\n").encode("utf-8", "backslashreplace")
+    assert record_bytes(value).decode() == case["record"].encode("utf-8", "backslashreplace").decode()
+    assert document_bytes(read_json(document_bytes(value))) == document_bytes(value)
+
+
+@pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: case["why"])
+def test_what_is_not_the_same_everywhere_is_refused(case: Any) -> None:
+    with pytest.raises(InvalidDocument) as raised:
+        read_json(case["text"])
+
+    assert [problem.code for problem in raised.value.problems] == [case["code"]]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -18,7 +18,7 @@ from nodeflow.core.schema import generated_schema, shipped_schema
 from nodeflow.core.workflow import Document, Node, fields_at, parse_document
 
 DOCUMENTS = sorted((Path(__file__).parents[1] / "documents").glob("*.json"))
-SAVED = [path for path in DOCUMENTS if path.name != "canonical_numbers.json"]
+SAVED = [path for path in DOCUMENTS if path.name != "canonical_cases.json"]
 FOREIGN = {"nodeflow": 1, "nodes": {"tag": {"version": 3, "type": "mypack.Tag", "colour": "red", "inputs": {"b": 5.0}}}}
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,5}", fullmatch=True)

@@ -32,7 +32,7 @@ def scan_modules(
         skip: Modules that are not to be imported.
         begin: Called with the name of a module before it is imported.
     """
-    for name in ("", *(module.removeprefix(".") for module in pack.modules)):
+    for name in dict.fromkeys(("", *(module.removeprefix(".") for module in pack.modules))):
         if name in skip:
             continue
         begin(name)

@@ -193,6 +193,14 @@ def test_modules_may_be_written_with_a_leading_dot(tmp_path: Path, monkeypatch: 
     assert [spec.id for spec in manifest.specs] == ["dotted_pack.One"]
 
 
+def test_a_module_that_is_named_twice_is_looked_into_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pack(tmp_path, "lone_pack", nodes=node_text("lone_pack", "One"))
+    (tmp_path / "lone_pack" / "__init__.py").write_text(node_text("lone_pack", "Own"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    manifest = scan(Pack("lone_pack", "1.0", modules=[".", ".nodes", "nodes"]))
+    assert [spec.id for spec in manifest.specs] == ["lone_pack.Own", "lone_pack.One"]
+
+
 def test_a_package_without_a_pack_is_told_so() -> None:
     with pytest.raises(PackFailed, match=r"pack json: json\.decoder has no `pack = Pack\(\.\.\.\)`"):
         import_pack("json.decoder")

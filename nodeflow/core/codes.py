@@ -52,6 +52,8 @@ CODES: Final[Mapping[str, str]] = {
     "list.length": "A list has too few or too many items.",
     "file.path": "A file name is absolute, leaves its folder, or is not written with /.",
     "file.missing": "A model or a picture is not here; the message says where it is expected.",
+    "secret.name": "What should be the name of a secret is none; the secret itself never stands in a document.",
+    "secret.missing": "A secret is not here, or not kept safely; the message says where it is expected.",
     "draw.unknown": "There is no such draw.",
     "draw.field": "A draw lacks a field, or has one that is wrong.",
     "draw.empty": "A draw has nothing to give; for the next file of a folder, no file there fits.",

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from nodeflow.core.secrets import NAME, NAME_EXPECTED, NAME_FAULT, SECRET, SecretFault
 from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
 
 FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "image_folder"})
 """Widgets whose literal is the name of a file, or of a folder."""
+
+NAMING_WIDGETS: Final = FILE_WIDGETS | {SECRET}
+"""Widgets whose literal is the name of something outside the document."""
 
 _OUTSIDE: Final = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|\x00|^\s*$")
 
@@ -41,6 +45,10 @@ class Files(Protocol):
         """The folder called ``name`` in the input folders; ``.`` is the first of these."""
         ...
 
+    def secret(self, name: str) -> SecretFault | None:
+        """Why the secret called ``name`` cannot be had; None when it can."""
+        ...
+
 
 class NoFiles:
     """There are none: for graphs without model files, and for tests."""
@@ -63,9 +71,12 @@ class NoFiles:
     def input_folder(self, name: str) -> Path | None:
         return None
 
+    def secret(self, name: str) -> SecretFault | None:
+        return None
+
 
 class FileFault(NamedTuple):
-    """Why a file name in a document cannot be used."""
+    """Why the name of a file or of a secret in a document cannot be used."""
 
     code: str
     message: str
@@ -91,13 +102,20 @@ class FileCheck:
         """What is wrong with a name.
 
         Args:
-            widget: Of the input that names it; one of ``FILE_WIDGETS``.
+            widget: Of the input that names it; one of ``NAMING_WIDGETS``.
             name: As the document has it.
         """
         key = (widget, name)
         if key not in self._known:
-            self._known[key] = name_fault(name) or self._missing(widget, name)
+            secret = widget.kind == SECRET
+            self._known[key] = self._secret(name) if secret else name_fault(name) or self._missing(widget, name)
         return self._known[key]
+
+    def _secret(self, name: str) -> FileFault | None:
+        if NAME.fullmatch(name) is None:
+            return FileFault("secret.name", NAME_FAULT, NAME_EXPECTED)
+        fault = self._files.secret(name)
+        return None if fault is None else FileFault("secret.missing", fault.message, None, fault.hint)
 
     def _missing(self, widget: Widget, name: str) -> FileFault | None:
         if widget.folder is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nodeflow.core.canonical import quote, record_text
 from nodeflow.core.json import JsonValue
+from nodeflow.core.secrets import SECRET
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.types import Type, is_generic
@@ -24,6 +25,7 @@ class Form:
         self.default_texts = {name: record_text(value) for name, value in self.defaults.items()}
         self.outputs: Mapping[str, Type] = {item.name: item.type for item in spec.outputs}
         self.generic = any(map(is_generic, [*(item.type for item in spec.inputs), *self.outputs.values()]))
+        self.secrets = frozenset(item.name for item in spec.inputs if _names_secrets(item))
         self._specs = specs
         self._tables: dict[str, Sequence[JsonValue]] = {}
 
@@ -35,6 +37,12 @@ class Form:
         if table not in self._tables:
             self._tables[table] = tuple(self._specs.choices(table))
         return self._tables[table]
+
+
+def _names_secrets(input: Input) -> bool:
+    """Whether an input, or a field of its rows, is the name of a secret."""
+    own = input.widget is not None and input.widget.kind == SECRET
+    return own or any(map(_names_secrets, input.fields))
 
 
 class Nested(NamedTuple):

@@ -1,6 +1,7 @@
 """The inputs of one node, read against its spec: literals parsed, links taken apart, everything wrong written down."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from nodeflow.core.canonical import record_text
@@ -42,10 +43,13 @@ class InputReader:
                 self._unknown(draft, name)
                 continue
             literals.pop(name, None)
+            known = len(self.problems)
             if isinstance(value, _HOLDERS):
                 read = values.read(draft, input, Place(name, name), value)
             else:
                 read = values.literal(draft, input, name, value)
+            if name in form.secrets:
+                self.problems[known:] = map(_without_values, self.problems[known:])
             if read is not ABSENT:
                 try:
                     texts[name] = record_text(read)
@@ -56,6 +60,8 @@ class InputReader:
             if name not in node.inputs:
                 hint = f"give a value for the workflow's input {fed[name]}" if name in fed else None
                 values.missing(draft, form.inputs[name], name, what="input", hint=hint)
+        for name in form.secrets & form.defaults.keys() - node.inputs.keys():
+            values.literal(draft, form.inputs[name], name, form.defaults[name])
         draft.record = _record(draft, texts)
         return draft
 
@@ -65,6 +71,11 @@ class InputReader:
         self._values.say(draft, name, "input.unknown", message, None, listing(names), did_you_mean(name, names))
 
 
+def _without_values(problem: Problem) -> Problem:
+    """A problem with a secret without what stands in its place, which may be the secret itself."""
+    return replace(problem, found=None, hint=problem.hint if problem.code.startswith("secret.") else None)
+
+
 def rule_problems(draft: Draft, specs: Specs) -> list[Problem]:
     """What the node's own rules over several inputs say about its literals."""
     spec = draft.form.spec
@@ -72,7 +83,7 @@ def rule_problems(draft: Draft, specs: Specs) -> list[Problem]:
         for rule in specs.checks(spec):
             rule(**draft.known)
     except InputError as error:
-        found = shorten(draft.literals.get(error.input))
+        found = None if error.input in draft.form.secrets else shorten(draft.literals.get(error.input))
         return [Problem("input.rule", error.message, draft.id, error.input, found, type=spec.id)]
     except Exception as error:  # noqa: BLE001 - a rule is foreign code, and its failure says nothing about the inputs
         reason = str(error) if isinstance(error, PackFailed) else f"{type(error).__name__}: {error}"

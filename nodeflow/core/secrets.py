@@ -14,17 +14,30 @@ SECRET: Final = "secret"
 
 MASK: Final = "***"
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-
-NAME_EXPECTED: Final = "the name of a secret: a letter, then letters, digits and _; never the secret itself"
+NAME_FAULT: Final = "this is not the name of a secret"
+NAME_EXPECTED: Final = "a name: a letter, then letters, digits and _; the secret itself never stands in a document"
 
 _TELLING_LINE: Final = 8
 """A line of a longer secret, such as a key file, is masked by itself from this length on."""
 
+_LONGEST_SHOWN: Final = 40
+_MOST_DIGITS: Final = 3
+
 
 class SecretFault(NodeflowError):
-    """A secret that cannot be had; the message says why and what to do, and never holds a value."""
+    """A secret that cannot be had.
+
+    Args:
+        message: What is wrong; it never holds a value, nor a name that may be one.
+        hint: The way out.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} → {hint}" if hint else message)
 
 
 class SecretSource(Protocol):
@@ -44,6 +57,11 @@ class NoSecrets:
 
     def read(self, name: str, /) -> str:
         raise SecretFault("there are no secrets here")
+
+
+def may_be_secret(name: str) -> bool:
+    """Whether a name looks as if the secret itself had been written in its place, so that it is better not shown."""
+    return len(name) > _LONGEST_SHOWN or sum(map(str.isdigit, name)) > _MOST_DIGITS
 
 
 class Vault:
@@ -66,7 +84,7 @@ class Vault:
             SecretFault: ``name`` is no name, there is no such secret, or it is kept in an unsafe way.
         """
         if NAME.fullmatch(name) is None:
-            raise SecretFault(f"expected {NAME_EXPECTED}")
+            raise SecretFault(NAME_FAULT, f"give {NAME_EXPECTED}")
         value = self._source.read(name)
         self.hide(value)
         return value

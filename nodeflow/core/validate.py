@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from nodeflow.core.codes import CODES
 from nodeflow.core.drawing import DrawTrial
@@ -23,6 +24,9 @@ from nodeflow.core.workflow import Document, fed_inputs
 from nodeflow.core.writingout import Wired, wire
 
 __all__ = ["CODES", "Resolution", "check", "resolve"]
+
+_MISSING: Final = frozenset({"file.missing", "secret.missing"})
+"""What the document can do nothing about."""
 
 Target = tuple[int, str]
 """A node by position, and one of its outputs; the name is empty for a node without outputs."""
@@ -57,12 +61,12 @@ class Resolution:
         """The graph.
 
         Raises:
-            MissingFile: When nothing is wrong but files that are not here.
+            MissingFile: When nothing is wrong but files and secrets that are not here.
             InvalidDocument: With all problems.
         """
         if self.graph is not None:
             return self.graph
-        only_files = all(problem.code == "file.missing" for problem in self.errors)
+        only_files = all(problem.code in _MISSING for problem in self.errors)
         raise (MissingFile if only_files else InvalidDocument)(self.problems)
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from nodeflow.core.canonical import quote
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import Problem
-from nodeflow.core.files import FILE_WIDGETS, FileCheck
+from nodeflow.core.files import FILE_WIDGETS, NAMING_WIDGETS, FileCheck
 from nodeflow.core.forms import Draft, Nested
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import check_items, read_literal
@@ -76,8 +76,8 @@ class ValueReader:
                 label, value = f"{label}[{index}]", value[index]
             self.say(draft, label, fault.code, fault.message, value, fault.expected, fault.hint)
             return ABSENT
-        if input.widget is not None and input.widget.kind in FILE_WIDGETS:
-            self._files(draft, label, input.widget, read)
+        if input.widget is not None and input.widget.kind in NAMING_WIDGETS and not _says_none(input, read):
+            self._names(draft, label, input.widget, read)
         return read
 
     def say(
@@ -199,14 +199,20 @@ class ValueReader:
                 read[name] = item.default
         return read
 
-    def _files(self, draft: Draft, label: str, widget: Widget, read: JsonValue) -> None:
+    def _names(self, draft: Draft, label: str, widget: Widget, read: JsonValue) -> None:
         if isinstance(read, list):
             for index, name in enumerate(read):
-                self._files(draft, f"{label}[{index}]", widget, name)
+                self._names(draft, f"{label}[{index}]", widget, name)
             return
         fault = self.files.fault(widget, read) if isinstance(read, str) else None
         if fault is not None:
-            self.say(draft, label, fault.code, fault.message, read, fault.expected, fault.hint)
+            found = read if widget.kind in FILE_WIDGETS else None
+            self.say(draft, label, fault.code, fault.message, found, fault.expected, fault.hint)
+
+
+def _says_none(input: Input, read: JsonValue) -> bool:
+    """Whether an input that may go without a name is left empty."""
+    return read == input.default == "" and not input.required
 
 
 def _means_something(value: Tree) -> bool:

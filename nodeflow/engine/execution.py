@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import cast
 
 from nodeflow.core.blocked import Blocked
-from nodeflow.core.errors import Cancelled, NodeFailed, NodeflowError
+from nodeflow.core.errors import Cancelled, NodeflowError, OutOfMemory
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Spec
 from nodeflow.engine.awaiting import BlockedInput, Unavailable
@@ -147,7 +147,8 @@ class Execution:
         self._plan.release(index)  # now that what was recorded may have asked for the same values
 
     def fail(self, index: int, error: BaseException) -> None:
-        failure = error if isinstance(error, NodeFailed) else failure_of(self._board.nodes[index], error)
+        node, vault = self._board.nodes[index], self._context.vault
+        failure = error if isinstance(error, OutOfMemory) else failure_of(node, error, vault)
         let_go(error)
         self._ledger.failed(index, failure)
         self._plan.lose(index)

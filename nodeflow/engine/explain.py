@@ -155,7 +155,7 @@ class Forecast:
         self._plan.propagate(index)
 
     def fail(self, index: int, error: BaseException) -> None:
-        self._errors[index] = failure_of(self._board.nodes[index], error).message
+        self._errors[index] = failure_of(self._board.nodes[index], error, self._services.vault).message
         self._plan.lose(index)
 
     def delivered(self, index: int) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from nodeflow.core.errors import InputError, NodeFailed, NodeflowError, NodeUnusable, OutOfMemory, PackFailed
 from nodeflow.core.resolved import ResolvedNode
+from nodeflow.core.secrets import Vault
 
 _OWN_FOLDER = str(Path(__file__).parent)
 _ASKED = re.compile(r"allocate\s+(\d[\d.,]*\s*(?:[KMGT]i?B|bytes))", re.IGNORECASE)
@@ -28,16 +29,15 @@ class InputChanged(InputError):
         super().__init__(first, f"changed by the node ({what}){also}; make a copy and change that")
 
 
-def failure_of(node: ResolvedNode, error: BaseException) -> NodeFailed:
-    """The error of a node as its user and its author need it; holds on to no frame of the node."""
+def failure_of(node: ResolvedNode, error: BaseException, vault: Vault) -> NodeFailed:
+    """The error of a node as its user and its author need it, secrets masked; holds on to no frame of the node."""
     type = node.spec.id
     if isinstance(error, InputError):
-        return NodeFailed(node.id, type, error.message, input=error.input)
-    if isinstance(error, PackFailed):
-        return NodeUnusable(node.id, type, str(error))
+        return NodeFailed(node.id, type, vault.scrub(error.message), input=error.input)
     if isinstance(error, NodeflowError):
-        return NodeFailed(node.id, type, str(error))
-    return NodeFailed(node.id, type, _one_line(error), traceback=node_traceback(error))
+        unusable = isinstance(error, PackFailed)
+        return (NodeUnusable if unusable else NodeFailed)(node.id, type, vault.scrub(str(error)))
+    return NodeFailed(node.id, type, vault.scrub(_one_line(error)), traceback=vault.scrub(node_traceback(error)))
 
 
 def node_traceback(error: BaseException) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from nodeflow.core.errors import MissingFile, Problem
+from nodeflow.core.secrets import SecretFault
 from nodeflow.core.spec import Input
 from nodeflow.engine.runtime import ResolvedFile
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.inputs import InputFiles, files_in
 from nodeflow.storage.models import ModelFolders
+from nodeflow.storage.secrets import SecretPlaces
 
 IMAGE_FOLDER: Final = "image_folder"
 """Kind of widget whose literal names a folder of pictures."""
@@ -24,11 +26,13 @@ class SessionFiles:
     Attributes:
         granted: Files that the caller named outright, wherever they are: by kind of model (None for a picture,
             ``IMAGE_FOLDER`` for a folder of pictures) and the name under which the document has them.
+        secrets: Where secrets are.
     """
 
     models: ModelFolders
     inputs: InputFiles
     granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
+    secrets: SecretPlaces | None = None
 
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind."""
@@ -53,6 +57,10 @@ class SessionFiles:
     def input_folder(self, name: str) -> Path | None:
         """The folder called ``name`` in the input folders."""
         return self.granted.get((IMAGE_FOLDER, name)) or self.inputs.find_folder(name)
+
+    def secret(self, name: str) -> SecretFault | None:
+        """Why the secret called ``name`` cannot be had."""
+        return self.secrets.fault(name) if self.secrets is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,16 @@ class Options:
         strict: A warning of a node is its failure.
         write: Names of results to write where no node saves them; None for all.
         previews: Somebody looks at previews.
+        refresh: Ids of external nodes to ask again, or True for all.
+        job: Names the job, for calls to outside services that are made again.
     """
 
     cache: bool = True
     strict: bool = False
     write: frozenset[str] | None = None
     previews: bool = False
+    refresh: frozenset[str] | bool = False
+    job: str = ""
 
     def writes(self, name: str) -> bool:
         """Whether a result is to be written."""
@@ -74,6 +78,8 @@ class Job:
                 use_cache=self.options.cache,
                 strict=self.options.strict,
                 previews=self.options.previews,
+                refresh=self.options.refresh,
+                job=self.options.job,
                 on_event=emit,
                 cancel=cancel,
             )
@@ -125,10 +131,11 @@ class Job:
     def _failure(self, node: ResolvedNode, name: str, error: Exception) -> NodeFailed:
         if self.services.is_out_of_memory(error):
             return OutOfMemory(node.id, node.spec.id, f'out of memory while the result "{name}" was written')
+        vault = self.services.vault
         return (
-            NodeFailed(node.id, node.spec.id, str(error))
+            NodeFailed(node.id, node.spec.id, vault.scrub(str(error)))
             if isinstance(error, DiffusionError)
-            else failure_of(node, error)
+            else failure_of(node, error, vault)
         )
 
     def _write(self, name: str, node: str, value: object, emit: Emit) -> tuple[Path, ...]:

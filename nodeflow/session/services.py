@@ -1,7 +1,7 @@
 """What the engine needs from outside, put together for one run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nodeflow.core.codedigest import code_digest
 from nodeflow.core.json import JsonValue
@@ -27,6 +27,7 @@ class RunServices:
 
     Attributes:
         graphs: Sub-graphs of the running document by name, which expanders may use.
+        vault: Of the session, because what it keeps in memory may hold secrets that an earlier run was given.
     """
 
     registry: Registry
@@ -36,7 +37,7 @@ class RunServices:
     recorder: Recorder
     home: Home
     graphs: Mapping[str, JsonValue]
-    vault: Vault = field(default_factory=Vault)
+    vault: Vault
 
     def guard(self) -> Guard | None:
         """How to find out that a node changed one of its inputs."""

@@ -1,6 +1,6 @@
 """A session: models and results stay warm between runs, and every run gives typed results."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Self, cast
 from nodeflow.core.errors import InvalidDocument, Problem, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.secrets import Vault
 from nodeflow.core.workflow import Document
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
@@ -72,6 +73,7 @@ class Session:
         self._cache = cache
         self._metadata = metadata
         self._dev = dev
+        self._vault = Vault(self.workplace.secrets)
         self._memory = MemoryCache(self.workplace.config.memory)
         self._turn = Lock()
 
@@ -112,6 +114,8 @@ class Session:
         strict: bool = False,
         write: Iterable[str] | None = None,
         previews: bool = False,
+        refresh: Collection[str] | bool = False,
+        job: str = "",
     ) -> Running:
         """Starts a run in a thread and returns an iterator of its events; ``result()`` of it waits for the end.
 
@@ -123,6 +127,8 @@ class Session:
             strict: A warning of a node is its failure, and one about the document forbids the run.
             write: Names of results to write into the output folder where no node saves them; all by default.
             previews: Let nodes make previews of their steps, which come with the events.
+            refresh: Ids of external nodes to ask again whatever is remembered of them; True for all.
+            job: Names the job: outside services are given the same token when it is run again under this name.
 
         Raises:
             InvalidDocument: With every problem of the document.
@@ -136,17 +142,19 @@ class Session:
                 raise InvalidDocument(problems)
             self.outputs.check()
         graph = prepared.resolution.require()
-        job = Job(
+        again = refresh if isinstance(refresh, bool) else frozenset(refresh)
+        names = None if write is None else frozenset(write)
+        work = Job(
             graph,
             None if targets is None else prepared.resolution.targets,
             self._services(prepared, graph),
             self._memory,
             self._disk if self._cache else None,
-            Options(self._cache, strict, None if write is None else frozenset(write), previews),
+            Options(self._cache, strict, names, previews, again, job),
             prepared.document.dumps(),
             prepared.drawn,
         )
-        return Running(lambda emit, cancel: self._in_turn(job, emit, cancel), problems)
+        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), problems)
 
     def run(
         self,
@@ -156,6 +164,8 @@ class Session:
         targets: Sequence[str] | None = None,
         strict: bool = False,
         write: Iterable[str] | None = None,
+        refresh: Collection[str] | bool = False,
+        job: str = "",
         on_event: Callable[[Event], None] | None = None,
     ) -> Result:
         """Runs to the end; see ``start`` for the arguments. Ctrl-C stops the run within one step.
@@ -163,7 +173,7 @@ class Session:
         Raises:
             NodeFailed: A node failed; when several did, the others are notes of the first.
         """
-        running = self.start(source, inputs, targets=targets, strict=strict, write=write)
+        running = self.start(source, inputs, targets=targets, strict=strict, write=write, refresh=refresh, job=job)
         try:
             for event in running:
                 if on_event is not None:
@@ -174,7 +184,12 @@ class Session:
         return running.result()
 
     def explain(
-        self, source: Source, inputs: Mapping[str, Value] | None = None, *, targets: Sequence[str] | None = None
+        self,
+        source: Source,
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        targets: Sequence[str] | None = None,
+        refresh: Collection[str] | bool = False,
     ) -> tuple[NodeExplanation, ...]:
         """For every node: whether it would run or is remembered, and what changed since it last ran."""
         workplace = self._present()
@@ -189,6 +204,7 @@ class Session:
             device=self.environment.device,
             dtype=self.environment.dtype,
             targets=None if targets is None else prepared.resolution.targets,
+            refresh=refresh,
         )
         drawn = undrawn.resolution.drawn
         return tuple(_with_draws(item, drawn[item.node]) if item.node in drawn else item for item in found)
@@ -219,7 +235,7 @@ class Session:
         text = prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
         outputs, graphs = self.outputs.for_run(), cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
-        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs)
+        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs, self._vault)
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""

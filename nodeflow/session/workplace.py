@@ -33,6 +33,7 @@ from nodeflow.storage.draws import DrawStates
 from nodeflow.storage.home import Config, Home, find_home, read_config
 from nodeflow.storage.inputs import InputFiles
 from nodeflow.storage.models import ModelFolders, model_folders
+from nodeflow.storage.secrets import SecretPlaces
 
 _PACK_MISSING: Final = frozenset({"pack.absent", "pack.failed"})
 
@@ -113,6 +114,11 @@ class Workplace:
         return model_folders(self.home, self.config, models_dirs=self.models_dirs, packs=packs, kinds=kinds)
 
     @cached_property
+    def secrets(self) -> SecretPlaces:
+        """Where secrets are."""
+        return SecretPlaces(os.environ, self.home.secrets)
+
+    @cached_property
     def workflows(self) -> Mapping[str, Path]:
         """Workflows that come with packs, by name."""
         return shipped_workflows(workflow_folders(pack_folders(self.registry)))
@@ -148,7 +154,7 @@ class Workplace:
         given = settings(document, inputs or {}, self.registry)
         beside = () if loaded.folder is None else (loaded.folder,)
         folders = (*self.input_dirs, *beside, self.home.input)
-        files = SessionFiles(self.models, InputFiles(folders), given.granted)
+        files = SessionFiles(self.models, InputFiles(folders), given.granted, self.secrets)
         resolution = resolve(
             loaded.document,
             self.registry,

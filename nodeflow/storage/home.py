@@ -38,6 +38,11 @@ class Home:
         return self.root / "input"
 
     @property
+    def secrets(self) -> Path:
+        """Files of secrets, one each, which only their owner may read."""
+        return self.root / "secrets"
+
+    @property
     def results(self) -> Path:
         """The disk cache of node results."""
         return self.root / "cache" / "results"

@@ -17,9 +17,10 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migrated, Migration
 from nodeflow.core.node import Lazy, node
 from nodeflow.core.rows import Row
+from nodeflow.core.secrets import SecretFault
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Spec
-from nodeflow.core.widgets import ImageFile, ModelFile, Open
+from nodeflow.core.widgets import ImageFile, ModelFile, Open, Secret
 from nodeflow.core.workflow import PackPin
 
 T = TypeVar("T")
@@ -135,6 +136,10 @@ def options(anything: Any = None, table: dict[str, Any] = TABLE, either: int | b
 async def switch(on: bool, yes: Lazy[T], no: Lazy[T]) -> T: ...
 
 
+@node("Ask")
+def ask(question: str, key: Annotated[str, Secret()]) -> str: ...
+
+
 @node("Save")
 def save(images: Image, prefix: str = "picture") -> None: ...
 
@@ -208,7 +213,7 @@ def _divide(**literals: JsonValue) -> None:
 def catalogue() -> Catalogue:
     """Nodes of a little picture maker; ``Sample`` is at version 2, and ``Circle`` can never be migrated."""
     found = Catalogue()
-    found.add(load, number, whole, text, sample, decode, scale, load_image, split, sheet, numbers, stack, options)
+    found.add(load, number, whole, text, sample, decode, scale, load_image, split, sheet, numbers, stack, options, ask)
     found.add(switch, save, pick)
     found.specs["Sample"] = replace(found.specs["Sample"], version=2)
     found.specs["Whole"] = replace(found.specs["Whole"], version=3)
@@ -241,6 +246,9 @@ class UserFiles:
 
     def input_folder(self, name: str) -> Path | None:
         return Path("/input") / name if name in (".", "cats") else None
+
+    def secret(self, name: str) -> SecretFault | None:
+        return None if name == "KEY" else SecretFault(f"{name} is not there", "put it there")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The three networks of a checkpoint as values, each with what is needed to call it; torch is not imported."""
 
 import dataclasses
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
@@ -37,8 +38,12 @@ class _Network:
     @property
     def nbytes(self) -> int:
         """Bytes of weights and buffers, counting a tensor that occurs twice once."""
-        tensors = {id(t): t.nbytes for t in (*self.network.parameters(), *self.network.buffers())}
-        return sum(tensors.values())
+        return sum(self.storages.values())
+
+    @property
+    def storages(self) -> Mapping[Hashable, int]:
+        """Bytes of each weight and buffer by its identity: what two values share is to be counted once."""
+        return {id(tensor): tensor.nbytes for tensor in (*self.network.parameters(), *self.network.buffers())}
 
     @property
     def device(self) -> str:

@@ -177,6 +177,7 @@ def test_a_network_value_tells_its_size_and_can_be_let_go() -> None:
     network = nn.Linear(4, 4)
     value, shares = Vae(network, SD1), Vae(nn.Sequential(network, network), SD1)
     assert value.nbytes == shares.nbytes == (16 + 4) * 4
+    assert value.storages == shares.storages == {id(network.weight): 64, id(network.bias): 16}
     assert (value.device, value.dtype) == ("cpu", "float32")
     assert value.to("cpu") is value
     weight = network.weight

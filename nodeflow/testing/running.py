@@ -243,7 +243,7 @@ def _recorded(
 def _literal_or_link(place: Bench, graph: Graph, item: Input, value: object, as_it_is: bool) -> object:
     """A value as a document can hold it, else a link to a node that gives it."""
     inner = _inner(item.type).name
-    itself = as_it_is and inner in ("list", "dict") and not item.fields
+    itself = _names_file(value) if item.fields else as_it_is and inner in ("list", "dict")
     if not itself and (inner in ("list", "any") or not _is_list(value)):  # a list for a single value maps
         with suppress(ValueError):  # no document can hold it
             return plain_value(value)

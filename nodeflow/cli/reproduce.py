@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from nodeflow.cli import wire
 from nodeflow.cli.progress import display
 from nodeflow.cli.streams import reserved_stdout
-from nodeflow.core.errors import Cancelled, NodeflowError, UsageError
+from nodeflow.core.errors import Cancelled, InvalidDocument, NodeflowError, Problem, UsageError
+from nodeflow.core.suggest import listing
 from nodeflow.session import Result, Session
 from nodeflow.session.environment import choose_device
 from nodeflow.session.reproduction import Comparison, Original, compare, read_original, same_item
@@ -40,9 +41,20 @@ def execute(args: argparse.Namespace) -> int:
             cache=False,
         )
         with session:
+            _refuse_draws(session, original)
             found = _alone(session, original) or _together(session, original)
         out.write(f"{_verdict(args.picture, found)}\n".encode())
     return DIFFERENT if found.pixels else 0
+
+
+def _refuse_draws(session: Session, original: Original) -> None:
+    """What is embedded holds what was drawn; to draw again would make another picture, and count as a submission."""
+    drawn = session.workplace.prepare(original.path, targets=[original.target]).resolution.drawn
+    if drawn:
+        places = listing([f"{node}.{input}" for node, inputs in drawn.items() for input in inputs])
+        message = "the document in this picture draws values, so it is not the one that ran"
+        hint = "it was changed by hand; nodeflow run draws anew"
+        raise InvalidDocument([Problem("document.picture", message, found=places, hint=hint)])
 
 
 def _alone(session: Session, original: Original) -> Comparison | None:

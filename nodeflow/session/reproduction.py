@@ -110,9 +110,14 @@ def same_item(original: Original, candidates: Iterator[Path]) -> Path:
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
     for part in _ORDER:
         was, now = _flat(part, old.get(part)), _flat(part, new.get(part))
-        for name in sorted(was.keys() | now.keys()):
+        for name in sorted(was.keys() | now.keys(), key=_telling):
             if was.get(name) != now.get(name):
                 yield f"{name}: was {_short(was.get(name))}, is {_short(now.get(name))}"
+
+
+def _telling(name: str) -> tuple[bool, str]:
+    """A version says more than a digest, which changes with it."""
+    return name.endswith("sha256"), name
 
 
 def _flat(name: str, value: object) -> Mapping[str, object]:

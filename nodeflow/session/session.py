@@ -101,6 +101,21 @@ class Session:
         """Reads a document once, to run it many times, and keeps in mind where its files are; see ``document``."""
         return self._present().load(source, item=item)
 
+    def save(self, source: Source, path: Path | str) -> Document:
+        """Writes a document as it is saved: of today's node versions, every input written, packs and models pinned.
+
+        Draws stay draws, and nodes of packs that are not installed stay as they are. Saving what was saved changes
+        nothing.
+
+        Returns:
+            What was written.
+
+        Raises:
+            InvalidDocument: It has parts that cannot be kept, so nothing was written.
+            UsageError: The file cannot be written; what was there is still there.
+        """
+        return self._present().save(source, path)
+
     def check(self, source: Source, inputs: Mapping[str, Value] | None = None) -> tuple[Problem, ...]:
         """Everything that is wrong with a document, found without running any node."""
         return self._present().check(source, inputs)

@@ -215,18 +215,7 @@ class Workplace:
         )
 
     def save(self, source: Source, path: Path | str) -> Document:
-        """Writes a document as it is saved: of today's node versions, every input written, packs and models pinned.
-
-        Draws stay draws, and nodes of packs that are not installed stay as they are. Saving what was saved changes
-        nothing.
-
-        Returns:
-            What was written.
-
-        Raises:
-            InvalidDocument: It has parts that cannot be kept, so nothing was written.
-            UsageError: The file cannot be written; what was there is still there.
-        """
+        """Writes a document as it is saved; see ``Session.save``."""
         loaded = self._whole(source)
         document = self._pinned(complete(loaded.document, self.registry), self.prepare(loaded))
         write_document(Path(path), document.dumps())

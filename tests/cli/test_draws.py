@@ -1,8 +1,13 @@
 """Draws from the shell: what was drawn is in the report, and a value that is given replaces the draw."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from nodeflow.storage.png import read_texts
 from tests.cli.conftest import Shell, document, interface
 
 DRAWN = document(
@@ -42,3 +47,41 @@ def test_explain_names_the_inputs_that_are_drawn(shell: Shell) -> None:
     said = shell("explain", "-", stdin=DRAWN)
 
     assert "steps is drawn anew at each run" in said.out
+
+
+def in_a_graph(seed: Any) -> bytes:
+    """A picture painted inside a sub-graph, and one painted outside with a seed of its own."""
+    paint = {"type": "shelltest.Paint", "version": 1, "inputs": {"seed": seed}}
+    inner = {"nodes": {"paint": paint}, "interface": {"outputs": {"image": {"from": "paint.image"}}}}
+    nodes = {"inside": {"type": "graph:one", "version": 1, "inputs": {}}, "outside": {**paint, "inputs": {"seed": 3}}}
+    outputs = {"first": "inside.image", "second": "outside.image"}
+    tree = {"nodeflow": 1, "nodes": nodes, "graphs": {"one": inner}, "interface": interface({}, outputs)}
+    return json.dumps(tree).encode()
+
+
+def test_a_picture_whose_seed_was_drawn_in_a_sub_graph_is_reproduced_without_drawing(shell: Shell) -> None:
+    drawing = in_a_graph({"draw": "counter", "name": "inner", "start": 7})
+    report = shell("run", "-", "--json", stdin=drawing).report
+    path = report["outputs"]["first"]["paths"][0]
+
+    assert report["drawn"] == {"graph:one/paint.seed": 7}
+    inner = json.loads(read_texts(Path(path).read_bytes())["nodeflow"])["graphs"]["one"]["nodes"]
+    assert inner["paint"]["inputs"]["seed"] == 7
+    said = shell("reproduce", path)
+    assert (said.code, "all pixels are equal" in said.out) == (0, True), said
+    assert shell("run", "-", "--json", stdin=drawing).report["drawn"] == {"graph:one/paint.seed": 8}
+
+
+def test_a_picture_whose_document_draws_is_not_the_one_that_ran(shell: Shell) -> None:
+    path = Path(shell("run", "-", "--json", stdin=in_a_graph(1)).report["outputs"]["first"]["paths"][0])
+    info = PngInfo()
+    for name, text in read_texts(path.read_bytes()).items():
+        info.add_text(name, text.replace('"seed": 1', '"seed": {"draw": "random"}'))
+    with Image.open(path) as picture:
+        picture.load()
+    picture.save(path, pnginfo=info)
+
+    said = shell("reproduce", path)
+
+    assert said.code == 3
+    assert "draws values, so it is not the one that ran; found inside/paint.seed" in said.err

@@ -23,7 +23,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def saved(session: Session, path: Path, tree: Any) -> dict[str, Any]:
-    session.workplace.save(Document.from_tree(tree), path)
+    session.save(Document.from_tree(tree), path)
     found: dict[str, Any] = json.loads(path.read_bytes())
     return found
 
@@ -31,8 +31,8 @@ def saved(session: Session, path: Path, tree: Any) -> dict[str, Any]:
 def test_saving_pins_what_is_used_and_saving_again_changes_nothing(session: Session, tmp_path: Path) -> None:
     once, twice = tmp_path / "deep" / "once.json", tmp_path / "twice.json"
 
-    document = session.workplace.save("txt2img", once)
-    session.workplace.save(once, twice)
+    document = session.save("txt2img", once)
+    session.save(once, twice)
 
     assert once.read_bytes() == twice.read_bytes() == document.dumps()
     assert list(document.packs) == ["nodeflow_nodes"]
@@ -56,8 +56,8 @@ def test_a_document_of_absent_packs_is_saved_without_loss(session: Session, tmp_
     complete = DOCUMENTS / "complete_saved.json"
     before = json.loads(complete.read_text())
 
-    session.workplace.save(complete, tmp_path / "saved.json")
-    session.workplace.save(tmp_path / "saved.json", tmp_path / "again.json")
+    session.save(complete, tmp_path / "saved.json")
+    session.save(tmp_path / "saved.json", tmp_path / "again.json")
 
     after = json.loads((tmp_path / "saved.json").read_text())
     assert (tmp_path / "saved.json").read_bytes() == (tmp_path / "again.json").read_bytes()
@@ -78,9 +78,9 @@ def test_draws_stay_draws_in_a_saved_document(session: Session, tmp_path: Path) 
 def test_a_document_with_parts_that_cannot_be_kept_is_not_saved(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidDocument, match="there is no field odd"):
-        session.workplace.save(b'{"nodeflow": 1, "nodes": {}, "odd": 1}', tmp_path / "never.json")
+        session.save(b'{"nodeflow": 1, "nodes": {}, "odd": 1}', tmp_path / "never.json")
     with pytest.raises(UsageError, match=r"never\.json: cannot be written"):
-        session.workplace.save(b'{"nodeflow": 1, "nodes": {}}', tmp_path / "file" / "never.json")
+        session.save(b'{"nodeflow": 1, "nodes": {}}', tmp_path / "file" / "never.json")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == ["file"]
 
 

@@ -9,7 +9,7 @@ from nodeflow.core.blocked import Blocked
 from nodeflow.core.draws import Draw, DrawSource
 from nodeflow.core.errors import InputError, Retry
 from nodeflow.core.graph import Graph
-from nodeflow.core.migrations import Migrated
+from nodeflow.core.migrations import ExtraNode, Migrated
 from nodeflow.core.node import Lazy, Ref, expander, later, migrates, node
 from nodeflow.core.packs import ModelKind, Pack, Setting
 from nodeflow.core.rows import Row
@@ -47,6 +47,7 @@ __all__ = [
     "Draw",
     "DrawSource",
     "Encoded",
+    "ExtraNode",
     "Field",
     "FilePrefix",
     "Fraction",

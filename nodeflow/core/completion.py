@@ -28,7 +28,7 @@ def complete(document: Document, specs: Specs) -> Document:
             name: {**graphs[name], "nodes": _completed(graphs[name]["nodes"], definition.nodes, specs)}
             for name, definition in migrated.graphs.items()
         }
-    return Document.from_tree(tree)
+    return migrated.with_tree(tree)
 
 
 def _completed(nodes: JsonValue, typed: Mapping[str, Node], specs: Specs) -> JsonValue:

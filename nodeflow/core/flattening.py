@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.json import JsonValue
-from nodeflow.core.nodes import NodeReader, graph_name
+from nodeflow.core.names import graph_name, place_in
+from nodeflow.core.nodes import NodeReader
 from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why, Written, links_in
 from nodeflow.core.spec import Input, Kind
-from nodeflow.core.subgraphs import place_in
 from nodeflow.core.workflow import Document, Node
 
 Place = tuple[str, str]

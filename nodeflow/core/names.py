@@ -33,3 +33,13 @@ def socket_name(type_name: str) -> str:
 def plural(name: str) -> str:
     """``image`` gives ``images``, ``box`` gives ``boxes``."""
     return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def graph_name(type_id: str) -> str | None:
+    """The name of the sub-graph that a node type stands for; None for any other type."""
+    return type_id.removeprefix(GRAPH_PREFIX) if type_id.startswith(GRAPH_PREFIX) else None
+
+
+def place_in(graph: str, node: str | None = None) -> str:
+    """What messages call the definition of a sub-graph, or a node in it; no node has such an id."""
+    return f"{GRAPH_PREFIX}{graph}" if node is None else f"{GRAPH_PREFIX}{graph}/{node}"

@@ -8,7 +8,7 @@ from nodeflow.core.errors import Problem
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.inputs import InputReader
 from nodeflow.core.json import JsonValue
-from nodeflow.core.names import GRAPH_PREFIX
+from nodeflow.core.names import graph_name
 from nodeflow.core.pins import install_hint
 from nodeflow.core.spec import Spec
 from nodeflow.core.specs import Specs
@@ -82,11 +82,6 @@ class NodeReader:
             self._unknown[type_] = _unknown_type(self.specs, self._graphs, self._pins, type_)
         problem = self._unknown[type_]
         return None if problem is None else replace(problem, node=id)
-
-
-def graph_name(type_: str) -> str | None:
-    """The name of the sub-graph that a node type stands for; None for any other type."""
-    return type_.removeprefix(GRAPH_PREFIX) if type_.startswith(GRAPH_PREFIX) else None
 
 
 def _node_problems(id: str, node: Node, spec: Spec) -> list[Problem]:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from nodeflow.core.json import JsonValue
 from nodeflow.core.modes import passes_through
-from nodeflow.core.nodes import NodeReader, graph_name
+from nodeflow.core.names import graph_name
+from nodeflow.core.nodes import NodeReader
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.workflow import Document, Node, fed_inputs
 

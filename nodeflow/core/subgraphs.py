@@ -1,17 +1,20 @@
 """The sub-graphs that a document defines, each described as a node: ``graph:NAME`` with what its interface shows."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nodeflow.core.draws import Draw
+from nodeflow.core.drawing import DrawTrial
+from nodeflow.core.draws import Draw, FirstDraws
 from nodeflow.core.errors import Problem
+from nodeflow.core.files import FileCheck, NoFiles
 from nodeflow.core.forms import Draft
+from nodeflow.core.inputs import InputReader
 from nodeflow.core.interface import as_range, interface_problems
 from nodeflow.core.linking import Linked, link
 from nodeflow.core.migrations import Migration
-from nodeflow.core.names import GRAPH_PREFIX
-from nodeflow.core.nodes import Inputs, NodeReader, graph_name
+from nodeflow.core.names import GRAPH_PREFIX, graph_name, place_in
+from nodeflow.core.nodes import Inputs, NodeReader
 from nodeflow.core.order import cycles, order
 from nodeflow.core.spec import Input, Output, Range, Spec
 from nodeflow.core.specs import Specs
@@ -62,7 +65,15 @@ class SubGraphs:
     """
 
     reader: NodeReader
-    problems: Mapping[str, Sequence[Problem]]
+    problems: dict[str, list[Problem]]
+
+    def claim(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Take over the problems that lie inside them; the other ones are given back."""
+        others: list[Problem] = []
+        for problem in problems:
+            graph, slash, _ = (problem.node or "").partition("/")
+            (self.problems.setdefault(graph.removeprefix(GRAPH_PREFIX), []) if slash else others).append(problem)
+        return others
 
     def told(self, used: Collection[str]) -> Iterator[Problem]:
         """What is wrong inside them; in those that are not used it keeps nothing from running."""
@@ -71,9 +82,12 @@ class SubGraphs:
                 yield problem if name in used else replace(problem, severity="warning")
 
 
-def place_in(graph: str, node: str | None = None) -> str:
-    """What problems call a sub-graph, or a node in its definition; no node has such an id."""
-    return f"{GRAPH_PREFIX}{graph}" if node is None else f"{GRAPH_PREFIX}{graph}/{node}"
+def with_subgraphs(document: Document, specs: Specs) -> Specs:
+    """The nodes there are, and the sub-graphs of a document beside them."""
+    if not document.graphs:
+        return specs
+    reading = FileCheck(NoFiles()), DrawTrial(specs, FirstDraws())
+    return read_subgraphs(document, specs, lambda found: InputReader(*reading, found)).reader.specs
 
 
 def read_subgraphs(document: Document, specs: Specs, inputs: Inputs) -> SubGraphs:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from nodeflow.core.assigning import apply_settings
 from nodeflow.core.codes import CODES
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.draws import DrawSource, FirstDraws
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 from nodeflow.core.files import FileCheck, Files
 from nodeflow.core.inputs import InputReader
-from nodeflow.core.interface import apply_settings, interface_problems
+from nodeflow.core.interface import interface_problems
 from nodeflow.core.json import JsonValue
 from nodeflow.core.linking import Linked
 from nodeflow.core.order import needed
@@ -98,21 +99,25 @@ def resolve(
         document: As parsed.
         specs: The nodes there are.
         files: The user's models and pictures.
-        targets: Node ids, ``node.output`` or names of the interface's outputs; by default all effects and all outputs
-            of the interface. What they do not need is checked, and left out.
-        settings: Values for inputs of the interface, or for ``node.input``; texts are read by the declared type.
+        targets: Node ids, ``node.output`` or names of the interface's outputs, and those of nodes inside sub-graphs by
+            their path; by default all effects and all outputs of the interface. What they do not need is checked, and
+            left out.
+        settings: Values for inputs of the interface, for ``node.input``, or for ``use/node.input``; texts are read by
+            the declared type.
         draws: What draws would give; by default what they give at the very first time.
         stock: What is here of the packs and models that the document pins; without it pins are not looked at.
     """
-    faults, ids = document.faults, document.ids
-    document, problems = migrate(document, specs)
-    problems[:0] = faults
+    document, stuck = migrate(document, specs)
+    ids, problems = document.ids, [*document.faults]
     pins = PinCheck(document, stock or UnknownStock())
     problems.extend(pins.packs())
     reading = FileCheck(files, pins.twin), DrawTrial(specs, draws or FirstDraws())
     graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
+    known = document.graphs.keys()
     document, refused = apply_settings(document, settings or {}, graphs.reader.specs)
-    problems.extend(refused)
+    if document.graphs.keys() != known:
+        graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
+    problems.extend([*graphs.claim(stuck), *refused])
     problems.extend(interface_problems(document, graphs.reader.specs, ids))
     drafts = graphs.reader.read(document.nodes, fed_inputs(document), problems)
     wired = wire(document, graphs, drafts, ids, problems)

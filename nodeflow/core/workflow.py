@@ -217,6 +217,12 @@ class Document(BaseModel):
             self._tree = self.model_dump(by_alias=True, exclude_unset=True)
         return self._tree
 
+    def with_tree(self, tree: dict[str, JsonValue]) -> "Document":
+        """The same document after an edit, which still knows what was left out when it was read."""
+        document = Document.from_tree(tree)
+        document._faults, document._broken, document._lost_graphs = self._faults, self._broken, self._lost_graphs
+        return document
+
     def with_nodes(self, changed: Mapping[str, Mapping[str, JsonValue]]) -> "Document":
         """A document in which some fields of some nodes are other ones."""
         nodes = cast(dict[str, JsonValue], self.tree["nodes"])
@@ -224,7 +230,7 @@ class Document(BaseModel):
             id: {**cast(dict[str, JsonValue], node), **changed[id]} if id in changed else node
             for id, node in nodes.items()
         }
-        return Document.from_tree({**self.tree, "nodes": cast(JsonValue, renewed)})
+        return self.with_tree({**self.tree, "nodes": cast(JsonValue, renewed)})
 
     def with_inputs(self, values: Mapping[str, Mapping[str, JsonValue]]) -> "Document":
         """A document in which some inputs of some nodes are other ones."""

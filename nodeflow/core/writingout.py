@@ -10,7 +10,7 @@ from nodeflow.core.forms import Draft
 from nodeflow.core.inputs import rule_problems
 from nodeflow.core.json import JsonValue
 from nodeflow.core.linking import Linked, link
-from nodeflow.core.nodes import graph_name
+from nodeflow.core.names import graph_name
 from nodeflow.core.reading import LIMITS
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import SubGraphs

@@ -45,14 +45,3 @@ def _holds_link(value: Linked) -> bool:
             return any(map(_holds_link, value.values()))
         case _:
             return isinstance(value, Link)
-
-
-def link_inside(value: Linked, path: Sequence[str | int], link: Link) -> Linked:
-    """``value`` with a link at a place inside it."""
-    if not path:
-        return link
-    step, *rest = path
-    if isinstance(value, list):
-        return [link_inside(part, rest, link) if place == step else part for place, part in enumerate(value)]
-    assert isinstance(value, dict), "a place inside a value is in a list or in an object"
-    return {name: link_inside(part, rest, link) if name == step else part for name, part in value.items()}

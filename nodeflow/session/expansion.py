@@ -7,7 +7,7 @@ from nodeflow.core.errors import NodeflowError
 from nodeflow.core.files import Files
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.json import JsonValue
-from nodeflow.core.nodes import graph_name
+from nodeflow.core.names import graph_name
 from nodeflow.core.registry import Registry
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Output, Spec

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from nodeflow.core.assigning import inputs_named
 from nodeflow.core.drawing import is_draw
 from nodeflow.core.errors import MissingFile, Problem, UsageError
 from nodeflow.core.files import FILE_WIDGETS
@@ -12,6 +13,7 @@ from nodeflow.core.graph import Graph
 from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Input
+from nodeflow.core.specs import Specs
 from nodeflow.core.texts import parse_text
 from nodeflow.core.workflow import Document, parse_document
 from nodeflow.session.files import IMAGE_FOLDER
@@ -61,7 +63,7 @@ class Settings:
     granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
 
 
-def settings(document: Document, values: Mapping[str, Value], registry: Registry) -> Settings:
+def settings(document: Document, values: Mapping[str, Value], specs: Specs) -> Settings:
     """Replaces every Path by what the input it is for needs.
 
     Raises:
@@ -72,9 +74,9 @@ def settings(document: Document, values: Mapping[str, Value], registry: Registry
     granted: dict[tuple[str | None, str], Path] = {}
     for name, value in values.items():
         if not isinstance(value, Path):
-            plain[name] = _draw_of(value, inputs_of(document, name, registry))
+            plain[name] = _draw_of(value, inputs_named(document, name, specs))
             continue
-        widgets = [input.widget for input in inputs_of(document, name, registry)]
+        widgets = [input.widget for input in inputs_named(document, name, specs)]
         files = [widget for widget in widgets if widget is not None and widget.kind in FILE_WIDGETS]
         folders = [widget for widget in files if widget.kind == IMAGE_FOLDER]
         if not (value.is_dir() if folders else value.is_file()):
@@ -89,26 +91,12 @@ def settings(document: Document, values: Mapping[str, Value], registry: Registry
     return Settings(plain, granted)
 
 
-def inputs_of(document: Document, name: str, registry: Registry) -> Sequence[Input]:
-    """The inputs that an interface input, or ``node.input``, stands for; unknown ones are left out."""
-    declared = document.interface.inputs.get(name)
-    sockets = declared.to if declared is not None else [name]
-    return [input for socket in sockets if (input := _input(document, socket, registry)) is not None]
-
-
 def _draw_of(value: JsonValue, inputs: Sequence[Input]) -> JsonValue:
     """A draw that was typed as text, as an object, so that all inputs it is for get what it gives once."""
     if not isinstance(value, str) or not inputs:
         return value
     read = parse_text(inputs[0].type, value)
     return read if is_draw(read) else value
-
-
-def _input(document: Document, socket: str, registry: Registry) -> Input | None:
-    node, _, name = socket.partition(".")
-    known = document.nodes.get(node)
-    spec = registry.specs.get(known.type) if known is not None else None
-    return spec.input(name) if spec is not None else None
 
 
 def _text(name: str, path: Path) -> str:

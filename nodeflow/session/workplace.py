@@ -8,20 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from nodeflow.core.assigning import assign
 from nodeflow.core.completion import complete
 from nodeflow.core.drawing import draw_all, draw_settings
 from nodeflow.core.draws import DrawSource
 from nodeflow.core.errors import Problem
-from nodeflow.core.interface import assign
 from nodeflow.core.json import JsonValue
 from nodeflow.core.pins import PinCheck
 from nodeflow.core.registry import Registry
+from nodeflow.core.subgraphs import with_subgraphs
 from nodeflow.core.suggest import shorten
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
 from nodeflow.session.drawing import SubmissionSource
-from nodeflow.session.embedding import written_out
 from nodeflow.session.files import SessionFiles
 from nodeflow.session.items import alone, chosen_item
 from nodeflow.session.packs import installed_packs
@@ -151,7 +151,7 @@ class Workplace:
         """
         loaded = load(source, self.registry, self.workflows)
         document, _ = migrate(loaded.document, self.registry)
-        given = settings(document, inputs or {}, self.registry)
+        given = settings(document, inputs or {}, with_subgraphs(document, self.registry))
         beside = () if loaded.folder is None else (loaded.folder,)
         folders = (*self.input_dirs, *beside, self.home.input)
         files = SessionFiles(self.models, InputFiles(folders), given.granted, self.secrets)
@@ -165,7 +165,7 @@ class Workplace:
             stock=self._stock(files),
         )
         if resolution.graph is not None and not resolution.drawn:
-            document = written_out(assign(document, given.values, self.registry), resolution.graph)
+            document = complete(assign(document, given.values, self.registry), self.registry)
         return Prepared(document, resolution, files, given.values, targets)
 
     @contextmanager
@@ -208,7 +208,7 @@ class Workplace:
         )
         return replace(
             prepared,
-            document=written_out(found.document, resolution.require()),
+            document=complete(found.document, self.registry),
             resolution=resolution,
             settings={},
             drawn={**given, **found.values},

@@ -19,8 +19,7 @@ from nodeflow.core.spec import Input, Range, Widget
 from nodeflow.core.types import Type
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
-from nodeflow.core.written import link_inside, written
-from nodeflow.session.embedding import written_out
+from nodeflow.core.written import written
 
 FILE = "emoji-tiny.safetensors"
 VERSIONS = {"Whole": 3, "Sample": 2, "Number": 2}
@@ -402,7 +401,7 @@ def test_saving_writes_the_defaults_of_rows(catalogue: Any) -> None:
     assert escaped.nodes["a"].inputs["rows"] == {"value": [TUNE]}
 
 
-def test_a_written_out_document_has_its_links_and_rows_where_they_were(catalogue: Any, files: Any) -> None:
+def test_a_completed_document_has_its_links_and_rows_where_they_were(catalogue: Any) -> None:
     rows = [{**TUNE, "strength": link("n.number"), "options": {"value": {"a": 1}}}]
     anything = [{"a": [link("n.number")]}, {"value": {"b": 1}}]
     tree = {
@@ -413,7 +412,7 @@ def test_a_written_out_document_has_its_links_and_rows_where_they_were(catalogue
     }
     before = document(tree)
 
-    assert written_out(before, resolve(before, catalogue, files).require()).tree == before.tree
+    assert complete(before, catalogue).tree == before.tree
 
 
 def test_values_are_written_as_documents_have_them() -> None:
@@ -424,10 +423,6 @@ def test_values_are_written_as_documents_have_them() -> None:
         link("n.row"),
     ]
     assert written([{"a": 1}, [{"b": [Link("n", "x")]}]]) == [{"value": {"a": 1}}, [{"b": [link("n.x")]}]]
-    assert link_inside([{"a": [1, 2], "b": 3}, 4], (0, "a", 1), Link("n", "x")) == [
-        {"a": [1, Link("n", "x")], "b": 3},
-        4,
-    ]
 
 
 @node("test.Number")

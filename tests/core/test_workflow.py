@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from nodeflow.core import schema
+from nodeflow.core.assigning import assign
 from nodeflow.core.completion import complete
 from nodeflow.core.errors import InvalidDocument
-from nodeflow.core.interface import assign, interface_problems
+from nodeflow.core.interface import interface_problems
 from nodeflow.core.schema import generated_schema, shipped_schema
 from nodeflow.core.workflow import Document, Node, fields_at, parse_document
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
 
 
@@ -24,7 +25,8 @@ def execute(args: argparse.Namespace) -> int:
     place = wire.workplace(args)
     unreadable: InvalidDocument | None = None
     try:
-        problems = place.check(wire.source(args), wire.values(args), targets=args.target)
+        with reserved_stdout():  # rules and migrations are code of packs
+            problems = place.check(wire.source(args), wire.values(args), targets=args.target)
     except InvalidDocument as error:
         unreadable, problems = error, error.problems
     if args.json:

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from nodeflow.cli import wire
+from nodeflow.cli.streams import reserved_stdout
 from nodeflow.session import Session
 
 
@@ -18,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Prints a line per node."""
     session = Session(models_dirs=args.models_dir, input_dir=args.input_dir, device=args.device, dtype=args.dtype)
-    found = session.explain(wire.source(args), wire.values(args), targets=args.target)
+    with reserved_stdout():  # rules, migrations and expanders are code of packs
+        found = session.explain(wire.source(args), wire.values(args), targets=args.target)
     if args.json:
         rows = [{"node": item.node, "state": item.state, "reasons": list(item.reasons)} for item in found]
         print(json.dumps(rows, ensure_ascii=False))

@@ -1,9 +1,10 @@
 """Standard output kept for results, whatever else is printed meanwhile."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import BinaryIO
 
 
@@ -23,9 +24,16 @@ def reserved_stdout() -> Generator[BinaryIO]:
             yield out
     finally:
         sys.stdout.flush()
+        _flush_c()
         os.dup2(kept, 1)
         os.close(kept)
         os.close(away)
+
+
+def _flush_c() -> None:
+    """Let go of what C code has printed: it waits in a buffer of the C library, which knows nothing of ours."""
+    with suppress(OSError, TypeError, AttributeError):  # where there is no such library to ask, nothing waits in it
+        ctypes.CDLL(None).fflush(None)
 
 
 def _duplicate(descriptor: int) -> int:

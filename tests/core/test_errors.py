@@ -34,6 +34,7 @@ def test_an_input_error_names_the_input() -> None:
         (NodeFailed, 5),
         (errors.OutOfMemory, 6),
         (PackFailed, 7),
+        (errors.NodeUnusable, 7),
         (Cancelled, 130),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodeflow.core.errors import InputError, OutOfMemory, UsageError
+from nodeflow.core.errors import InputError, OutOfMemory, PackFailed, UsageError
 from nodeflow.core.spec import Kind, Lane
 from nodeflow.engine.events import NodeFailedEvent, Status
 from nodeflow.engine.failures import let_go, size_text
@@ -45,6 +45,14 @@ def test_an_error_of_ours_has_no_traceback(bench: Any) -> None:
 
     (failure,) = bench.run(single(bench, check)).failures
     assert (failure.message, failure.traceback) == ("not like this", None)
+
+
+def test_a_pack_that_cannot_be_imported_when_it_runs_is_told_apart(bench: Any) -> None:
+    def ask() -> None:
+        raise PackFailed("shop", "shop.nodes cannot be imported: boom")
+
+    (failure,) = bench.run(single(bench, ask)).failures
+    assert (failure.message, failure.exit_code) == ("pack shop: shop.nodes cannot be imported: boom", 7)
 
 
 def test_an_error_without_words_is_named_by_its_type(bench: Any) -> None:

@@ -49,16 +49,22 @@ class Place:
             (folder / f"{'__init__' if module == 'init' else module}.py").write_text(text, encoding="utf-8")
         return folder
 
-    def nodeflow(self, *words: str, stdin: bytes = b"", code: int = 0) -> Said:
-        """Run ``nodeflow WORDS`` in a new process; it must end with ``code``."""
+    def nodeflow(self, *words: str, stdin: bytes = b"", code: int = 0, **variables: str) -> Said:
+        """Run ``nodeflow WORDS`` in a new process; it must end with ``code``.
+
+        Args:
+            variables: Of the environment.
+        """
         path = filter(None, (str(self.site) if self.site else "", os.environ.get("PYTHONPATH", "")))
         environment = os.environ | {
             "NODEFLOW_HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join(path),
             "OMP_NUM_THREADS": "1",
+            **variables,
         }
-        # Compiled files are part of what is tested here.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Compiled files and buffered output are part of what is tested here.
+        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+            environment.pop(name, None)
         done = subprocess.run(
             [sys.executable, "-m", "nodeflow.cli.main", *words],
             cwd=self.work,

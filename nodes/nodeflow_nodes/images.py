@@ -39,6 +39,30 @@ def load_image(image: Annotated[Path, ImageFile()], *, run: Run = quiet) -> Pict
     return Picture(decoded.image, decoded.mask)
 
 
+class ImageSize(NamedTuple):
+    """How large pictures are.
+
+    Attributes:
+        width: Pixels from left to right.
+        height: Pixels from top to bottom.
+        batch_size: How many pictures there are.
+    """
+
+    width: int
+    height: int
+    batch_size: int
+
+
+@node("GetImageSize", category="image", title="Size of images", lane=Lane.CPU)
+def get_image_size(image: Image) -> ImageSize:
+    """Tell how large pictures are, for other nodes to go by.
+
+    Args:
+        image: The pictures.
+    """
+    return ImageSize(image.width, image.height, len(image))
+
+
 @node("ImageScale", category="image", title="Resize image", lane=Lane.CPU)
 def image_scale(
     image: Image,

@@ -14,7 +14,7 @@ from nodeflow.api import InputError
 from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
 from nodeflow_nodes.grids import image_grid
-from nodeflow_nodes.images import image_scale, load_image
+from nodeflow_nodes.images import get_image_size, image_scale, load_image
 from nodeflow_nodes.saving import (
     preview_image,
     save_any,
@@ -70,6 +70,10 @@ def test_cropping_keeps_the_middle() -> None:
 def test_a_size_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match=r"^width: "):
         image_scale(batch(), width=0, height=0)
+
+
+def test_the_size_of_pictures_is_told() -> None:
+    assert get_image_size(batch(3, height=4, width=6)) == (6, 4, 3)
 
 
 def test_a_grid_is_about_as_wide_as_high() -> None:

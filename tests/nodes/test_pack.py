@@ -23,7 +23,7 @@ def specs() -> dict[str, Spec]:
 def test_these_are_the_nodes() -> None:
     assert set(specs()) == {
         "LoadCheckpoint", "CLIPTextEncode", "EmptyLatent", "KSampler", "VAEDecode", "VAEEncode",
-        "LoadImage", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
+        "LoadImage", "GetImageSize", "SaveImage", "PreviewImage", "ImageScale", "ImageGrid", "StepsGrid",
         "LatentUpscaleBy", "SaveLatent", "Switch", "Repeat", "Text", "Number", "Integer", "Boolean",
         "Caption", "JoinImages", "SplitLines", "MakeList", "TakeItem", "Choose", "Gate", "LoadImageFolder",
         "JoinText", "FormatText", "MathExpression", "ShowText", "ShowValue", "PreviewAny", "SaveText", "SaveAny",
@@ -71,6 +71,7 @@ COMFYUI = {
     "LatentUpscaleBy": ("samples upscale_method scale_by", "LATENT"),
     "SaveLatent": ("samples filename_prefix", ""),
     "PreviewAny": ("source", ""),
+    "GetImageSize": ("image", "width height batch_size"),
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nodeflow import Session
+from nodeflow.core.completion import complete
 from nodeflow.core.workflow import Document, parse_document
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -19,8 +20,10 @@ def document_of(path: Path) -> Document:
 
 
 def test_these_are_shipped() -> None:
-    names = [path.stem for path in PATHS]
-    assert names == ["batch_grid", "hires_fix", "img2img", "prompt_sheet", "steps_grid", "switch_and_loop", "txt2img"]
+    assert [path.stem for path in PATHS] == [
+        "batch_grid", "for_each", "hires_fix", "img2img", "prompt_sheet", "steps_grid", "subgraphs", "switch_and_loop",
+        "txt2img", "while_loop",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -35,17 +38,22 @@ def test_saving_a_workflow_changes_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_input_is_written_out(path: Path, session: Session) -> None:
-    for id, node in document_of(path).nodes.items():
-        assert set(node.inputs) == session.workplace.registry.spec(node.type).input_names, id
+    document = document_of(path)
+    assert complete(document, session.workplace.registry).tree == document.tree
+    for id, node in document.nodes.items():
+        known = session.workplace.registry.specs.get(node.type)
+        declared = document.graphs[node.type.partition(":")[2]].interface.inputs.keys() if known is None else ()
+        assert set(node.inputs) == (known.input_names if known else declared), id
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_node_has_a_place_of_its_own(path: Path) -> None:
     document = document_of(path)
-    places = {id: (place["x"], place["y"]) for id, place in document.ui["nodes"].items()}
-    assert places.keys() == document.nodes.keys()
-    for (one, (x, y)), (other, (x2, y2)) in combinations(places.items(), 2):
-        assert abs(x - x2) >= WIDTH or abs(y - y2) >= HEIGHT, f"{one} lies on {other}"
+    for sheet in (document, *document.graphs.values()):
+        places = {id: (place["x"], place["y"]) for id, place in sheet.ui["nodes"].items()}
+        assert places.keys() == sheet.nodes.keys()
+        for (one, (x, y)), (other, (x2, y2)) in combinations(places.items(), 2):
+            assert abs(x - x2) >= WIDTH or abs(y - y2) >= HEIGHT, f"{one} lies on {other}"
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

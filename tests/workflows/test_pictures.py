@@ -90,3 +90,43 @@ def test_prompt_sheet_shows_every_line_of_its_text(session: Session, recogniser:
     sheet = written(session, "prompt_sheet", prompt="\n".join(lines), seed=1)
     cells = [sheet.crop((x, 0, x + 128, 128)) for x in range(0, sheet.width, 128 + 6)]
     assert [shown(recogniser, cell) for cell in cells[: len(lines)]] == [*lines.values()]
+
+
+def test_for_each_shows_every_line_of_its_text_and_computes_only_a_changed_one_again(
+    session: Session, recogniser: Recogniser
+) -> None:
+    lines = {
+        "a cat on a blue background": (("cat",), "blue"),
+        "a panda on a green background": (("panda",), "green"),
+        "a rocket on a black background": (("rocket",), "black"),
+    }
+    places = [(0, 0), (134, 0), (0, 128 + 2 * CAPTION)]
+    sheet = written(session, "for_each", prompt="\n".join(lines))
+    height = (sheet.height - 6) // 2
+    cells = [sheet.crop((x, y and height + 6, x + 128, (y and height + 6) + 128)) for x, y in places]
+    assert [shown(recogniser, cell) for cell in cells] == [*lines.values()]
+    changed = "\n".join([*[*lines][:2], "a fox on a cyan background"])
+    result = session.run(FOLDER / "for_each.json", {"prompt": changed})
+    ran = {id for id, report in result.nodes.items() if report.status == "ran" and id.endswith("sample")}
+    assert ran == {"loop/item-2/sample"}
+
+
+def test_subgraphs_shows_a_picture_for_each_use(session: Session, recogniser: Recogniser) -> None:
+    sheet = written(session, "subgraphs")
+    cells = [sheet.crop((x, 0, x + 128, 128)) for x in (0, 134)]
+    assert [shown(recogniser, cell) for cell in cells] == [(("fox",), "yellow"), (("panda",), "purple")]
+
+
+def test_a_value_inside_one_use_of_a_sub_graph_can_be_set(session: Session) -> None:
+    result = session.run(FOLDER / "subgraphs.json", {"left/passes/second.steps": 3})
+    again = {id for id, report in result.nodes.items() if report.status == "ran" and id.endswith(("first", "second"))}
+    assert again == {"left/passes/second"}
+
+
+def test_while_loop_grows_a_picture_until_it_is_large_enough(session: Session, recogniser: Recogniser) -> None:
+    result = session.run(FOLDER / "while_loop.json")
+    with Image.open(result["picture"].path) as picture:
+        assert picture.size == (128, 128)
+        assert shown(recogniser, picture) == (("pumpkin",), "purple")
+    assert "grow/turn-1/sample" in result.nodes
+    assert "grow/turn-2/sample" not in result.nodes

@@ -26,10 +26,10 @@ class Requirement:
         if not self.versions:
             return True
         from packaging.specifiers import SpecifierSet
-        from packaging.version import InvalidVersion
+        from packaging.version import InvalidVersion, Version
 
         try:
-            return SpecifierSet(self.versions).contains(version, prereleases=True)
+            return SpecifierSet(self.versions).contains(Version(version), prereleases=True)
         except InvalidVersion:
             return False
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nodeflow.core.errors import NodeflowError, UsageError
 from nodeflow.storage.containment import MAX_NAME, NameRefused, contains, relative_name
 from nodeflow.storage.givennames import GivenNames, given_names
+from nodeflow.storage.replacing import sync_folder
 from nodeflow.storage.unfinished import hidden_name, remove_abandoned
 
 _DIGITS = 5
@@ -187,7 +188,7 @@ def _publish(shelf: _Shelf, data: bytes, written: Container[Path]) -> Written:
                 return Written(same, unchanged=True)
             path = _give_name(hidden, shelf.free(digest, names))
             names.add(path.name, digest)
-        _fsync_folder(shelf.folder)
+        sync_folder(shelf.folder)
         return Written(path)
     finally:
         hidden.unlink(missing_ok=True)
@@ -238,13 +239,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Makes the new name durable; some file systems cannot, which is no reason to fail."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -3,9 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nodeflow.api import InputError, Lane, Prompt, node
-from nodeflow_nodes.rows import Named
+from nodeflow.api import InputError, Lane, Prompt, Row, node
 from nodeflow_nodes.templates import Plain, TemplateError, fill, read, require_names
+
+
+class Filling(Row):
+    """What stands at a place in a text.
+
+    Attributes:
+        name: As the text has it in braces.
+        content: A text, a number, yes or no.
+    """
+
+    name: str
+    content: str | int | float | bool
 
 
 @node("JoinText", category="text", title="Join texts", lane=Lane.CPU)
@@ -21,13 +32,13 @@ def join_text(texts: list[str], separator: str = ", ", skip_empty: bool = True) 
 
 
 @node("FormatText", category="text", title="Fill in a text", lane=Lane.CPU)
-def format_text(template: Prompt, values: Sequence[Named] = ()) -> str:
+def format_text(template: Prompt, values: Sequence[Filling] = ()) -> str:
     """Put values into a text, each at its place in braces.
 
     Args:
         template: Such as `{animal} number {n:03}`; `{0}` is the first value, `{{` a brace, and what follows a colon is
             how a number is written: `{size:.2f}` gives two decimals.
-        values: The names in the template, and what they stand for: texts, numbers, yes or no.
+        values: The names in the template, and what they stand for.
     """
     try:
         return fill(template, _by_name(values))
@@ -46,13 +57,7 @@ def _can_be_filled_in(template: str, values: Sequence[Mapping[str, Any]]) -> Non
         raise InputError("template", str(error)) from None
 
 
-def _by_name(values: Sequence[Named]) -> Mapping[str, Plain]:
+def _by_name(values: Sequence[Filling]) -> Mapping[str, Plain]:
     """The values by name and by number."""
-    named: dict[str, Plain] = {}
-    for number, row in enumerate(values):
-        content = row.content
-        if not isinstance(content, str | int | float | bool):
-            found = "nothing" if content is None else f"of type {type(content).__name__}"
-            raise InputError(f"values[{number}].content", f"{row.name} is {found}; a text or a number is needed")
-        named[row.name] = named[str(number)] = content
-    return named
+    named = {str(number): row.content for number, row in enumerate(values)}
+    return {**{row.name: row.content for row in values}, **named}

@@ -22,7 +22,7 @@ from nodeflow_nodes.loops import accumulate, for_each, while_loop
 from nodeflow_nodes.primitives import integer, text
 from nodeflow_nodes.rows import Named
 from nodeflow_nodes.saving import save_text
-from nodeflow_nodes.texts import format_text, join_text
+from nodeflow_nodes.texts import Filling, format_text, join_text
 
 CALLS: Counter[str] = Counter()
 
@@ -402,8 +402,8 @@ def test_turns_know_their_number(session: Session) -> None:
         body(format_text)(
             "{a}{b}",
             [
-                Named(name="a", content=body(text)(body.input("state", ""))),
-                Named(name="b", content=body(integer)(index)),
+                Filling(name="a", content=body(text)(body.input("state", ""))),
+                Filling(name="b", content=body(integer)(index)),
             ],
         ),
     )

@@ -18,7 +18,7 @@ from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
 from nodeflow.engine.expansion import splice
-from nodeflow.engine.failures import failure_of, let_go
+from nodeflow.engine.failures import InputChanged, failure_of, let_go
 from nodeflow.engine.inside import put_inside
 from nodeflow.engine.itemcalls import ItemCalls
 from nodeflow.engine.lanes import Lanes
@@ -152,6 +152,9 @@ class Execution:
         let_go(error)
         self._ledger.failed(index, failure)
         self._plan.lose(index)
+        if isinstance(error, InputChanged):
+            self._tiers.memory.clear()  # what was changed may be anything that is kept
+            self._stopped = True
         if self._stop_on_failure:
             self._stopped = True
 
@@ -207,12 +210,13 @@ class Execution:
     def _loop(self) -> None:
         ready, elsewhere, cancel = self._plan.ready, self._plan.elsewhere, self._context.cancel
         underway, rights = self._underway, self._rights
+        alone = self._context.guard is not None  # whoever changes something must be the only one at work
         while True:
             while ready or elsewhere:
                 if cancel.requested or self._stopped:
                     break
                 if elsewhere:
-                    self._start(elsewhere.pop(), inline=not (ready or elsewhere or underway.running))
+                    self._start(elsewhere.pop(), inline=alone or not (ready or elsewhere or underway.running))
                 else:
                     self._start(ready.pop(), inline=True)
             if cancel.requested or self._stopped:

@@ -28,6 +28,7 @@ class RunServices:
     Attributes:
         graphs: Sub-graphs of the running document by name, which expanders may use.
         vault: Of the session, because what it keeps in memory may hold secrets that an earlier run was given.
+        watched: Nodes that change an input are found out.
     """
 
     registry: Registry
@@ -38,10 +39,15 @@ class RunServices:
     home: Home
     graphs: Mapping[str, JsonValue]
     vault: Vault
+    watched: bool = False
 
     def guard(self) -> Guard | None:
         """How to find out that a node changed one of its inputs."""
-        return None
+        if not self.watched:
+            return None
+        from nodeflow.session.guarding import watch
+
+        return watch
 
     def setting(self, spec: Spec, name: str) -> SettingValue:
         """A setting of the pack that a node belongs to."""

@@ -42,7 +42,8 @@ class Session:
         dtype: ``fp32``, ``bf16``, or ``auto``.
         cache: Remember results, in memory and on disk; models are kept in memory only.
         metadata: Embed the document and a record of the run into pictures.
-        dev: For people who write packs: what has changed of a pack or of ``config.toml`` counts from the next run on.
+        dev: For people who write packs: what has changed of a pack or of ``config.toml`` counts from the next run on,
+            and a node that changes one of its inputs fails.
 
     Attributes:
         workplace: What is installed and where the user's things are.
@@ -250,7 +251,7 @@ class Session:
         text = prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
         outputs, graphs = self.outputs.for_run(), cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
-        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs, self._vault)
+        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs, self._vault, self._dev)
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""

@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "nodes": "list the nodes there are, or show one",
     "models": "list the folders of models and the files in them, or verify those of a workflow",
     "lock": "write into a workflow exactly which packs and models it needs",
+    "pack": "write a new pack, find what is wrong with one, or list those that are installed",
     "reproduce": "make a picture again from what is embedded in it, and compare",
 }
 """Each is a module of this package, imported only when it is asked for."""

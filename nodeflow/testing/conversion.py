@@ -23,8 +23,8 @@ def converted(value: object, declared: Type) -> object:
     if isinstance(value, list):
         members = cast("list[object]", value)
         inner = declared.args[0] if declared.name == "list" else declared
-        made = [converted(member, inner) for member in members]
-        return members if all(map(operator.is_, made, members)) else made
+        each = [converted(member, inner) for member in members]
+        return members if all(map(operator.is_, each, members)) else each
     if declared.name in ("optional", "union"):
         return next((made for inner in declared.args if (made := converted(value, inner)) is not value), value)
     convert = _CONVERSIONS.get(declared.name)

@@ -7,6 +7,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import read_literal
 from nodeflow.core.packs import BUILT_IN, Manifest
 from nodeflow.core.spec import Input, Spec
+from nodeflow.core.suggest import shorten
 from nodeflow.core.unfit import Unfit
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.sources import Place
@@ -28,11 +29,11 @@ def spec_findings(spec: Spec, place: Place, choices: Choices) -> Iterator[Findin
         yield from _input_findings(spec.id, item, place, choices)
 
 
-def _input_findings(node: str, item: Input, place: Place, choices: Choices) -> Iterator[Finding]:
-    where = f"{node}.{item.name}"
+def _input_findings(node: str, item: Input, place: Place, choices: Choices, outer: str = "") -> Iterator[Finding]:
+    label = f"{outer}{item.name}"
     if not item.help:
         way_out = f'add "{item.name}: …" under "Args:" in the docstring'
-        yield Finding("docs.input", where, "the input has no description", way_out, *place)
+        yield Finding("docs.input", node, f'the input "{label}" has no description', way_out, *place)
     if not item.required:
         try:
             read_literal(item, item.default, choices(item.open_choices) if item.open_choices else item.choices)
@@ -40,10 +41,10 @@ def _input_findings(node: str, item: Input, place: Place, choices: Choices) -> I
             if fault.code == "literal.socket" and item.default is None:
                 return
             expected = f"; expected {fault.expected}" if fault.expected else ""
-            message = f"the default {item.default!r} is refused: {fault.message}{expected}"
-            yield Finding("input.default", where, message, fault.hint or "change the default or the range", *place)
+            message = f'the default {shorten(item.default)} of "{label}" is refused: {fault.message}{expected}'
+            yield Finding("input.default", node, message, fault.hint or "change the default or the range", *place)
     for field in item.fields:
-        yield from _input_findings(where, field, place, choices)
+        yield from _input_findings(node, field, place, choices, f"{label}.")
 
 
 def id_findings(manifest: Manifest, others: Iterable[Manifest], place_of: PlaceOf) -> Iterator[Finding]:

@@ -166,12 +166,11 @@ class Maker:
                 raise Unmakeable(f'"{item.name}" is a value of type {name}')
 
     def _changes(self, spec: Spec) -> Iterator[Mapping[str, object]]:
-        """Inputs away from their defaults: numbers at the middle of their ranges, optional values, other choices."""
+        """Inputs away from their defaults, one at a time: numbers in their ranges, optional values, other choices."""
         optional = [item for item in spec.inputs if not item.required]
-        middles = {item.name: _middle(item) for item in optional if _is_narrow(item)}
-        if middles:
-            yield middles
         for item in optional:
+            if _is_narrow(item):
+                yield {item.name: _middle(item)}
             inner = item.type.args[0].name if item.type.name == "optional" else item.type.name
             if item.default is None and (inner in _SOCKETS or inner in self.pool):
                 yield {item.name: self.value(item)}
@@ -217,12 +216,13 @@ def _middle(item: Input) -> object:
 
 
 def _numbers(item: Input, type: str) -> Iterator[float]:
-    """Candidates, the likeliest first: the middle of a narrow range, then small numbers, then the ends."""
+    """Candidates, the likeliest first: inside a narrow range, then small numbers, then the ends of the range."""
     bounds = item.range or Range()
     step = bounds.multiple_of or (1 if type == "int" else None)
     if _is_narrow(item) and bounds.ge is not None and bounds.le is not None:
         middle = (bounds.ge + bounds.le) / 2
-        yield step * round(middle / step) if step else middle
+        # Whole numbers often say how often something is done: a few times are enough.
+        yield min(step * round(middle / step), bounds.ge + 2 * step) if step else middle
     if bounds.multiple_of:
         yield bounds.multiple_of * 8
     yield from _NUMBERS

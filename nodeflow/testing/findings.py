@@ -65,7 +65,7 @@ class Finding:
 
     Attributes:
         code: A key of ``RULES``.
-        node: Type id of the node, with ``.input`` where one is meant; empty when the pack as a whole is.
+        node: Type id of the node; empty when the pack as a whole is meant.
         message: What was found, in one sentence.
         way_out: What to do about it.
         file: Where in the sources, as far as that is known.

@@ -36,6 +36,7 @@ _ENOUGH_SECONDS = 1.0
 _BUDGET_SECONDS = 5.0
 """Once a node took so long, no further example is made up for it."""
 _LENGTH = re.compile(r"returned \d+ values, but declares \d+")
+_QUOTED = re.compile(r'"(\w+)"')
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _NETWORK = "there is no network while a pack is checked"
 
@@ -124,13 +125,13 @@ class Trial:
         except Exception as error:  # noqa: BLE001 - the author's example may do anything
             message = f"the example of the node raised {type(error).__name__}: {error}"
             return [Finding("example.fails", spec.id, message, "mend it; it is called as it stands", *place)]
-        found: dict[tuple[str, str], Finding] = {}
+        found: dict[tuple[str, str, str, int], Finding] = {}
         started = monotonic()
         for example in examples:
             if example.varied and monotonic() - started > _BUDGET_SECONDS:
                 break
             for finding in self._tried(spec, hints, example, place):
-                found.setdefault((finding.code, finding.node), finding)
+                found.setdefault((finding.code, _subject(finding.message), finding.file, finding.line), finding)
         return list(found.values())
 
     def _tried(self, spec: Spec, hints: Mapping[str, Any], example: Example, place: Place) -> Iterator[Finding]:
@@ -143,7 +144,7 @@ class Trial:
             yield from _failed(spec, failure, example, place)
         for name in changed(before, example.inputs):
             way_out = "make a copy first: value.clone(), list(values), copy.deepcopy(value)"
-            yield Finding("input.mutated", f"{spec.id}.{name}", "the node changes its input", way_out, *place)
+            yield Finding("input.mutated", spec.id, f'the node changes its input "{name}"', way_out, *place)
         if runs:
             yield from type_findings(spec, hints, runs[0].outputs, place)
             yield from size_findings(spec, runs[0].outputs, place)
@@ -181,6 +182,11 @@ def _random(spec: Spec, runs: Sequence[NodeRun[Any]], place: Place) -> Iterator[
             message = f'the same inputs gave different values of "{output.name}"'
             way_out = "draw from a generator of your own, made from an input `seed: Seed`; use no time and no new id"
             yield Finding("node.random", spec.id, message, way_out, *place)
+
+
+def _subject(message: str) -> str:
+    """What a message names in quotes, such as an input; two findings about one thing are one."""
+    return "".join(_QUOTED.findall(message)[:1])
 
 
 def _same(inputs: Mapping[str, object]) -> Mapping[str, object]:

@@ -76,8 +76,8 @@ class _Check:
             found += snapshot_findings(manifest, self.target.root, self.place_of)
         refused = {finding.node for finding in found if finding.code == "input.default"}
         for spec in manifest.specs:
-            known = any(f"{spec.id}.{item.name}" in refused for item in spec.inputs)
-            found += [item for item in visited.findings.get(spec.id, ()) if not (known and item.code == "node.not_run")]
+            tried = visited.findings.get(spec.id, ())
+            found += [item for item in tried if not (spec.id in refused and item.code == "node.not_run")]
             found += self._ended(spec, visited)
         return found
 

@@ -7,11 +7,12 @@ from nodeflow.core.manifest import SNAPSHOT, dump_manifest, parse_manifest
 from nodeflow.core.packs import Manifest
 from nodeflow.core.ranges import spell_range
 from nodeflow.core.spec import Input, Range, Spec
+from nodeflow.core.suggest import shorten
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.sources import Place
 
 PlaceOf = Callable[[Spec], Place]
-WRITE = "nodeflow pack check --write-spec"
+WRITE = "nodeflow pack check . --write-spec"
 
 
 def snapshot_findings(manifest: Manifest, root: Path, place_of: PlaceOf) -> Iterator[Finding]:
@@ -57,51 +58,52 @@ def _compared(old: Spec, new: Spec | None, steps: Iterable[tuple[str, int]], pla
             f'raise version to {old.version + 1} and add @migrates("{new.id}", {old.version}), '
             f"or run `{WRITE}` if no document was saved with it yet"
         )
-        for name, message in _changes(old, new):
-            yield Finding("spec.changed", f"{new.id}.{name}", message, way_out, *place)
+        for message in _changes(old, new):
+            yield Finding("spec.changed", new.id, message, way_out, *place)
 
 
-def _changes(old: Spec, new: Spec) -> Iterator[tuple[str, str]]:
-    """Inputs and outputs that differ in what a saved document relies on, each with what is different."""
+def _changes(old: Spec, new: Spec) -> Iterator[str]:
+    """What is different about inputs and outputs in a way that a saved document relies on."""
     yield from _input_changes(old.inputs, new.inputs)
     outputs = {item.name: item for item in new.outputs}
     for output in old.outputs:
         now = outputs.get(output.name)
         if now is None:
-            yield output.name, f"the output is gone; there is {_listed(outputs)}"
+            yield f'the output "{output.name}" is gone; there is {_listed(outputs)}'
         elif now.type != output.type:
-            yield output.name, f"the type of the output changed from {output.type} to {now.type}"
+            yield f'the type of the output "{output.name}" changed from {output.type} to {now.type}'
 
 
-def _input_changes(old: Iterable[Input], new: Iterable[Input]) -> Iterator[tuple[str, str]]:
+def _input_changes(old: Iterable[Input], new: Iterable[Input], outer: str = "") -> Iterator[str]:
     before, after = ({item.name: item for item in items} for items in (old, new))
     for name, item in before.items():
         now = after.get(name)
         if now is None:
-            yield name, f"the input is gone; there is {_listed(after)}"
+            yield f'the input "{outer}{name}" is gone; there is {_listed(after)}'
         else:
-            yield from ((name, message) for message in _narrower(item, now))
-            yield from ((f"{name}.{inner}", message) for inner, message in _input_changes(item.fields, now.fields))
+            yield from (f'the input "{outer}{name}" {what}' for what in _narrower(item, now))
+            yield from _input_changes(item.fields, now.fields, f"{name}.")
     for name, item in after.items():
         if name not in before and item.required:
-            yield name, "the input is new and has no default, so that no saved document has it"
+            yield f'the input "{outer}{name}" is new and has no default, so that no saved document has it'
 
 
 def _narrower(old: Input, new: Input) -> Iterator[str]:
+    """What an input no longer takes."""
     if old.type != new.type:
-        yield f"the type of the input changed from {old.type} to {new.type}"
+        yield f"changed its type from {old.type} to {new.type}"
     if new.required and not old.required:
-        yield "the input lost its default"
+        yield "lost its default"
     gone = [choice for choice in old.choices or () if new.choices is not None and choice not in new.choices]
     if gone:
-        yield f"the choices {', '.join(map(repr, gone))} are gone"
+        yield f"lost the choices {', '.join(map(shorten, gone))}"
     elif new.choices is not None and old.choices is None:
-        yield "the input became a choice"
+        yield "became a choice"
     if new.range is not None and not _covers(new.range, old.range or Range()):
-        yield f"less is allowed than before: {spell_range(new.range) or 'another length or form'}"
+        yield f"allows less than before: {spell_range(new.range) or 'another length or form'}"
     folders = [widget.folder if widget is not None else None for widget in (old.widget, new.widget)]
     if folders[0] != folders[1]:
-        yield f"its files lie in {folders[1]} instead of {folders[0]}"
+        yield f"looks for its files in {folders[1]} instead of {folders[0]}"
 
 
 def _covers(new: Range, old: Range) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from nodeflow.core.errors import Problem
+from nodeflow.core.packs import BUILT_IN
 from nodeflow.core.suggest import shorten
 from nodeflow.core.workflow import Document, ModelPin, PackPin
 
@@ -64,7 +65,12 @@ def install_hint(name: str, pin: PackPin | None) -> str:
     if pin is None or not pin.version:
         return f"install the pack {name}"
     wanted = pin.version if is_condition(pin.version) else f">={pin.version}"
-    return f'pip install "{name}{wanted}"'
+    return _pip(name, wanted)
+
+
+def _pip(name: str, condition: str) -> str:
+    """The built-in pack comes with nodeflow; others are taken to be distributed under their own name."""
+    return f'pip install "{"nodeflow" if name == BUILT_IN else name}{condition}"'
 
 
 def pin_of(models: Mapping[str, ModelPin], kind: str, name: str) -> ModelPin | None:
@@ -133,14 +139,14 @@ def _version_problem(name: str, wanted: str, here: str) -> Problem | None:
         message = f"the version that the document asks for of the pack {name} cannot be read"
         return Problem("pack.version", message, found=shorten(wanted), expected='"1.2", or such as ">=1.2,<2"')
     message = f"the document asks for another version of the pack {name}"
-    return None if met else Problem("pack.version", message, None, None, found, wanted, f'pip install "{name}{wanted}"')
+    return None if met else Problem("pack.version", message, None, None, found, wanted, _pip(name, wanted))
 
 
 def _way_back(name: str, wanted: str, here: str) -> str:
     """An older version is updated; from a newer one the exact version is brought back."""
     if meets(wanted, f">{here}"):
-        return f'pip install "{name}>={wanted}"'
-    return f'pip install "{name}=={wanted}" brings it back'
+        return _pip(name, f">={wanted}")
+    return f"{_pip(name, f'=={wanted}')} brings it back"
 
 
 def _sha(digest: str) -> str:

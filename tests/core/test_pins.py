@@ -90,6 +90,10 @@ def test_the_way_to_a_pack_names_the_version(pin: PackPin | None, hint: str) -> 
     assert install_hint("mypack", pin) == hint
 
 
+def test_the_built_in_pack_comes_with_nodeflow() -> None:
+    assert install_hint("nodeflow_nodes", PackPin(version="1.2")) == 'pip install "nodeflow>=1.2"'
+
+
 def test_pins_are_found_by_name_and_by_kind_and_name() -> None:
     models = {"a/b": ModelPin(sha256="1"), "b": ModelPin(sha256="2")}
 

@@ -31,25 +31,33 @@ def captioned(image: Image, captions: Sequence[str], lines: int = 1) -> Image:
         raise ValueRuleError(f"captions: {len(captions)} texts for {len(image)} pictures")
     size = max(9, round(image.height * 0.09))
     channels = image.pixels.shape[3]
-    strips = [_strip(caption, image.width, size, lines) for caption in captions]
-    stacked = torch.from_numpy(np.stack(strips))[..., None].expand(-1, -1, -1, 3)  # b s w 3
+    strips = [np.asarray(strip(caption, image.width, size, lines)) for caption in captions]
+    stacked = torch.from_numpy(np.stack(strips).astype(np.float32) / np.float32(255.0))
+    stacked = stacked[..., None].expand(-1, -1, -1, 3)  # b s w 3
     if channels == 4:
         stacked = torch.cat([stacked, torch.ones_like(stacked[..., :1])], dim=-1)
     return image.replace(pixels=torch.cat([image.pixels, stacked.to(image.pixels.device)], dim=1))
 
 
-def _strip(text: str, width: int, size: int, lines: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """Draws `text` in the middle of a grey-scale strip [H, W] in 0..1."""
+def strip(text: str, width: int, size: int, lines: int = 1) -> Pillow.Image:
+    """Draws a text in the middle of a white strip of grey values.
+
+    Args:
+        text: Wrapped between words; drawn smaller where it does not fit, down to 6 pixels.
+        width: Of the strip in pixels.
+        size: Of the letters in pixels.
+        lines: How many lines there is room for.
+    """
     height = size * lines + size // 2
-    strip = Pillow.new("L", (width, height), _PAPER)
-    draw = ImageDraw.Draw(strip)
+    paper = Pillow.new("L", (width, height), _PAPER)
+    draw = ImageDraw.Draw(paper)
     font = ImageFont.load_default(size)
     while size > 6 and not _fits(draw, _wrapped(draw, text, font, width), font, width, lines):
         size -= 1
         font = ImageFont.load_default(size)
     wrapped = "\n".join(_wrapped(draw, text, font, width))
     draw.multiline_text((width / 2, height / 2), wrapped, fill=_INK, font=font, anchor="mm", align="center", spacing=1)
-    return np.asarray(strip).astype(np.float32) / np.float32(255.0)
+    return paper
 
 
 def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> list[str]:

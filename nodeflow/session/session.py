@@ -16,6 +16,7 @@ from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
 from nodeflow.engine.explain import NodeExplanation, explain
 from nodeflow.engine.runtime import Cancel
+from nodeflow.session.axes import axes_of
 from nodeflow.session.environment import DTYPES, Environment, choose_device
 from nodeflow.session.files import FileDigests
 from nodeflow.session.job import Job, Options
@@ -24,6 +25,7 @@ from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.services import RunServices
 from nodeflow.session.sources import Loaded, Source, Value
+from nodeflow.session.sweeping import Sweep
 from nodeflow.session.workplace import Prepared, Workplace
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.outputs import Outputs
@@ -132,6 +134,7 @@ class Session:
         previews: bool = False,
         refresh: Collection[str] | bool = False,
         job: str = "",
+        label: str = "",
     ) -> Running:
         """Starts a run in a thread and returns an iterator of its events; ``result()`` of it waits for the end.
 
@@ -145,6 +148,7 @@ class Session:
             previews: Let nodes make previews of their steps, which come with the events.
             refresh: Ids of external nodes to ask again whatever is remembered of them; True for all.
             job: Names the job: outside services are given the same token when it is run again under this name.
+            label: Stands in the names of all files of this run, before their number.
 
         Raises:
             InvalidDocument: With every problem of the document.
@@ -163,7 +167,7 @@ class Session:
         work = Job(
             graph,
             None if targets is None else prepared.resolution.targets,
-            self._services(prepared, graph),
+            self._services(prepared, graph, label),
             self._memory,
             self._disk if self._cache else None,
             Options(self._cache, strict, names, previews, again, job),
@@ -198,6 +202,40 @@ class Session:
             running.cancel()
             raise
         return running.result()
+
+    def sweep(
+        self,
+        source: Source,
+        over: Mapping[str, Iterable[Value]],
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        rows: Iterable[Mapping[str, Value]] = (),
+        zipped: bool = False,
+        targets: Sequence[str] | None = None,
+        strict: bool = False,
+        fresh: bool = False,
+        stop: bool = False,
+    ) -> Sweep:
+        """A document at every combination of some values; iterate over it to run it, point by point.
+
+        Args:
+            source: What to run; see ``document``.
+            over: Values by name of the document's interface or by ``node.input``; every one is an axis.
+            inputs: Further values, the same at all points.
+            rows: One more axis, each step of which sets several inputs.
+            zipped: The values in ``over`` walk together instead of being combined.
+            targets: What to run up to; everything by default.
+            strict: Warnings are errors.
+            fresh: Run also what is done already, as the journal in the output folder says.
+            stop: End at the first failure.
+
+        Raises:
+            InvalidDocument: Some point cannot run; found for all of them before the first one runs.
+            MissingFile: Some point needs files that are not here.
+            UsageError: There is nothing to vary, or the output folder cannot be written to.
+        """
+        axes = axes_of(over, rows, zipped=zipped)
+        return Sweep(self, self.load(source), axes, inputs, targets=targets, strict=strict, fresh=fresh, stop=stop)
 
     def explain(
         self,
@@ -245,12 +283,13 @@ class Session:
     def _disk(self) -> DiskResults:
         return DiskResults(self.workplace.home.results, self.workplace.config.disk)
 
-    def _services(self, prepared: Prepared, graph: ResolvedGraph) -> RunServices:
+    def _services(self, prepared: Prepared, graph: ResolvedGraph, label: str = "") -> RunServices:
         home, registry = self.workplace.home, self.workplace.registry
         files = FileDigests(prepared.files, Digests(home.digests))
         text = prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
-        outputs, graphs = self.outputs.for_run(), cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
+        graphs = cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
+        outputs = self.outputs.for_run(label)
         return RunServices(registry, self.environment, files, outputs, recorder, home, graphs, self._vault, self._dev)
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:

@@ -27,6 +27,7 @@ from nodeflow.session.items import alone, chosen_item
 from nodeflow.session.packs import installed_packs
 from nodeflow.session.pinning import LocalStock, Locked, pinned, used_packs
 from nodeflow.session.sources import Loaded, Source, Value, load, pack_folders, settings, workflow_folders
+from nodeflow.session.spread import Spread
 from nodeflow.session.verification import Verdict, verdicts
 from nodeflow.storage.documents import shipped_workflows, write_document
 from nodeflow.storage.draws import DrawStates
@@ -152,9 +153,7 @@ class Workplace:
         loaded = load(source, self.registry, self.workflows)
         document, _ = migrate(loaded.document, self.registry)
         given = settings(document, inputs or {}, with_subgraphs(document, self.registry))
-        beside = () if loaded.folder is None else (loaded.folder,)
-        folders = (*self.input_dirs, *beside, self.home.input)
-        files = SessionFiles(self.models, InputFiles(folders), given.granted, self.secrets)
+        files = replace(self.files(loaded), granted=given.granted)
         resolution = resolve(
             loaded.document,
             self.registry,
@@ -167,6 +166,17 @@ class Workplace:
         if resolution.graph is not None and not resolution.drawn:
             document = complete(assign(document, given.values, self.registry), self.registry)
         return Prepared(document, resolution, files, given.values, targets)
+
+    def spread(self, loaded: Loaded) -> Spread:
+        """Reads the values of a sweep of a document as they are typed."""
+        document, _ = migrate(loaded.document, self.registry)
+        return Spread(document, with_subgraphs(document, self.registry), self.files(loaded))
+
+    def files(self, loaded: Loaded) -> SessionFiles:
+        """Where the files of a document are looked for."""
+        beside = () if loaded.folder is None else (loaded.folder,)
+        folders = (*self.input_dirs, *beside, self.home.input)
+        return SessionFiles(self.models, InputFiles(folders), secrets=self.secrets)
 
     @contextmanager
     def submission(self, prepared: Prepared) -> Generator[Prepared]:

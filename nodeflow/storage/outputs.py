@@ -36,6 +36,12 @@ class OutputFailed(NodeflowError):
     """A file could not be written; the message names it and the way out."""
 
 
+def write_failed(path: Path, error: OSError) -> OutputFailed:
+    """The reason why a file could not be written, with the way out."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return OutputFailed(f"cannot write {path}: {reason}")
+
+
 class Written(NamedTuple):
     """A file of the output folder that holds what was to be saved.
 
@@ -108,8 +114,7 @@ class Outputs:
                 self._written[written.path] = written
                 return written
         except OSError as error:
-            reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-            raise OutputFailed(f"cannot write {folder / stem}_….{suffix}: {reason}") from error
+            raise write_failed(folder / f"{stem}_….{suffix}", error) from error
 
     def _place(self, prefix: str, suffix: str) -> tuple[Path, str]:
         try:

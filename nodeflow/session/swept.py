@@ -1,0 +1,113 @@
+"""What one point of a sweep gave, and how the journal remembers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+from nodeflow.core.errors import NodeflowError
+from nodeflow.core.json import JsonValue
+from nodeflow.session.axes import Point
+from nodeflow.session.results import Result
+from nodeflow.session.sources import Value
+from nodeflow.storage.journal import Entry
+
+
+class Ending(StrEnum):
+    """How a point ended."""
+
+    DONE = "done"
+    KEPT = "kept"
+    """It was done before, and all its files are still there."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class PointOutput:
+    """One result of a point.
+
+    Attributes:
+        type: Name of the socket type.
+        value: A text, a number, a boolean or a list of such; None for everything else.
+        paths: Its files.
+    """
+
+    type: str
+    value: JsonValue
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoint:
+    """One point of a sweep, as it ended.
+
+    Attributes:
+        point: Its values, and its number from 1.
+        outputs: By name of the result.
+        files: All that was written for it.
+        drawn: What draws gave.
+        result: The run; None when it was not run this time.
+        error: Why it could not be run at all.
+    """
+
+    point: Point
+    ending: Ending
+    outputs: Mapping[str, PointOutput] = field(default_factory=dict[str, PointOutput])
+    files: tuple[Path, ...] = ()
+    drawn: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    result: Result | None = None
+    error: NodeflowError | None = None
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The values of this point, by input."""
+        return self.point.values
+
+    @property
+    def failures(self) -> tuple[NodeflowError, ...]:
+        """What failed."""
+        failed = () if self.result is None else self.result.failures
+        return failed if self.error is None else (self.error, *failed)
+
+
+def ended_point(point: Point, result: Result) -> SweepPoint:
+    """A point that was run."""
+    ending = Ending.CANCELLED if result.cancelled else Ending.FAILED if result.failures else Ending.DONE
+    outputs = {name: PointOutput(each.type, each.json(), each.paths) for name, each in result.items()}
+    written = [path for paths in result.saved.values() for path in paths]
+    written += [path for output in result.values() for path in output.paths]
+    return SweepPoint(point, ending, outputs, tuple(dict.fromkeys(written)), result.drawn, result)
+
+
+def noted_point(ended: SweepPoint, folder: Path) -> Entry:
+    """What the journal remembers; paths are those within the folder, so that it may be moved."""
+    outputs: dict[str, JsonValue] = {
+        name: {"type": each.type, "value": each.value, "paths": [within(folder, path) for path in each.paths]}
+        for name, each in ended.outputs.items()
+    }
+    values: dict[str, JsonValue] = {name: plain_value(value) for name, value in ended.values.items()}
+    return {"values": values, "drawn": dict(ended.drawn), "outputs": outputs}
+
+
+def kept_point(point: Point, entry: Entry, folder: Path) -> SweepPoint:
+    """A point as the journal of a folder remembers it."""
+    outputs = {
+        name: PointOutput(
+            str(each["type"]), each["value"], tuple(folder / path for path in cast("list[str]", each["paths"]))
+        )
+        for name, each in cast("dict[str, dict[str, JsonValue]]", entry["outputs"]).items()
+    }
+    files = tuple(folder / name for name in cast("dict[str, JsonValue]", entry["files"]))
+    return SweepPoint(point, Ending.KEPT, outputs, files, cast("dict[str, JsonValue]", entry["drawn"]))
+
+
+def within(folder: Path, path: Path) -> str:
+    """The path of a file as the journal has it."""
+    return path.relative_to(folder).as_posix()
+
+
+def plain_value(value: Value) -> JsonValue:
+    """A value as JSON; a file by its name."""
+    return value.name if isinstance(value, Path) else value

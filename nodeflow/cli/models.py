@@ -14,6 +14,7 @@ from nodeflow.storage.headers import Header, HeaderFault, read_header
 from nodeflow.storage.models import ModelFile, ModelFolders, Root
 
 _SAFETENSORS = frozenset({".safetensors", ".sft"})
+_PICKLED = frozenset({".ckpt", ".pt", ".pth", ".bin"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(models), ensure_ascii=False))
         return 0
-    for line in (*_roots(models), *_files(models)):
+    for line in (*_roots(models), *_files(models), *_empty(models)):
         print(line)
     return 0
 
@@ -67,13 +68,24 @@ def _files(models: ModelFolders) -> Iterator[str]:
         files = list(models.files(kind))
         if files:
             yield ""
-            yield f"{kind}:"
+            yield f"{kind}: {models.kind(kind).help}".rstrip()
         width = max((len(file.name) for file in files), default=0)
         for file in files:
             yield f"  {file.name:<{width}}  {_size(file.path):>9}  {_about(file)}  ({file.root.label})"
         for path in models.strays(kind):
             target = path.resolve()
             yield f"  {path} is not used: it links to {target}; to allow that, name its folder in config.toml"
+
+
+def _empty(models: ModelFolders) -> Iterator[str]:
+    """The kinds that packs read and of which there is no file yet, with the folder to put one into."""
+    empty = [kind for kind in models.declared.values() if not models.names(kind.name)]
+    if empty:
+        yield ""
+        yield "no files yet:"
+    width = max((len(kind.name) for kind in empty), default=0)
+    for kind in sorted(empty, key=lambda kind: kind.name):
+        yield f"  {kind.name:<{width}}  {models.folder(kind.name)}/*{', *'.join(kind.suffixes)}"
 
 
 def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:
@@ -93,7 +105,11 @@ def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:
         for root in models.roots
         for place in _places(root)
     ]
-    return {"folders": roots, "files": files}
+    kinds: dict[str, JsonValue] = {
+        name: {"folder": kind.place, "suffixes": list(kind.suffixes), "help": kind.help}
+        for name, kind in sorted(models.declared.items())
+    }
+    return {"folders": roots, "files": files, "kinds": kinds}
 
 
 def _places(root: Root) -> list[Path]:
@@ -102,8 +118,11 @@ def _places(root: Root) -> list[Path]:
 
 
 def _about(file: ModelFile) -> str:
-    if file.path.suffix.lower() not in _SAFETENSORS:
+    suffix = file.path.suffix.lower()
+    if suffix in _PICKLED:
         return "not safetensors: cannot be used, because such files can run code; convert it"
+    if suffix not in _SAFETENSORS:
+        return f"a {suffix.removeprefix('.')} file"
     try:
         return _summary(read_header(file.path))
     except HeaderFault as error:

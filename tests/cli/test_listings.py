@@ -72,6 +72,14 @@ def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None
         "old.ckpt",
     }
     assert listed["folders"][0] == {"source": "--models-dir", "path": "more", "exists": True}
+    assert listed["kinds"]["loras"]["suffixes"][0] == ".safetensors"
+
+
+def test_kinds_without_files_are_listed_with_the_folder_to_put_them_into(shell: Shell, home: Path) -> None:
+    lines = shell("models").out.splitlines()
+    empty = lines[lines.index("no files yet:") + 1 :]
+    assert any(line.split()[0] == "loras" and f"{home}/models/loras/*.safetensors" in line for line in empty)
+    assert not any(line.split()[0] == "checkpoints" for line in empty)
 
 
 def test_models_of_an_existing_comfyui_are_found(shell: Shell, home: Path, place: Path) -> None:

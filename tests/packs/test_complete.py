@@ -117,6 +117,8 @@ def test_its_workflow_is_known_by_name_and_its_model_file_comes_with_it(installe
     assert report["outputs"]["names"]["value"] == ["red", "yellow", "brown"]
     listed = installed.nodeflow("models", "--json").report
     assert [file["name"] for file in listed["files"] if file["kind"] == "palettes"] == ["warm.gpl"]
+    assert listed["kinds"]["palettes"]["folder"] == "colour"
+    assert [file["about"] for file in listed["files"] if file["name"] == "warm.gpl"] == ["a gpl file"]
 
 
 def test_a_file_that_its_kind_does_not_take_is_told_as_such(installed: Place) -> None:

@@ -1,7 +1,7 @@
 """Files that a document names, and who finds them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -12,8 +12,11 @@ from nodeflow.core.suggest import did_you_mean, listing
 FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "image_folder"})
 """Widgets whose literal is the name of a file, or of a folder."""
 
-NAMING_WIDGETS: Final = FILE_WIDGETS | {SECRET}
-"""Widgets whose literal is the name of something outside the document."""
+GRAPH: Final = "graph"
+"""The widget whose literal is the name of a sub-graph of the document."""
+
+NAMING_WIDGETS: Final = FILE_WIDGETS | {SECRET, GRAPH}
+"""Widgets whose literal is the name of something that has to be there."""
 
 _OUTSIDE: Final = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|\x00|^\s*$")
 
@@ -76,7 +79,7 @@ class NoFiles:
 
 
 class FileFault(NamedTuple):
-    """Why the name of a file or of a secret in a document cannot be used."""
+    """Why the name of a file, a secret or a sub-graph in a document cannot be used."""
 
     code: str
     message: str
@@ -87,10 +90,19 @@ class FileFault(NamedTuple):
 class FileCheck:
     """Looks each file up once, however many nodes name it."""
 
-    def __init__(self, files: Files, twin: Callable[[str, str], str | None] | None = None) -> None:
-        """Takes in ``twin`` who knows, by kind and name, under which other name a missing model is here."""
+    def __init__(
+        self, files: Files, twin: Callable[[str, str], str | None] | None = None, graphs: Collection[str] = ()
+    ) -> None:
+        """Makes ready to look.
+
+        Args:
+            files: Of the user.
+            twin: Who knows, by kind and name, under which other name a missing model is here.
+            graphs: Names of the sub-graphs that the document defines.
+        """
         self._files = files
         self._twin = twin
+        self._graphs = graphs
         self._known: dict[tuple[Widget, str], FileFault | None] = {}
 
     @property
@@ -107,9 +119,21 @@ class FileCheck:
         """
         key = (widget, name)
         if key not in self._known:
-            secret = widget.kind == SECRET
-            self._known[key] = self._secret(name) if secret else name_fault(name) or self._missing(widget, name)
+            self._known[key] = self._look_up(widget, name)
         return self._known[key]
+
+    def _look_up(self, widget: Widget, name: str) -> FileFault | None:
+        if widget.kind == SECRET:
+            return self._secret(name)
+        if widget.kind == GRAPH:
+            return self._graph(name)
+        return name_fault(name) or self._missing(widget, name)
+
+    def _graph(self, name: str) -> FileFault | None:
+        if name in self._graphs:
+            return None
+        hint = did_you_mean(name, self._graphs)
+        return FileFault("graph.unknown", "the document has no such sub-graph", listing(self._graphs), hint)
 
     def _secret(self, name: str) -> FileFault | None:
         if NAME.fullmatch(name) is None:

@@ -111,7 +111,8 @@ def resolve(
     ids, problems = document.ids, [*document.faults]
     pins = PinCheck(document, stock or UnknownStock())
     problems.extend(pins.packs())
-    reading = FileCheck(files, pins.twin), DrawTrial(specs, draws or FirstDraws())
+    looking = FileCheck(files, pins.twin, (*document.graphs, *document.lost_graphs))
+    reading = looking, DrawTrial(specs, draws or FirstDraws())
     graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
     known = document.graphs.keys()
     document, refused = apply_settings(document, settings or {}, graphs.reader.specs)
@@ -121,7 +122,7 @@ def resolve(
     problems.extend(interface_problems(document, graphs.reader.specs, ids))
     drafts = graphs.reader.read(document.nodes, fed_inputs(document), problems)
     wired = wire(document, graphs, drafts, ids, problems)
-    models = reading[0].models
+    models = looking.models
     problems.extend(pins.models(models))
     if wired is None:
         return Resolution(None, tuple(problems), models=models)

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 from nodeflow.core.canonical import quote
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import Problem
-from nodeflow.core.files import FILE_WIDGETS, NAMING_WIDGETS, FileCheck
+from nodeflow.core.files import NAMING_WIDGETS, FileCheck
 from nodeflow.core.forms import Draft, Nested
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import check_items, read_literal
+from nodeflow.core.secrets import SECRET
 from nodeflow.core.spec import Input, Widget
 from nodeflow.core.suggest import did_you_mean, kind_of, listing, shorten
 from nodeflow.core.types import ANY, Type
@@ -206,7 +207,7 @@ class ValueReader:
             return
         fault = self.files.fault(widget, read) if isinstance(read, str) else None
         if fault is not None:
-            found = read if widget.kind in FILE_WIDGETS else None
+            found = None if widget.kind == SECRET else read
             self.say(draft, label, fault.code, fault.message, found, fault.expected, fault.hint)
 
 

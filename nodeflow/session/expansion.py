@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from nodeflow.core.errors import NodeflowError
-from nodeflow.core.files import Files
+from nodeflow.core.files import GRAPH, Files
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.json import JsonValue
 from nodeflow.core.names import graph_name
@@ -21,8 +21,6 @@ from nodeflow.engine.runtime import Constant, Expansion
 _ARGUMENT = "argument:"
 """Starts the type id of a node that stands for a linked input of the expander; no pack can have such an id."""
 _VALUE = "value"
-_NAMES = frozenset({"graph"})
-"""The widgets whose literal is the name of a sub-graph."""
 
 
 def expand(
@@ -81,7 +79,7 @@ def _uses_subgraphs(graph: Graph) -> bool:
     """Whether a recorded node is a sub-graph, or takes the name of one."""
     specs = {id(node.spec): node.spec for node in graph.nodes.values()}.values()
     return any(
-        graph_name(spec.id) is not None or any(has_widget(item, _NAMES) for item in spec.inputs) for spec in specs
+        graph_name(spec.id) is not None or any(has_widget(item, (GRAPH,)) for item in spec.inputs) for spec in specs
     )
 
 

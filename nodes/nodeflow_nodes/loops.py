@@ -4,10 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from nodeflow.api import Field, Graph, InputError, Ref, SubGraph, expander
+from nodeflow.api import Field, Graph, InputError, Ref, Row, SubGraph, expander
 from nodeflow_nodes.lists import choose, make_list
 from nodeflow_nodes.primitives import boolean
-from nodeflow_nodes.rows import Named
 
 T = TypeVar("T")
 
@@ -18,12 +17,24 @@ TurnNumber = Annotated[int, Field(ge=0, le=2**53 - 1)]
 _OWN = frozenset(("item", "index", "state"))
 
 
+class Passed(Row):
+    """A further input of a sub-graph, the same in each turn.
+
+    Attributes:
+        name: Of the input.
+        content: Its value, or a link to one.
+    """
+
+    name: str
+    content: Any = None
+
+
 @expander("ForEach", category="control", title="For each item")
 def for_each(
     graph: Graph,
     items: list[Any],
     body: Body,
-    passed: Ref[Sequence[Named]] = (),
+    passed: Ref[Sequence[Passed]] = (),
     output: str = "",
 ) -> Ref[list[Any]]:
     """Run a sub-graph once for each item of a list, and collect what it gives into a list.
@@ -48,7 +59,7 @@ def accumulate(
     items: list[Any],
     state: Ref[T],
     body: Body,
-    passed: Ref[Sequence[Named]] = (),
+    passed: Ref[Sequence[Passed]] = (),
     output: str = "",
 ) -> Ref[T]:
     """Run a sub-graph for one item of a list after the other, each time on what it gave the time before.
@@ -74,7 +85,7 @@ def while_loop(
     graph: Graph,
     state: Ref[T],
     body: Body,
-    passed: Ref[Sequence[Named]] = (),
+    passed: Ref[Sequence[Passed]] = (),
     limit: Turns = 100,
     at_limit: Literal["fail", "stop"] = "fail",
     again: bool = True,
@@ -134,7 +145,7 @@ class _Loop:
     """
 
     def __init__(
-        self, graph: Graph, body: str, passed: Sequence[Named], output: str, *, fallback: bool = False
+        self, graph: Graph, body: str, passed: Sequence[Passed], output: str, *, fallback: bool = False
     ) -> None:
         self._graph = graph
         self._body = body

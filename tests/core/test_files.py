@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nodeflow.core.files import FileCheck, FileFault, NoFiles
-from nodeflow.core.widgets import ImageFile, ImageFolder, ModelFile
+from nodeflow.core.widgets import ImageFile, ImageFolder, ModelFile, SubGraph
 
 PICTURE, FOLDER, MODEL = ImageFile().widget(), ImageFolder().widget(), ModelFile("checkpoints").widget()
 
@@ -30,6 +30,17 @@ def test_what_is_not_there_is_told(widget: Any, name: str, message: str, files: 
     fault = FileCheck(files).fault(widget, name)
     assert fault is not None
     assert (fault.code, fault.message) == ("file.missing", message)
+
+
+def test_a_sub_graph_is_one_that_the_document_defines(files: Any) -> None:
+    widget = SubGraph().widget()
+    assert FileCheck(files, graphs=["refine", "grow"]).fault(widget, "refine") is None
+    assert FileCheck(files, graphs=["refine", "grow"]).fault(widget, "refnie") == FileFault(
+        "graph.unknown", "the document has no such sub-graph", "refine, grow", 'did you mean "refine"?'
+    )
+    fault = FileCheck(files).fault(widget, "refine")
+    assert fault is not None
+    assert fault.expected == "none"
 
 
 @pytest.mark.parametrize("name", ["../cats", "/cats", "C:/cats", "a/../../cats", " ", "a\\b"])

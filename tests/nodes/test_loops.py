@@ -18,9 +18,8 @@ from nodeflow.session.results import Result
 from nodeflow_nodes.control import gate
 from nodeflow_nodes.formulas import math_expression
 from nodeflow_nodes.lists import make_list, split_lines
-from nodeflow_nodes.loops import accumulate, for_each, while_loop
+from nodeflow_nodes.loops import Passed, accumulate, for_each, while_loop
 from nodeflow_nodes.primitives import integer, text
-from nodeflow_nodes.rows import Named
 from nodeflow_nodes.saving import save_text
 from nodeflow_nodes.texts import Filling, format_text, join_text
 
@@ -87,7 +86,7 @@ def shouting() -> Graph:
     return body
 
 
-def loop(items: Any, *passed: Named, body: Graph | None = None, **options: Any) -> Graph:
+def loop(items: Any, *passed: Passed, body: Graph | None = None, **options: Any) -> Graph:
     """A document with ForEach over ``items`` in it."""
     graph = Graph()
     graph.define("body", body or shouting())
@@ -118,9 +117,9 @@ def test_values_and_links_are_passed_on_to_each_turn(session: Session) -> None:
     graph = Graph()
     graph.define("body", shouting())
     end = graph(text)("?!")
-    graph.output("all", graph(for_each)(["a", "b"], "body", [Named(name="end", content=end)]))
+    graph.output("all", graph(for_each)(["a", "b"], "body", [Passed(name="end", content=end)]))
     assert session.run(graph)["all"].value == ["0 A?!", "1 B?!"]
-    assert session.run(loop(["a"], Named(name="end", content="…")))["all"].value == ["0 A…"]
+    assert session.run(loop(["a"], Passed(name="end", content="…")))["all"].value == ["0 A…"]
 
 
 def test_an_empty_list_makes_no_turn_and_an_empty_list(session: Session) -> None:
@@ -255,17 +254,27 @@ def test_one_of_several_outputs_is_collected(session: Session) -> None:
         (Graph(), (), r'body: the sub-graph "body" has no input item; there are none'),
         (
             shouting(),
-            (Named(name="edn", content="?"),),
+            (Passed(name="edn", content="?"),),
             r'passed: the sub-graph "body" has no input edn; there are item',
         ),
     ],
 )
 def test_a_sub_graph_that_takes_something_else_is_told(
-    body: Graph, passed: tuple[Named, ...], message: str, session: Session
+    body: Graph, passed: tuple[Passed, ...], message: str, session: Session
 ) -> None:
     body.output("text", body(text, id="extra")("x"))
     with pytest.raises(NodeFailed, match=message):
         session.run(loop(["a"], *passed, body=body, output="text"))
+
+
+def test_a_sub_graph_that_is_not_there_is_told_before_anything_runs(session: Session) -> None:
+    graph = loop(["a"])
+    graph.output("other", graph(for_each, id="other")(["a"], "bodi"))
+    (problem,) = session.check(graph)
+    assert str(problem) == (
+        'ForEach "other" · body: the document has no such sub-graph; found "bodi"; expected body'
+        ' → did you mean "body"? [graph.unknown]'
+    )
 
 
 @pytest.mark.parametrize(
@@ -456,7 +465,7 @@ def test_a_loop_in_a_turn_may_last_differently_each_time(session: Session) -> No
     body = Graph()
     body.define("doubling", doubling(0))
     end = body(while_loop, id="until")(
-        1, "doubling", [Named(name="bound", content=body(integer)(body.input("item", 0)))]
+        1, "doubling", [Passed(name="bound", content=body(integer)(body.input("item", 0)))]
     )
     body.output("end", end)
     assert session.run(loop([3, 100, 10], body=body))["all"].value == [4, 128, 16]

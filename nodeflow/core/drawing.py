@@ -1,6 +1,6 @@
 """Draws found in a document: read, tried against their inputs, and replaced by the values that they give."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -35,8 +35,7 @@ def read_draw(value: Mapping[str, JsonValue], specs: Specs) -> Draw:
     model = _model(name, specs) if isinstance(name, str) else None
     if model is None:
         names = [*DRAWS, *specs.choices(TABLE)]
-        hint = did_you_mean(name, names) if isinstance(name, str) else None
-        raise Unfit("draw.unknown", "there is no such draw", listing(names), hint)
+        raise Unfit("draw.unknown", "there is no such draw", listing(names), _hint(name, names))
     try:
         return model.model_validate(dict(value))
     except ValidationError as error:
@@ -45,6 +44,13 @@ def read_draw(value: Mapping[str, JsonValue], specs: Specs) -> Draw:
         known = did_you_mean(field, model.model_fields) if first["type"] == "extra_forbidden" else None
         message = f"draw {name}, {field}: {first['msg'].removeprefix('Value error, ')}"
         raise Unfit("draw.field", message, listing(model.model_fields), known) from None
+
+
+def _hint(name: JsonValue, names: Sequence[str]) -> str | None:
+    if not isinstance(name, str):
+        return None
+    pack, dot, _ = name.partition(".")
+    return did_you_mean(name, names) or (f"install the pack {pack}" if dot else None)
 
 
 def _model(name: str, specs: Specs) -> type[Draw] | None:

@@ -58,7 +58,7 @@ class LocalStock:
 
 
 def used_packs(document: Document, registry: Registry) -> Collection[str]:
-    """The installed packs whose nodes, samplers and the like a document uses, sorted."""
+    """The installed packs whose nodes, draws, samplers and the like a document uses, sorted."""
     scopes = (document.nodes, *(graph.nodes for graph in document.graphs.values()))
     return sorted({name for nodes in scopes for node in nodes.values() for name in _packs_of(node, registry)})
 
@@ -68,10 +68,11 @@ def _packs_of(node: Node, registry: Registry) -> Iterator[str]:
     if spec is None or registry.pack_of(spec) is None:
         return
     yield spec.pack
-    for input in spec.inputs:
-        value = node.inputs.get(input.name)
-        if input.open_choices and isinstance(value, str) and (owner := owner_of(value)) in registry.packs:
-            yield owner
+    open_inputs = {input.name for input in spec.inputs if input.open_choices}
+    for name, value in node.inputs.items():
+        entry = value["draw"] if isinstance(value, dict) and "draw" in value else value
+        if (name in open_inputs or entry is not value) and isinstance(entry, str):
+            yield from {owner_of(entry)}.intersection(registry.packs)
 
 
 def pinned(

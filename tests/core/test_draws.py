@@ -97,6 +97,7 @@ def test_a_draw_with_its_fields_is_right(value: Any, catalogue: Any) -> None:
         ({"draw": "dice"}, "draw.unknown", "random, counter, choice, text, time, next"),
         ({"draw": "tiem"}, "draw.unknown", 'did you mean "time"?'),
         ({"draw": ["random"]}, "draw.unknown", "random"),
+        ({"draw": "mypack.take"}, "draw.unknown", "install the pack mypack"),
         ({"draw": "random", "max": 2**53}, "draw.field", "max"),
         ({"draw": "random", "max": 1.5}, "draw.field", "max"),
         ({"draw": "choice", "of": []}, "draw.field", "of"),

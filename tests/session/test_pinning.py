@@ -9,6 +9,7 @@ import pytest
 
 from nodeflow.api import Graph, node
 from nodeflow.core.errors import InvalidDocument, UsageError
+from nodeflow.core.packs import Manifest
 from nodeflow.core.workflow import Document
 from nodeflow.session import Session
 
@@ -105,11 +106,21 @@ def test_functions_of_the_notebook_have_no_pack_to_pin(session: Session) -> None
     assert "packs" not in json.loads(session.run(graph, write=()).document)
 
 
-def test_a_pack_that_lends_a_sampler_is_used(session: Session) -> None:
-    inputs = {"sampler": "nodeflow_nodes.none", "scheduler": "absent.none"}
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"sampler": "lender.wild", "scheduler": "absent.none"},
+        {"seed": {"draw": "lender.dice"}, "steps": {"draw": "random"}},
+    ],
+)
+def test_a_pack_that_lends_a_sampler_or_a_draw_is_pinned(session: Session, inputs: Any) -> None:
+    session.workplace.registry.add(Manifest("lender", "2.0"))
     tree = {"nodeflow": 1, "nodes": {"s": {"type": "KSampler", "version": 1, "inputs": inputs}}}
 
-    assert session.workplace.lock(Document.from_tree(tree)).document.packs.keys() == {"nodeflow_nodes"}
+    packs = session.workplace.lock(Document.from_tree(tree)).document.packs
+
+    assert list(packs) == ["lender", "nodeflow_nodes"]
+    assert packs["lender"].version == "==2.0"
 
 
 def test_files_of_one_name_and_two_kinds_are_told_apart(session: Session, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Progress of a run on standard error: a bar per sampling step on a terminal, plain lines elsewhere."""
 
+import json
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Warned
+from nodeflow.session.results import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -37,6 +39,8 @@ def text_of(event: Event) -> str | None:
             return f"{node}: {path} is unchanged" if unchanged else f"{node}: wrote {path}"
         case Shown(node, str() | int() | float() as value):
             return f"{node}: {value}"
+        case Shown(node, list() as values) if (items := plain(values)) is not None:
+            return f"{node}: {json.dumps(items, ensure_ascii=False)}"
         case _:  # failures are told once, at the end
             return None
 

@@ -42,7 +42,7 @@ def make_list(items: list[T]) -> list[T]:
     Args:
         items: The values, each written here or linked.
     """
-    return items
+    return [*items]
 
 
 @node("Choose", category="list", title="Choose from a list", lane=Lane.CPU)

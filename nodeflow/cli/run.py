@@ -11,6 +11,7 @@ from nodeflow.cli.outcome import report_of, report_of_error
 from nodeflow.cli.progress import display
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
+from nodeflow.core.suggest import shorten
 from nodeflow.core.workflow import Document
 from nodeflow.session import Result, Running, Session
 from nodeflow.session.writing import files_of
@@ -78,6 +79,8 @@ def _start(session: Session, args: argparse.Namespace) -> Running:
     write = None if args.stdout is None else _others(source.document, args)
     running = session.start(source, values, targets=args.target, strict=args.strict, write=write)
     report_problems(running.problems, sys.stderr)
+    for name, value in running.drawn.items():
+        print(f"drawn: {name} = {shorten(value)}", file=sys.stderr)
     return running
 
 

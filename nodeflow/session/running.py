@@ -1,11 +1,12 @@
 """A run in its own thread, seen from outside as an iterator of what happens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 from threading import Thread
 from typing import Self
 
 from nodeflow.core.errors import Cancelled, Problem
+from nodeflow.core.json import JsonValue
 from nodeflow.engine.events import Event
 from nodeflow.engine.runtime import Cancel
 from nodeflow.session.results import Result
@@ -21,10 +22,14 @@ class Running(Iterator[Event]):
 
     Attributes:
         problems: What the check of the document had to say, none of which stops the run.
+        drawn: What its draws gave, by ``node.input``, or by the name under which a draw was given.
     """
 
-    def __init__(self, work: Work, problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self, work: Work, problems: tuple[Problem, ...] = (), drawn: Mapping[str, JsonValue] | None = None
+    ) -> None:
         self.problems = problems
+        self.drawn: Mapping[str, JsonValue] = drawn or {}
         self._work = work
         self._cancel = Cancel()
         self._events: SimpleQueue[Event | None] = SimpleQueue()

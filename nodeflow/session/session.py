@@ -174,7 +174,7 @@ class Session:
             prepared.document.dumps(),
             prepared.drawn,
         )
-        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), problems)
+        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), problems, prepared.drawn)
 
     def run(
         self,

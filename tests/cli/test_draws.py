@@ -28,6 +28,12 @@ def test_the_report_tells_what_was_drawn(shell: Shell) -> None:
     assert run(shell)["drawn"] == {"count.steps": drawn[1] + 1}
 
 
+def test_what_was_drawn_is_said_before_the_run(shell: Shell) -> None:
+    said = shell("run", "-", "--set", 'count.steps={"draw": "choice", "of": [3]}', stdin=DRAWN)
+
+    assert "drawn: count.steps = 3\n" in said.err
+
+
 def test_a_draw_can_be_given_for_an_input(shell: Shell) -> None:
     draw = json.dumps({"draw": "choice", "of": [3]})
 

@@ -14,7 +14,7 @@ from nodeflow.core.packs import Manifest
 from nodeflow.core.requirements import with_required
 from nodeflow.core.stamps import Seen, see
 
-_MARK = "__nodeflow_digest__"
+MARK = "__nodeflow_digest__"
 """On the top-level package of a pack that is loaded: the digest of its files at that time."""
 _CHANGED = "its files have changed since this session read them; start a new session, or use one with dev=True"
 
@@ -75,7 +75,7 @@ class PackCode:
         """The digests of the watched packs that are loaded; one without a mark gets that of today."""
         loaded = {name: sys.modules.get(_top(packs[name])) for name in self.seen if name in packs}
         return {
-            name: vars(module).setdefault(_MARK, self.seen[name].digest)
+            name: vars(module).setdefault(MARK, self.seen[name].digest)
             for name, module in loaded.items()
             if module is not None
         }

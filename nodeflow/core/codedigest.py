@@ -1,6 +1,7 @@
 """A digest of the code that computes a node, so that a changed pack never serves yesterday's result."""
 
 import hashlib
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pydantic import TypeAdapter
 
 from nodeflow.core.atomic import write_whole
 from nodeflow.core.canonical import record_text
+from nodeflow.core.code import MARK
 from nodeflow.core.discovery import files_of
 from nodeflow.core.json import JsonValue
 from nodeflow.core.packs import BUILT_IN
@@ -36,7 +38,7 @@ def pack_digest(registry: Registry, pack: str, home: Path, *, settings: bool = F
     Files are read again only when one has changed since the digest was last made in ``home``.
     """
     names = with_required(registry.packs, pack)
-    digest = hashlib.sha256(_digest_of(_DIFFUSION, home).encode())
+    digest = hashlib.sha256(_digest_of("nodeflow.diffusion", _DIFFUSION, home).encode())
     for name in names:
         digest.update(f"\n{name} {_files_digest(registry, name, home)}".encode())
         if settings and (values := registry.settings(name)):
@@ -51,14 +53,27 @@ def pin_digest(registry: Registry, pack: str, home: Path) -> str:
 
 
 def _files_digest(registry: Registry, pack: str, home: Path) -> str:
-    seen = registry.code.seen.get(pack)
-    root = registry.roots.get(pack)
-    if seen is not None or root is None:
-        return "" if seen is None else seen.digest
-    return _digest_of(root, home)
+    seen, root, manifest = registry.code.seen.get(pack), registry.roots.get(pack), registry.packs.get(pack)
+    if seen is not None:
+        return seen.digest
+    return "" if root is None or manifest is None else _digest_of(manifest.package.partition(".")[0], root, home)
 
 
-def _digest_of(root: Path, home: Path) -> str:
+def _digest_of(package: str, root: Path, home: Path) -> str:
+    """The digest of the files of a package; of one that is loaded as they were when this was first asked.
+
+    So what a process computes with the code that it has loaded is never taken for the work of newer code.
+    """
+    module = sys.modules.get(package)
+    if module is None or Path(str(getattr(module, "__file__", ""))) not in (root, root / "__init__.py"):
+        return _digest_now(root, home)
+    mark: str | None = vars(module).get(MARK)
+    if mark is None:
+        mark = vars(module)[MARK] = _digest_now(root, home)
+    return mark
+
+
+def _digest_now(root: Path, home: Path) -> str:
     """The digest of the files below a folder, or of a single file, remembered in ``home``."""
     place = home / "cache" / "manifests" / f"{root.stem}-{stamp_of([], salt=str(root))[:12]}.digest"
     known: Seen | None = None

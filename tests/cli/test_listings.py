@@ -48,6 +48,32 @@ def test_a_pack_that_fails_is_named_and_the_others_stay(shell: Shell, home: Path
         shutil.rmtree(pack)
 
 
+def test_a_node_and_the_whole_catalogue_are_json_for_tools(shell: Shell) -> None:
+    sampler = shell("nodes", "KSampler", "--json").report
+    assert (sampler["id"], sampler["kind"]) == ("KSampler", "pure")
+    steps = next(item for item in sampler["inputs"] if item["name"] == "steps")
+    assert (steps["default"], steps["range"]["ge"]) == (20, 1)
+    catalogue = shell("nodes", "--json").report
+    assert catalogue["nodes"]["KSampler"] == sampler
+    assert set(catalogue) == {"packs", "nodes", "converters", "sockets", "kinds", "choices", "problems"}
+    assert catalogue["packs"]["shelltest"]["version"] == "1.0"
+    assert "txt2img" in catalogue["packs"]["nodeflow_nodes"]["workflows"]
+    assert catalogue["kinds"]["checkpoints"]["folder"] == "checkpoints"
+    assert catalogue["sockets"]["Image"]["color"] == "#64b5f6"
+    assert "euler" in catalogue["choices"]["samplers"]
+
+
+def test_packs_are_listed_with_what_they_bring(shell: Shell) -> None:
+    pages = shell("nodes", "--packs").out
+    assert pages == shell("nodes", "--packs").out
+    assert "nodeflow_nodes 0.1.0" in pages
+    assert "Model #b39ddb, in memory only" in pages
+    assert "loras: models/loras/*.safetensors" in pages
+    said = shell("nodes", "KSampler", "--packs")
+    assert (said.code, said.out) == (2, "")
+    assert "leave out KSampler, or --packs" in said.err
+
+
 def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None:
     folder = place / "more" / "checkpoints"
     folder.mkdir(parents=True)

@@ -1,7 +1,9 @@
 """The digest of the code behind a node: it changes with the code and with nothing else."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -117,3 +119,20 @@ def test_a_node_made_at_run_time_has_the_digest_it_was_added_with(tmp_path: Path
     registry.add_spec(SPEC, lambda: 1, digest="v1")
     assert code_digest(registry, SPEC, tmp_path) == "v1"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_code_that_is_loaded_keeps_the_digest_it_had(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = ModuleType("shop")
+    loaded.__file__ = str(shop / "shop" / "__init__.py")
+    monkeypatch.setitem(sys.modules, "shop", loaded)
+    before = digest(shop)
+    (shop / "shop" / "__init__.py").write_text("NAME = 'another'\n", encoding="utf-8")
+    assert digest(shop) == before
+    monkeypatch.delitem(sys.modules, "shop")
+    assert digest(shop) != before
+
+
+def test_another_module_of_the_same_name_does_not_count(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest(shop)
+    monkeypatch.setitem(sys.modules, "shop", ModuleType("shop"))
+    assert digest(shop) == before

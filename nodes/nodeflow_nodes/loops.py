@@ -1,7 +1,7 @@
 """Nodes that run a sub-graph again and again: for each item of a list, from item to item, and as long as it asks to."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from nodeflow.api import Field, Graph, InputError, Ref, Row, SubGraph, expander
@@ -13,8 +13,6 @@ T = TypeVar("T")
 Body = Annotated[str, SubGraph(), Field(min_length=1)]
 Turns = Annotated[int, Field(ge=0, le=100_000)]
 TurnNumber = Annotated[int, Field(ge=0, le=2**53 - 1)]
-
-_OWN = frozenset(("item", "index", "state"))
 
 
 class Passed(Row):
@@ -48,9 +46,10 @@ def for_each(
         passed: Further inputs of the sub-graph, the same for each item.
         output: Which output of the sub-graph to collect; may be empty when there is only one.
     """
-    loop = _Loop(graph, body, passed, output)
-    results = [loop.turn(f"item-{place}", item=_item(graph, items, place), index=place) for place in range(len(items))]
-    return graph(make_list, id="results")(results)
+    loop = _Loop(graph, body, passed)
+    collected = loop.output(output)
+    turns = [loop.turn(f"item-{place}", item=_item(graph, items, place), index=place) for place in range(len(items))]
+    return graph(make_list, id="results")([results[collected] for results in turns])
 
 
 @expander("Accumulate", category="control", title="From item to item")
@@ -74,9 +73,10 @@ def accumulate(
         passed: Further inputs of the sub-graph, the same for each item.
         output: Which output of the sub-graph is the next state; empty for its only one, or the one called `state`.
     """
-    loop = _Loop(graph, body, passed, output or "state", fallback=not output)
+    loop = _Loop(graph, body, passed)
+    following = loop.output(output, usual="state")
     for place in range(len(items)):
-        state = loop.turn(f"item-{place}", item=_item(graph, items, place), index=place, state=state)
+        state = loop.turn(f"item-{place}", item=_item(graph, items, place), index=place, state=state)[following]
     return state
 
 
@@ -109,11 +109,10 @@ def while_loop(
         return state
     if limit == 0:
         way_out = "raise it, or set at_limit to stop"
-        raise InputError("limit", f"{index} turns were made, and another is asked for; {way_out}")
-    loop = _Loop(graph, body, passed, "state")
-    results = loop.results(f"turn-{index}", index=index, state=state)
-    if "again" not in results:
-        raise InputError("body", f'the sub-graph "{body}" has no output again, which says whether to go on')
+        raise InputError("limit", f"it is reached before turn {index}, which is asked for; {way_out}")
+    loop = _Loop(graph, body, passed)
+    loop.require_outputs("state", "again")
+    results = loop.turn(f"turn-{index}", index=index, state=state)
     # Through a node of its own the wish for another turn is never known before that turn has run.
     wish = graph(boolean, id=f"again-{index}")(results["again"])
     turn = graph.again(while_loop, id=f"turns-{index + 1}")
@@ -125,69 +124,78 @@ def while_loop(
 @accumulate.check
 @while_loop.check
 def _names_are_given_once(passed: Sequence[Mapping[str, Any]]) -> None:
-    seen: set[str] = set()
-    for number, row in enumerate(passed):
-        name = row.get("name")
-        if name in _OWN:
-            raise InputError(f"passed[{number}].name", f"{name} is given by the loop itself; use another name")
-        if name in seen:
-            raise InputError(f"passed[{number}].name", f"{name} is given twice")
-        if isinstance(name, str):
-            seen.add(name)
+    _require_different([row.get("name") for row in passed])
+
+
+def _require_different(names: Sequence[str | None]) -> None:
+    """Refuses a name that is there twice; None is one that is not known yet."""
+    for place, name in enumerate(names):
+        if name is not None and name in names[:place]:
+            raise InputError(f"passed[{place}].name", f"{name} is given twice")
 
 
 class _Loop:
-    """Uses of one sub-graph that differ by what the loop gives to each.
+    """Uses of one sub-graph that differ by what the loop gives to each."""
 
-    Args:
-        output: Name of the output that counts; empty for the only one.
-        fallback: The only output will do where there is none of that name.
-    """
-
-    def __init__(
-        self, graph: Graph, body: str, passed: Sequence[Passed], output: str, *, fallback: bool = False
-    ) -> None:
+    def __init__(self, graph: Graph, body: str, passed: Sequence[Passed]) -> None:
         self._graph = graph
         self._body = body
         self._takes = graph.takes(body)
         self._gives = graph.gives(body)
         self._passed = {row.name: row.content for row in passed}
-        for name in self._passed:
-            if name not in self._takes:
-                raise InputError("passed", f'the sub-graph "{body}" has no input {name}; {_listed(self._takes)}')
-        self._output = self._chosen(output, fallback)
+        _require_different([row.name for row in passed])
+        self._require("passed", "input", self._passed, self._takes)
 
-    def turn(self, id: str, **own: Any) -> Any:
-        """Records one use, and gives the output that counts."""
-        return self.results(id, **own)[self._output]
+    def output(self, chosen: str, *, usual: str = "") -> str:
+        """The output that counts: the chosen one, else the usual one, else the only one there is."""
+        if chosen:
+            self._require("output", "output", (chosen,), self._gives)
+            return chosen
+        if usual in self._gives:
+            return usual
+        if len(self._gives) != 1:
+            listed = ", ".join(self._gives) or "none"
+            raise InputError("output", f'the sub-graph "{self._body}" has these outputs: {listed}; name one')
+        return self._gives[0]
 
-    def results(self, id: str, **own: Any) -> Mapping[str, Any]:
-        """Records one use, and gives all its outputs."""
-        for name in own:
-            if name not in self._takes and name != "index":
-                raise InputError("body", f'the sub-graph "{self._body}" has no input {name}; {_listed(self._takes)}')
+    def require_outputs(self, *names: str) -> None:
+        """Refuses a sub-graph that does not give all of these."""
+        self._require("body", "output", names, self._gives)
+
+    def turn(self, id: str, **own: Any) -> Mapping[str, Any]:
+        """Records one use, and gives its outputs by name."""
+        self._require("body", "input", own.keys() - {"index"}, self._takes)
+        if twice := own.keys() & self._passed.keys():
+            raise InputError(
+                "passed", f"{min(twice)} is given by the loop itself; call the input of the sub-graph otherwise"
+            )
         given = {name: value for name, value in own.items() if name in self._takes}
         return self._graph.call(self._body, {**self._passed, **given}, id=id)
 
-    def _chosen(self, output: str, fallback: bool) -> str:
-        if output in self._gives:
-            return output
-        if len(self._gives) == 1 and (fallback or not output):
-            return self._gives[0]
-        wanted = f"no output {output}" if output else "several outputs; name one of them in output"
-        raise InputError(
-            "output" if output else "body", f'the sub-graph "{self._body}" has {wanted}; {_listed(self._gives)}'
-        )
+    def _require(self, input: str, kind: str, names: Iterable[str], known: Sequence[str]) -> None:
+        for name in names:
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                raise InputError(input, f'the sub-graph "{self._body}" has no {kind} {name}; there are: {listed}')
 
 
 def _item(graph: Graph, items: Sequence[object], place: int) -> object:
     """An item to hand on: itself where a document can hold it, else a link to where it comes from."""
-    if _is_json(items[place]):
-        return items[place]
-    linked = f"items[{place}]"
-    if linked in graph.given:
-        return graph.given[linked]
-    return graph(choose, id=f"choose-{place}")(cast("list[object]", graph.given["items"]), place)
+    if not _is_json(items[place]) and "items" in graph.given:
+        return graph(choose, id=f"choose-{place}")(cast("list[object]", graph.given["items"]), place)
+    return _linked(graph, items[place], f"items[{place}]")
+
+
+def _linked(graph: Graph, value: object, label: str) -> object:
+    """A value that was written down, with the links that stood in it."""
+    if _is_json(value):
+        return value
+    if label in graph.given:
+        return graph.given[label]
+    if isinstance(value, list):
+        parts = cast("list[object]", value)
+        return [_linked(graph, part, f"{label}[{place}]") for place, part in enumerate(parts)]
+    return value
 
 
 def _is_json(value: object) -> bool:
@@ -202,7 +210,3 @@ def _is_json(value: object) -> bool:
             return all(map(_is_json, cast("dict[str, object]", value).values()))
         case _:
             return False
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"there are {', '.join(names)}" if names else "there are none"

@@ -17,7 +17,7 @@ from nodeflow.diffusion.types import Image
 from nodeflow.session.results import Result
 from nodeflow_nodes.control import gate
 from nodeflow_nodes.formulas import math_expression
-from nodeflow_nodes.lists import make_list, split_lines
+from nodeflow_nodes.lists import choose, make_list, split_lines
 from nodeflow_nodes.loops import Passed, accumulate, for_each, while_loop
 from nodeflow_nodes.primitives import integer, text
 from nodeflow_nodes.saving import save_text
@@ -240,22 +240,22 @@ def test_one_of_several_outputs_is_collected(session: Session) -> None:
     body = shouting()
     body.output("again", body(shout)("again"))
     assert session.run(loop(["a"], body=body, output="again"))["all"].value == ["0 AGAIN!"]
-    with pytest.raises(
-        NodeFailed, match='"body" has several outputs; name one of them in output; there are text, again'
-    ):
+    with pytest.raises(NodeFailed, match=r'output: .*"body" has these outputs: text, again; name one'):
         session.run(loop(["a"], body=body))
-    with pytest.raises(NodeFailed, match=r"output: .* has no output txet; there are text, again"):
+    with pytest.raises(NodeFailed, match=r"output: .* has no output txet; there are: text, again"):
         session.run(loop(["a"], body=body, output="txet"))
+    with pytest.raises(NodeFailed, match=r"has these outputs: none; name one"):
+        session.run(loop(["a"], body=Graph(nodes=shouting().nodes)))
 
 
 @pytest.mark.parametrize(
     ("body", "passed", "message"),
     [
-        (Graph(), (), r'body: the sub-graph "body" has no input item; there are none'),
+        (Graph(), (), r'body: the sub-graph "body" has no input item; there are: none'),
         (
             shouting(),
             (Passed(name="edn", content="?"),),
-            r'passed: the sub-graph "body" has no input edn; there are item',
+            r'passed: the sub-graph "body" has no input edn; there are: item',
         ),
     ],
 )
@@ -280,7 +280,6 @@ def test_a_sub_graph_that_is_not_there_is_told_before_anything_runs(session: Ses
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"name": "item"}], r"passed\[0\].name: item is given by the loop itself"),
         ([{"name": "a"}, {"name": "b"}, {"name": "a"}], r"passed\[2\].name: a is given twice"),
     ],
 )
@@ -292,6 +291,34 @@ def test_names_that_cannot_be_passed_on_are_refused_beforehand(rows: Any, messag
         rule([{"name": "a"}, {"name": None}, {"name": None}])
         with pytest.raises(InputError, match=message):
             rule(rows)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("end", "end"), r"passed\[1\].name: end is given twice"),
+        (("index",), "passed: index is given by the loop itself"),
+    ],
+)
+def test_names_that_are_linked_too_are_refused_when_it_runs(
+    names: tuple[str, ...], message: str, session: Session
+) -> None:
+    graph = Graph()
+    graph.define("body", shouting())
+    rows = [Passed(name=name, content=graph(text)("x")) for name in names]
+    graph.output("all", graph(for_each)(["a"], "body", rows))
+    with pytest.raises(NodeFailed, match=message):
+        session.run(graph)
+
+
+def test_items_that_are_lists_with_links_in_them_are_gone_through(session: Session) -> None:
+    body = Graph()
+    body.output("first", body(choose)(body.input("item"), 0))
+    graph = Graph()
+    graph.define("body", body)
+    light, dark = graph(grey)(1.0), graph(grey)(0.25)
+    graph.output("all", graph(for_each)([[light, dark], [dark]], "body"))
+    assert levels(session.run(graph)["all"].value) == [1.0, 0.25]
 
 
 def test_a_thousand_items_take_a_moment(session: Session) -> None:
@@ -392,7 +419,7 @@ def test_at_the_limit_a_loop_fails_or_stops(session: Session) -> None:
     with pytest.raises(NodeFailed) as caught:
         session.run(repeated(20, limit=3))
     expected = (
-        'WhileLoop "loop/turns-3" · limit: 3 turns were made, and another is asked for; raise it, or set at_limit'
+        'WhileLoop "loop/turns-3" · limit: it is reached before turn 3, which is asked for; raise it, or set at_limit'
     )
     assert str(caught.value).startswith(expected)
 

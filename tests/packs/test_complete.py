@@ -174,6 +174,11 @@ def test_the_catalogue_tells_all_that_it_brings(installed: Place) -> None:
     assert "(Palette → Image)" in listing
 
 
+def test_the_check_of_packs_finds_nothing_wrong_with_it(installed: Place) -> None:
+    said = installed.nodeflow("pack", "check", str(PLUGINS / "complete"))
+    assert "error" not in said.out
+
+
 def test_without_the_pack_it_builds_on_it_says_what_to_install(site: Path, tmp_path: Path) -> None:
     alone = Place(tmp_path, tmp_path / "site")
     shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns("base_pack*"))

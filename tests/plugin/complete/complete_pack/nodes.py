@@ -17,6 +17,7 @@ def palette(
     """The colours that a picture is mostly made of, by k-means over its pixels.
 
     Args:
+        image: Of several pictures the first one counts.
         count: How many colours.
         sample: How many pixels to look at.
     """
@@ -50,7 +51,11 @@ def colors_are_counted(inputs: dict[str, Any]) -> Mapping[str, Any]:
 
 @node("complete.Stripes", category="colour", converts=True)
 def stripes(palette: Palette, *, run: Run = quiet) -> Image:
-    """A picture of a palette: one stripe for each colour."""
+    """A picture of a palette: one stripe for each colour.
+
+    Args:
+        palette: From left to right, as the palette has them.
+    """
     import torch
 
     width = int(run.setting("stripe"))
@@ -60,7 +65,11 @@ def stripes(palette: Palette, *, run: Run = quiet) -> Image:
 
 @node("complete.Names", category="colour")
 def colour_names(palette: Palette) -> list[str]:
-    """What people would call the colours of a palette."""
+    """What people would call the colours of a palette.
+
+    Args:
+        palette: One name comes out for each of its colours.
+    """
     return [nearest_name(colour) for colour in palette.colours]
 
 

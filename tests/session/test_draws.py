@@ -11,6 +11,7 @@ import pytest
 
 from nodeflow.api import Field, InputError, Seed, node
 from nodeflow.core.errors import InvalidDocument, UsageError
+from nodeflow.core.unfit import Unfit
 from nodeflow.core.workflow import Document
 from nodeflow.session import Session
 from nodeflow.session.drawing import SubmissionSource, natural
@@ -190,6 +191,25 @@ def test_the_input_folder_itself_has_a_next_file(tmp_path: Path) -> None:
     assert source(tmp_path, DrawState()).next_file(".", "*") == "b.png"
 
 
+def test_links_out_of_the_folder_are_never_taken(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret.png").touch()
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "secret.png")
+
+    with pytest.raises(Unfit, match="has no file that matches"):
+        source(tmp_path / "in", DrawState()).next_file(".", "*.png")
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+
+    with pytest.raises(Unfit, match=r'the folder "\." cannot be read: Permission denied'):
+        source(tmp_path, DrawState()).next_file(".", "*.png")
+
+
 def test_a_file_that_is_gone_is_passed_over(tmp_path: Path) -> None:
     state = DrawState()
     for name in ("a", "c"):
@@ -205,7 +225,7 @@ def test_a_file_that_is_gone_is_passed_over(tmp_path: Path) -> None:
 def test_a_counter_ends_where_whole_numbers_do(tmp_path: Path) -> None:
     state = DrawState({"n": 2**53 - 1})
 
-    with pytest.raises(Exception, match='the counter "n" has come to its end'):
+    with pytest.raises(Unfit, match='the counter "n" has come to its end'):
         source(tmp_path, state).count("n", 0, 1)
     assert state == DrawState({"n": 2**53 - 1})
     assert source(tmp_path, state).count("n", 0, -2) == 2**53 - 3

@@ -90,7 +90,8 @@ def _unusable(item: FoundPack, rivals: Sequence[FoundPack]) -> str:
         return f"the folder {item.root} has no __init__.py"
     if rivals:
         return f"the folder {item.root} has the name of the installed pack at {rivals[0].root}"
-    if root_of(item.package) not in (None, item.root):
+    other = root_of(item.package)
+    if other is not None and other.resolve() != item.root.resolve():
         return f"the folder {item.root} has the name of an installed module; rename it"
     return ""
 

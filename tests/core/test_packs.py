@@ -150,6 +150,16 @@ def test_the_files_of_a_pack_are_its_code_and_not_its_models(tmp_path: Path) -> 
     assert list(files_of(None)) == list(files_of(tmp_path / "gone")) == []
 
 
+def test_a_folder_may_lead_to_where_the_pack_is_imported_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pack(tmp_path / "work", "linked_pack", nodes=node_text("linked_pack", "One"))
+    monkeypatch.syspath_prepend(str(tmp_path / "work"))
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "linked_pack").symlink_to(tmp_path / "work" / "linked_pack")
+    found, problems = discover(tmp_path)
+    assert [item.package for item in found if item.folder] == ["linked_pack"]
+    assert problems == ()
+
+
 def test_folder_packs_can_import_each_other_by_name(tmp_path: Path) -> None:
     write_pack(tmp_path, "base_pack", tools="VALUE = 7\n")
     write_pack(tmp_path, "user_pack", nodes="from base_pack.tools import VALUE\n" + node_text("user_pack", "One"))

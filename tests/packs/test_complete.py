@@ -94,9 +94,10 @@ def test_a_value_of_its_own_type_survives_on_disk(installed: Place) -> None:
     assert first["outputs"]["result"]["value"][0] == "black"
 
 
-def test_its_settings_reach_its_nodes_and_what_they_made_before_is_not_served(installed: Place, config: Path) -> None:
+def test_its_workflow_runs_by_name_and_its_settings_reach_its_nodes(installed: Place, config: Path) -> None:
     def width() -> int:
         report = installed.nodeflow("run", "palette", "--json").report
+        assert report["outputs"]["names"]["value"] == ["red", "yellow", "brown"]
         with Picture.open(installed.work / report["outputs"]["picture"]["paths"][0]) as made:
             return made.width
 
@@ -112,9 +113,7 @@ def test_its_settings_reach_its_nodes_and_what_they_made_before_is_not_served(in
     assert "there is no setting packs.complete.stripes; did you mean packs.complete.stripe?" in said.err
 
 
-def test_its_workflow_is_known_by_name_and_its_model_file_comes_with_it(installed: Place) -> None:
-    report = installed.nodeflow("run", "palette", "--json").report
-    assert report["outputs"]["names"]["value"] == ["red", "yellow", "brown"]
+def test_its_model_file_comes_with_it(installed: Place) -> None:
     listed = installed.nodeflow("models", "--json").report
     assert [file["name"] for file in listed["files"] if file["kind"] == "palettes"] == ["warm.gpl"]
     assert listed["kinds"]["palettes"]["folder"] == "colour"

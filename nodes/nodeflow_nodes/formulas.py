@@ -27,7 +27,7 @@ class Computed(NamedTuple):
 
 @node("MathExpression", category="values", title="Formula", lane=Lane.CPU)
 def math_expression(
-    expression: Formula, a: Variable = 0, b: Variable = 0, c: Variable = 0, d: Variable = 0
+    expression: Formula = "a + b", a: Variable = 0, b: Variable = 0, c: Variable = 0, d: Variable = 0
 ) -> Computed:
     """Compute with numbers: `+ - * / // % **`, comparisons, `and or not`, `x if a > b else y`, and functions.
 

@@ -328,6 +328,22 @@ def test_a_thousand_items_take_a_moment(session: Session) -> None:
     assert perf_counter() - started < 10  # 0.5 s on an idle machine
 
 
+def test_what_feeds_a_loop_from_afar_counts(session: Session) -> None:
+    """An expander is not remembered by its own inputs: what it records is, by all that is above it."""
+
+    def graph(ending: str) -> Graph:
+        graph = Graph()
+        graph.define("body", shouting())
+        end = graph(join_text)([graph(text)(ending)])
+        graph.output("all", graph(for_each)(["a"], "body", [Passed(name="end", content=end)]))
+        return graph
+
+    assert session.run(graph("?"))["all"].value == ["0 A?"]
+    assert session.run(graph("…"))["all"].value == ["0 A…"]
+    assert session.run(graph("?"))["all"].value == ["0 A?"]
+    assert CALLS == {"a": 2}
+
+
 # From item to item.
 
 

@@ -21,5 +21,10 @@ def picture(g: Graph) -> Image:
     g(save)([result, again])
     g.each(blur)([image, again], radius=[1.0, 2.0])
     result = g(lay)(result, [Layer(image=again, strength=g(number)(0.5)), Layer(image=image)])
+    body = Graph()
+    body.output("image", body(blur)(body.input("image"), body.input("radius", 1.0)))
+    g.define("softer", body)
+    used = g.call("softer", {"image": result}, overrides={"blur.mode": "fast"})
+    result = g(cut)(used["image"], mask)
     g.output("picture", g(lay)(result))
     return result

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, report_problems
 from nodeflow.cli.streams import reserved_stdout
-from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
+from nodeflow.core.errors import InvalidDocument, Problem, refusal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,7 @@ def execute(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"{args.file}: ok" + (f", {len(problems)} warnings" if problems else ""))
         return 0
-    only_files = all(problem.code == "file.missing" for problem in errors)
-    return exit_code(unreadable or (MissingFile if only_files else InvalidDocument)(errors))
+    return exit_code(unreadable or refusal(errors))
 
 
 def _as_json(problems: Sequence[Problem]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, report_problems
-from nodeflow.core.errors import InvalidDocument, MissingFile
+from nodeflow.core.errors import InvalidDocument, refusal
 from nodeflow.session.pinning import Locked
 from nodeflow.storage.documents import write_document
 from nodeflow.storage.png import SIGNATURE
@@ -44,8 +44,7 @@ def execute(args: argparse.Namespace) -> int:
 def _code(locked: Locked) -> int:
     if not locked.problems:
         return 0
-    only_files = all(problem.code == "file.missing" for problem in locked.problems)
-    return exit_code((MissingFile if only_files else InvalidDocument)(locked.problems))
+    return exit_code(refusal(locked.problems))
 
 
 def _is_rewritten(name: str) -> bool:

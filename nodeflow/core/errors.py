@@ -80,6 +80,16 @@ class MissingFile(InvalidDocument):
     exit_code = 4
 
 
+_NOT_HERE = frozenset({"file.missing", "secret.missing"})
+
+
+def refusal(problems: Iterable[Problem]) -> InvalidDocument:
+    """The error for a document with these problems: ``MissingFile`` when only files and secrets are not here."""
+    told = tuple(problems)
+    errors = [problem for problem in told if problem.severity == "error"] or told
+    return (MissingFile if all(problem.code in _NOT_HERE for problem in errors) else InvalidDocument)(told)
+
+
 class InputError(NodeflowError):
     """Raised by a node about one of its own inputs: ``InputError("width", "must be a multiple of 8; try 512")``."""
 

@@ -4,7 +4,7 @@ Every use of a sub-graph gives its nodes once more, called ``use/node``. Nothing
 are those of the same graph drawn without sub-graphs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -15,13 +15,14 @@ from nodeflow.core.names import graph_name, place_in
 from nodeflow.core.nodes import NodeReader
 from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why, Written, links_in
 from nodeflow.core.spec import Input, Kind
+from nodeflow.core.subgraphs import all_in
 from nodeflow.core.workflow import Document, Node
 
 Place = tuple[str, str]
 """Path of a plain node, and one of its outputs; empty for the node itself."""
 
-Key = tuple[str, str | None, str | None]
-"""What makes two problems one: the code, the node where it is defined, the input."""
+Key = tuple[str, str, str | None]
+"""What makes two problems one: the code, the node where it is defined, the input; without a node, the message."""
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -33,6 +34,23 @@ class Seat(NamedTuple):
     id: str
     node: Node
     form: Form
+
+
+class Somewhere(NamedTuple):
+    """A node that would run if nothing was wrong.
+
+    Attributes:
+        places: What problems may call it, and the uses of sub-graphs that it lies in.
+    """
+
+    path: str
+    type: str
+    places: tuple[str, ...]
+
+
+def inside(graph: str) -> str:
+    """What stands for all places inside the definition of a sub-graph."""
+    return f"{graph}/…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,23 @@ class Flat:
         found = self._routes.find(path)
         return None if found is None else self._routes.source(*found, output)
 
+    def everything(self) -> Iterator[Somewhere]:
+        """All nodes that would run if nothing was wrong, also those that cannot be read."""
+        return self._everything(self._routes.top, ())
+
+    def _everything(self, scope: Scope, around: tuple[str, ...]) -> Iterator[Somewhere]:
+        for id, node in scope.nodes.items():
+            path, graph = scope.path + id, graph_name(node.type)
+            if node.mode is not None or path in self._routes.silent:
+                continue
+            places = (path, *((place_in(scope.graph, id),) if scope.graph else ()), *around)
+            if graph is None:
+                yield Somewhere(path, node.type, places)
+            elif self._reader.form(node.type) is None:
+                yield Somewhere(path, node.type, (*places, place_in(graph), inside(place_in(graph))))
+            else:
+                yield from self._everything(self._routes.inside(scope, id), (*places, place_in(graph)))
+
     def effects(self, path: str) -> list[str]:
         """The effects inside the use of a sub-graph."""
         inside = f"{path}/"
@@ -96,7 +131,7 @@ class Report:
 
     def __init__(self, known: Iterable[Problem], seats: Mapping[str, Seat]) -> None:
         self.problems: list[Problem] = []
-        self._known: set[Key] = {(item.code, item.node, item.input) for item in known}
+        self._known: set[Key] = {_key(item) for item in known}
         self._seats = seats
         self._origins: dict[tuple[str, str], Arrival] = {}
 
@@ -111,7 +146,7 @@ class Report:
         """A problem of a plain node, which may come from what is written elsewhere."""
         seat = self._seats.get(problem.node or "")
         if seat is None:
-            self._say(problem, (problem.code, problem.node, problem.input))
+            self._say(problem, _key(problem))
             return
         name, bracket, rest = (problem.input or "").partition("[")
         arrival = self._origins.get((problem.node or "", name))
@@ -144,6 +179,22 @@ class Report:
             self.problems.append(problem)
 
 
+def _key(problem: Problem) -> Key:
+    return problem.code, problem.node or problem.message, problem.input
+
+
+class _Loss(NamedTuple):
+    """An input to which something does not come.
+
+    Attributes:
+        fatal: The node cannot do without.
+    """
+
+    input: Input
+    nothing: Nothing
+    fatal: bool
+
+
 class Flattening:
     """Writes out one document.
 
@@ -167,7 +218,7 @@ class Flattening:
         self._seats: dict[str, Seat] = {}
         self._graphs: set[str] = set()
         self._inputs: dict[str, dict[str, JsonValue]] = {}
-        self._losses: dict[str, list[tuple[Input, Nothing]]] = {}
+        self._losses: dict[str, list[_Loss]] = {}
         self._stuck: set[str] = set()
         self.report = Report(known, self._seats)
 
@@ -188,19 +239,21 @@ class Flattening:
     def _seat_all(self, scope: Scope) -> None:
         self._graphs.add(scope.graph)
         for id, node in scope.nodes.items():
-            form = self._reader.form(node.type)
-            if node.mode is not None or form is None:
+            form, graph = self._reader.form(node.type), graph_name(node.type)
+            if node.mode is not None:
                 continue
-            if graph_name(node.type) is None:
-                self._seats[scope.path + id] = Seat(scope, id, node, form)
-            else:
+            if graph is not None and form is None:
+                self._graphs |= all_in(self._document.graphs, graph)
+            elif graph is not None:
                 self._seat_all(self._routes.inside(scope, id))
+            elif form is not None:
+                self._seats[scope.path + id] = Seat(scope, id, node, form)
 
     def _feed(self, path: str) -> None:
         """Work out what comes to the inputs of a node; one that lacks something does not run."""
         scope, id, node, form = self._seats[path]
         inputs: dict[str, JsonValue] = {}
-        losses: list[tuple[Input, Nothing]] = []
+        losses: list[_Loss] = []
         for name in dict.fromkeys([*node.inputs, *scope.fed.get(id, ())]):
             input = form.inputs.get(name)
             if input is None:
@@ -209,8 +262,9 @@ class Flattening:
             self.report.arrived(path, name, arrival)
             if isinstance(arrival, Arrival):
                 inputs[name] = arrival.value
+                losses += [_Loss(input, arrival.instead, False)] if arrival.instead is not None else []
             elif arrival is not None:
-                losses.append((input, arrival))
+                losses.append(_Loss(input, arrival, input.required))
                 if input.required and arrival.why is Why.MUTED:
                     self._routes.silent[path] = arrival.node
         self._inputs[path] = inputs
@@ -237,13 +291,13 @@ class Flattening:
     def _tell_losses(self) -> None:
         for path, losses in self._losses.items():
             scope, id, node, _ = self._seats[path]
-            for input, nothing in losses:
+            for input, nothing, fatal in losses:
                 origin = next(self._routes.written(scope, id, input.name))
-                if nothing.why is Why.MUTED and input.required:
+                if nothing.why is Why.MUTED and fatal:
                     self.report.add(_not_run(path, node.type, input.name, nothing.node))
-                elif nothing.why is Why.MUTED or input.required:
+                elif nothing.why is Why.MUTED or fatal:
                     self.report.at(origin, _loss(origin, input, nothing), origin.input)
-                if nothing.why is not Why.MUTED and input.required:
+                if nothing.why is not Why.MUTED and fatal:
                     self._stuck.add(path)
 
     def _results(self) -> tuple[dict[str, Place], dict[str, Nothing | None]]:

@@ -1,6 +1,6 @@
 """Sub-graphs of which a single use has other values inside: a definition made over, with inputs for these."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from nodeflow.core.errors import UsageError
@@ -46,6 +46,7 @@ def opened(graphs: dict[str, JsonValue], name: str, places: Mapping[str, str]) -
     nodes = dict(cast(dict[str, Tree], tree["nodes"]))
     deeper: dict[str, dict[str, str]] = {}
     targets: dict[str, str] = {}
+    closed: set[str] = set()
     for place, label in places.items():
         first, slash, rest = place.partition("/")
         node, dot, input = (first, "", "") if slash else first.partition(".")
@@ -59,15 +60,19 @@ def opened(graphs: dict[str, JsonValue], name: str, places: Mapping[str, str]) -
         type_ = str(nodes[node].get("type"))
         if not type_.startswith(GRAPH_PREFIX):
             raise UsageError(f'"{node}" in the sub-graph "{name}" is no sub-graph, and nothing is inside it')
-        made = opened(graphs, type_.removeprefix(GRAPH_PREFIX), inner)
-        nodes[node] = {**nodes[node], "type": GRAPH_PREFIX + made}
-    interface = _with_inputs(cast(Tree, tree.get("interface", {})), targets)
+        used = type_.removeprefix(GRAPH_PREFIX)
+        made = opened(graphs, used, inner)
+        gone = sockets(graphs, used, "inputs").keys() - sockets(graphs, made, "inputs").keys()
+        kept = {input: value for input, value in cast(Tree, nodes[node].get("inputs", {})).items() if input not in gone}
+        nodes[node] = {**nodes[node], "type": GRAPH_PREFIX + made, "inputs": kept}
+        closed |= {f"{node}.{input}" for input in gone}
+    interface = _with_inputs(cast(Tree, tree.get("interface", {})), targets, closed)
     made_over: Tree = {**tree, "nodes": cast(JsonValue, nodes), "interface": interface}
     return _added(graphs, name, made_over)
 
 
-def _with_inputs(interface: Tree, targets: Mapping[str, str]) -> Tree:
-    taken = set(targets.values())
+def _with_inputs(interface: Tree, targets: Mapping[str, str], closed: Collection[str]) -> Tree:
+    taken = {*targets.values(), *closed}
     inputs: Tree = {}
     for name, declared in cast(dict[str, Tree], interface.get("inputs", {})).items():
         rest: list[JsonValue] = [place for place in cast(list[JsonValue], declared["to"]) if place not in taken]

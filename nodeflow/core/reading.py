@@ -15,6 +15,7 @@ from typing import Final
 from nodeflow.core.canonical import MAX_SAFE_INTEGER, number_text
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
+from nodeflow.core.names import place_in
 
 Path = tuple[str | int, ...]
 """Keys and indices that lead from the root of a JSON value to a place inside it."""
@@ -184,6 +185,9 @@ def place(path: Path) -> tuple[str | None, str | None]:
             return node, input
         case ("nodes", str() as node, *_):
             return node, None
+        case ("graphs", str() as graph, *inner) if inner:
+            inside, name = place(tuple(inner))
+            return place_in(graph, inside), name
         case _:
             return None, None
 

@@ -80,11 +80,13 @@ class End(NamedTuple):
         link: Output of a plain node, by paths; None for a value.
         written: The value.
         through: Path of the last bypassed node on the way; empty when there was none.
+        instead: What a better way led to, where there was one.
     """
 
     link: tuple[str, str] | None = None
     written: Written | None = None
     through: str = ""
+    instead: Nothing | None = None
 
 
 class Arrival(NamedTuple):
@@ -93,11 +95,13 @@ class Arrival(NamedTuple):
     Attributes:
         origin: Where the document says so; for a socket that an interface feeds that is at the use.
         through: Path of the bypassed node that handed it on; empty when there was none.
+        instead: What a value that would have come first led to, where there was one.
     """
 
     value: JsonValue
     origin: Written
     through: str = ""
+    instead: Nothing | None = None
 
 
 class Routes:
@@ -149,7 +153,7 @@ class Routes:
             if isinstance(end, End):
                 value = self._value(end)
                 if not isinstance(value, Nothing):
-                    return Arrival(value, written, end.through)
+                    return Arrival(value, written, end.through, absence or end.instead)
                 end = value
             absence = absence or end
         return absence
@@ -200,8 +204,9 @@ class Routes:
         return absence
 
     def _keep(self, met: Iterable[tuple[str, str]], absence: Nothing | None, end: End) -> End:
-        if absence is None:
-            self._ends.update(dict.fromkeys(met, end))
+        if absence is not None:
+            return end._replace(instead=absence)
+        self._ends.update(dict.fromkeys(met, end))
         return end
 
     def _behind(self, scope: Scope, id: str, output: str) -> End | Nothing | list[Written]:
@@ -212,6 +217,7 @@ class Routes:
             return Nothing(Why.MUTED, path, output)
         form = self._reader.form(node.type) if node is not None else None
         if node is None or form is None or output not in form.outputs:
+            path += "" if form is None else "/"  # a node that is there, but has no such output: a name of no node
             self.unjudged.add(path)
             return End((path, output))
         if node.mode == "bypass":

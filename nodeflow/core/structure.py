@@ -107,7 +107,7 @@ def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Proble
     inside = path[:-1] if is_key or code == "field.missing" else path
     node, _ = place(inside)
     found = None if code == "field.missing" else shorten(path[-2] if is_key else details["input"])
-    type_ = _node_type(tree, node)
+    type_ = _node_type(tree, inside)
     if code == "field.unknown":
         names = fields(path[:-1])
         message, expected = f"there is no field {spell(path)}", listing(names)
@@ -121,7 +121,9 @@ def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Proble
     return Problem(code, f"the {what} {spell(inside)} is wrong", node, found=found, expected=expected, type=type_)
 
 
-def _node_type(tree: JsonValue, node: str | None) -> str | None:
-    for key in ("nodes", node, "type"):
-        tree = tree.get(key) if isinstance(tree, dict) and key is not None else None
+def _node_type(tree: JsonValue, path: Path) -> str | None:
+    """The type of the node that a path leads into, in a sub-graph or not."""
+    steps = path[: 4 if path[:1] == ("graphs",) else 2]
+    for key in (*steps, "type") if steps[-2:-1] == ("nodes",) else ():
+        tree = tree.get(str(key)) if isinstance(tree, dict) else None
     return tree if isinstance(tree, str) else None

@@ -118,10 +118,22 @@ def _by_use(graphs: Mapping[str, Definition], problems: dict[str, list[Problem]]
         placed = order(len(names), edges)
         if placed is not None:
             return _not_too_deep([names[index] for index in placed], uses, problems)
-        for cycle in cycles(len(names), [(user, used) for used, user in edges]):
-            circle = [names[index] for index in cycle]
-            problems[circle[0]] = [_recursive(circle, graphs)]
-            names = [name for name in names if name not in circle]
+        found = cycles(len(names), [(user, used) for used, user in edges])
+        circles = [[names[index] for index in cycle] for cycle in found]
+        problems |= {circle[0]: [_recursive(circle, graphs)] for circle in circles}
+        names = [name for name in names if not any(name in circle for circle in circles)]
+
+
+def all_in(graphs: Mapping[str, Definition], name: str) -> set[str]:
+    """A sub-graph and all that it contains, as far as they are defined."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        at = waiting.pop()
+        if at in graphs and at not in found:
+            found.add(at)
+            waiting.extend(_uses(graphs[at]))
+    return found
 
 
 def _uses(definition: Definition) -> set[str]:

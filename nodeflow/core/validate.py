@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from nodeflow.core.assigning import apply_settings
 from nodeflow.core.codes import CODES
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.draws import DrawSource, FirstDraws
-from nodeflow.core.errors import InvalidDocument, MissingFile, Problem
+from nodeflow.core.errors import Problem, refusal
 from nodeflow.core.files import FileCheck, Files
 from nodeflow.core.inputs import InputReader
 from nodeflow.core.interface import interface_problems
@@ -17,6 +16,7 @@ from nodeflow.core.linking import Linked
 from nodeflow.core.order import needed
 from nodeflow.core.pins import PinCheck, Stock, UnknownStock
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.sound import SoundPart, all_nodes, broken_nodes, left_out, sound_order
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import read_subgraphs
 from nodeflow.core.targets import Roots
@@ -25,9 +25,6 @@ from nodeflow.core.workflow import Document, fed_inputs
 from nodeflow.core.writingout import Wired, wire
 
 __all__ = ["CODES", "Resolution", "check", "resolve"]
-
-_MISSING: Final = frozenset({"file.missing", "secret.missing"})
-"""What the document can do nothing about."""
 
 Target = tuple[int, str]
 """A node by position, and one of its outputs; the name is empty for a node without outputs."""
@@ -44,6 +41,7 @@ class Resolution:
         names: What each of them is called by whoever asked for it.
         drawn: Inputs that are draws, by node id; ``graph`` holds one of the values that they may give.
         models: Kind and name of every model file that was looked for.
+        sound: What could run all the same when there is an error; None when nothing can be said about that.
     """
 
     graph: ResolvedGraph | None
@@ -52,6 +50,7 @@ class Resolution:
     names: tuple[str, ...] = ()
     drawn: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     models: tuple[tuple[str, str], ...] = ()
+    sound: SoundPart | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -67,8 +66,7 @@ class Resolution:
         """
         if self.graph is not None:
             return self.graph
-        only_files = all(problem.code in _MISSING for problem in self.errors)
-        raise (MissingFile if only_files else InvalidDocument)(self.problems)
+        raise refusal(self.problems)
 
 
 def check(
@@ -128,9 +126,10 @@ def resolve(
         return Resolution(None, tuple(problems), models=models)
     roots = Roots(wired.linked, ids, wired.results, wired.flat, problems)
     chosen = roots.of_document() if targets is None else roots.named(targets)
+    drawn = {draft.id: tuple(draft.drawn) for draft in wired.linked.drafts if draft.drawn}
     order = wired.linked.order
     if order is None or any(problem.severity == "error" for problem in problems):
-        return Resolution(None, tuple(problems), models=models)
+        return Resolution(None, tuple(problems), drawn=drawn, models=models, sound=_sound(document, wired, problems))
     feeders = [[joint.source for joint in row] for row in wired.linked.joints]
     wanted = needed((root.node for root in chosen), feeders)
     graph, places = _graph(wired, [index for index in order if index in wanted])
@@ -140,9 +139,25 @@ def resolve(
         tuple(problems),
         tuple((places[root.node], root.output) for root in asked),
         tuple(root.name for root in asked),
-        {draft.id: tuple(draft.drawn) for draft in wired.linked.drafts if draft.drawn},
+        drawn,
         models,
     )
+
+
+def _sound(document: Document, wired: Wired, problems: Sequence[Problem]) -> SoundPart:
+    """What of a broken document could run."""
+    nodes = list(all_nodes(document, wired.flat))
+    broken = broken_nodes(nodes, problems)
+    kept = sound_order(wired.linked, broken)
+    graph, _ = _graph(wired, kept)
+    taken = {(wire.source, wire.output) for node in graph.nodes for wire in node.wires}
+    ends = [
+        (place, output)
+        for place, node in enumerate(graph.nodes)
+        for output in [item.name for item in node.spec.outputs] or [""]
+        if (place, output) not in taken
+    ]
+    return SoundPart(graph, tuple(ends), left_out(nodes, wired.linked, kept, broken))
 
 
 def _graph(wired: Wired, kept: Sequence[int]) -> tuple[ResolvedGraph, Mapping[int, int]]:
@@ -153,7 +168,7 @@ def _graph(wired: Wired, kept: Sequence[int]) -> tuple[ResolvedGraph, Mapping[in
     outputs = {
         name: (places[position[node]], output)
         for name, (node, output) in wired.results.items()
-        if position[node] in places
+        if node in position and position[node] in places
     }
     return ResolvedGraph(nodes, {node.id: place for place, node in enumerate(nodes)}, outputs), places
 

@@ -55,6 +55,7 @@ class Job:
         targets: What was asked for by name; None for all that the document declares.
         document: What runs, for the result.
         drawn: What its draws gave, for the result.
+        names: What each target is called by whoever asked for it.
     """
 
     graph: ResolvedGraph
@@ -65,6 +66,7 @@ class Job:
     options: Options
     document: bytes
     drawn: Mapping[str, JsonValue]
+    names: Sequence[str] = ()
 
     def run(self, emit: Emit, cancel: Cancel) -> Result:
         """Carries the run out; what fails is in the result."""
@@ -116,12 +118,12 @@ class Job:
         return outputs, failures
 
     def _named(self) -> Mapping[str, Place]:
-        """The results of the run by name; outputs asked for that the interface does not name are ``node.output``."""
+        """The results of the run by name; those that the interface does not name are as they were asked for."""
         if self.targets is None:
             return self.graph.outputs
         names = {place: name for name, place in self.graph.outputs.items()}
-        chosen = (place for place in self.targets if place[1])
-        return {names.get(place, f"{self.graph.nodes[place[0]].id}.{place[1]}"): place for place in chosen}
+        asked = zip(self.targets, self.names, strict=True)
+        return {names.get(place, name): place for place, name in asked if place[1]}
 
     def _saved_by_nodes(self, place: Place, done: RunResult) -> tuple[Path, ...]:
         """Files of nodes that take this very output and write files."""

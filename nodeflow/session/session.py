@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self, cast
 
-from nodeflow.core.errors import InvalidDocument, Problem, UsageError
+from nodeflow.core.errors import InvalidDocument, Problem, UsageError, refusal
 from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.secrets import Vault
@@ -20,6 +20,7 @@ from nodeflow.session.axes import axes_of
 from nodeflow.session.environment import DTYPES, Environment, choose_device
 from nodeflow.session.files import FileDigests
 from nodeflow.session.job import Job, Options
+from nodeflow.session.outlook import Outlook, in_doubt
 from nodeflow.session.record import Recorder
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
@@ -173,6 +174,7 @@ class Session:
             Options(self._cache, strict, names, previews, again, job),
             prepared.document.dumps(),
             prepared.drawn,
+            prepared.resolution.names,
         )
         return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), problems, prepared.drawn)
 
@@ -245,23 +247,59 @@ class Session:
         targets: Sequence[str] | None = None,
         refresh: Collection[str] | bool = False,
     ) -> tuple[NodeExplanation, ...]:
-        """For every node: whether it would run or is remembered, and what changed since it last ran."""
+        """For every node: whether it would run or is remembered, and what changed since it last ran.
+
+        Raises:
+            InvalidDocument: With every problem of the document; ``outlook`` goes on without what is wrong.
+        """
+        found = self.outlook(source, inputs, targets=targets, refresh=refresh)
+        if found.failed:
+            raise refusal(found.problems)
+        return found.nodes
+
+    def outlook(
+        self,
+        source: Source,
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        targets: Sequence[str] | None = None,
+        refresh: Collection[str] | bool = False,
+    ) -> Outlook:
+        """``explain`` for a document that may be broken: what is wrong with it, and what is known of its nodes."""
         workplace = self._present()
         undrawn = workplace.prepare(source, inputs, targets)
+        resolution = undrawn.resolution
+        if resolution.graph is None:
+            sound = resolution.sound
+            if sound is None:
+                return Outlook((), resolution.problems)
+            again = refresh if isinstance(refresh, bool) else sound.graph.index.keys() & set(refresh)
+            known = self._explained(undrawn, sound.graph, sound.ends, again)
+            return Outlook(in_doubt(known, sound.left_out), resolution.problems)
         prepared = workplace.foreseen(undrawn)
-        graph = prepared.resolution.require()
-        found = explain(
+        wanted = None if targets is None else prepared.resolution.targets
+        nodes = self._explained(prepared, prepared.resolution.require(), wanted, refresh)
+        drawn = resolution.drawn
+        told = tuple(_with_draws(item, drawn[item.node]) if item.node in drawn else item for item in nodes)
+        return Outlook(told, prepared.resolution.problems)
+
+    def _explained(
+        self,
+        prepared: Prepared,
+        graph: ResolvedGraph,
+        targets: Sequence[tuple[int, str]] | None,
+        refresh: Collection[str] | bool,
+    ) -> tuple[NodeExplanation, ...]:
+        return explain(
             graph,
             self._services(prepared, graph),
             self._memory,
             self._disk,
             device=self.environment.device,
             dtype=self.environment.dtype,
-            targets=None if targets is None else prepared.resolution.targets,
+            targets=targets,
             refresh=refresh,
         )
-        drawn = undrawn.resolution.drawn
-        return tuple(_with_draws(item, drawn[item.node]) if item.node in drawn else item for item in found)
 
     def close(self) -> None:
         """Lets go of everything that was kept in memory."""
@@ -286,7 +324,7 @@ class Session:
     def _services(self, prepared: Prepared, graph: ResolvedGraph, label: str = "") -> RunServices:
         home, registry = self.workplace.home, self.workplace.registry
         files = FileDigests(prepared.files, Digests(home.digests))
-        text = prepared.document.dumps().decode("utf-8")
+        text = "" if prepared.document.faults else prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
         graphs = cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
         outputs = self.outputs.for_run(label)

@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wire.add_document(parser)
     wire.add_places(parser)
     wire.add_device(parser)
+    wire.add_refresh(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 
 
@@ -20,7 +21,8 @@ def execute(args: argparse.Namespace) -> int:
     """Prints a line per node."""
     session = Session(models_dirs=args.models_dir, input_dir=args.input_dir, device=args.device, dtype=args.dtype)
     with reserved_stdout():  # rules, migrations and expanders are code of packs
-        found = session.explain(wire.source(args), wire.values(args), targets=args.target)
+        source, values = wire.source(args), wire.values(args)
+        found = session.explain(source, values, targets=args.target, refresh=wire.refresh(args))
     if args.json:
         rows = [{"node": item.node, "state": item.state, "reasons": list(item.reasons)} for item in found]
         print(json.dumps(rows, ensure_ascii=False))

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from nodeflow.cli.messages import exit_code
 from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, Problem
-from nodeflow.session import Output, Result
+from nodeflow.session import Output, Result, results
 from nodeflow.session.results import plain
 from nodeflow.version import __version__
 
@@ -30,10 +31,11 @@ class OutputReport(_Part):
 
 
 class NodeReport(_Part):
-    """How one node ended, and the seconds its call took."""
+    """How one node ended, the seconds its call took, and why it did not run or gave nothing on, if it is so."""
 
     status: Literal["hit-memory", "hit-disk", "ran", "skipped", "failed"]
     seconds: float
+    reason: str = ""
 
 
 class WarningReport(_Part):
@@ -74,6 +76,7 @@ class RunReport(_Part):
     ``outputs`` is keyed by interface name, ``saved``, ``shown`` and ``nodes`` by node id; what is shown and is neither
     text nor number is null. ``exit_code`` is that of the process.
     ``unchanged`` are those of the files that were there already, to the last byte.
+    ``withheld`` tells of results that a node held back, or of items of them, why.
     ``drawn`` is what the draws of the document gave, by ``node.input``.
     ``error`` is the whole message when the run could not be carried out.
     """
@@ -83,6 +86,7 @@ class RunReport(_Part):
     exit_code: int
     error: str | None = None
     outputs: dict[str, OutputReport] = {}
+    withheld: dict[str, str] = {}
     saved: dict[str, list[str]] = {}
     unchanged: list[str] = []
     shown: dict[str, list[JsonValue]] = {}
@@ -106,7 +110,8 @@ def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunRepo
         saved={node: [str(path) for path in paths] for node, paths in result.saved.items()},
         unchanged=sorted(map(str, result.unchanged)),
         shown={node: [_finite(plain(value)) for value in values] for node, values in result.shown.items()},
-        nodes={node: _node(each.status, each.seconds) for node, each in result.nodes.items()},
+        withheld=dict(result.withheld),
+        nodes={node: _node(each) for node, each in result.nodes.items()},
         drawn=dict(result.drawn),
         warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],
         failures=[_failure(failure) for failure in result.failures],
@@ -140,8 +145,8 @@ def _output(output: Output) -> OutputReport:
     return OutputReport(type=output.type, value=_finite(output.json()), paths=[str(path) for path in output.paths])
 
 
-def _node(status: str, seconds: float) -> NodeReport:
-    return NodeReport.model_validate({"status": status, "seconds": round(seconds, 6)})
+def _node(node: results.NodeReport) -> NodeReport:
+    return NodeReport.model_validate({**asdict(node), "seconds": round(node.seconds, 6)})
 
 
 def _failure(failure: NodeFailed) -> FailureReport:

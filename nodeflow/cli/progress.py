@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Warned
+from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Waiting, Warned
 from nodeflow.session.results import plain
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def text_of(event: Event) -> str | None:
     match event:
         case Warned(node, message):
             return f"warning: {node + ': ' if node else ''}{message}"
+        case Waiting(node, seconds, reason):
+            return f"{node}: waits {seconds:g} s to be called again{': ' if reason else ''}{reason}"
         case Saved(node, path, unchanged):
             return f"{node}: {path} is unchanged" if unchanged else f"{node}: wrote {path}"
         case Shown(node, str() | int() | float() as value):

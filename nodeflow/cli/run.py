@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wire.add_places(parser)
     wire.add_device(parser)
     parser.add_argument("--strict", action="store_true", help="a warning of a node is its failure")
+    wire.add_refresh(parser)
+    parser.add_argument("--dev", action="store_true", help="for authors of packs: a node that changes its inputs fails")
     parser.add_argument("--no-cache", action="store_true", help="compute everything, remember nothing")
     parser.add_argument("--no-metadata", action="store_true", help="do not embed the workflow into pictures")
     out = parser.add_mutually_exclusive_group()
@@ -55,12 +57,15 @@ def _run(args: argparse.Namespace, out: BinaryIO) -> int:
         dtype=args.dtype,
         cache=not args.no_cache,
         metadata=not args.no_metadata,
+        dev=args.dev,
     )
     with session:
         running = _start(session, args)
         result = _follow(running)
         for failure in result.failures:
             report(failure, sys.stderr)
+        for name, reason in result.withheld.items():
+            print(f"held back: {name}: {reason}", file=sys.stderr)
         code = exit_code_of(result.failures, cancelled=result.cancelled)
         if result.cancelled:
             print("interrupted", file=sys.stderr)
@@ -77,7 +82,9 @@ def _start(session: Session, args: argparse.Namespace) -> Running:
     source = session.load(wire.source(args), item=args.item)
     values = wire.values(args)
     write = None if args.stdout is None else _others(source.document, args)
-    running = session.start(source, values, targets=args.target, strict=args.strict, write=write)
+    running = session.start(
+        source, values, targets=args.target, strict=args.strict, write=write, refresh=wire.refresh(args)
+    )
     report_problems(running.problems, sys.stderr)
     for name, value in running.drawn.items():
         print(f"drawn: {name} = {shorten(value)}", file=sys.stderr)

@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +14,7 @@ from nodeflow.session.workplace import Workplace
 from nodeflow.storage.documents import MAX_FILE
 
 DOCUMENT_HELP = "workflow file, picture that carries one, shipped name, or - "
+_ALL = "all"
 _MAX_INPUTS = 16 * 2**20
 
 
@@ -56,6 +57,18 @@ def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") ->
     """Options that say what computes."""
     parser.add_argument("--device", default=default, help="cpu, cuda:0, or auto: a GPU where there is one")
     parser.add_argument("--dtype", choices=("auto", "fp32", "bf16"), default=default, help="precision of the networks")
+
+
+def add_refresh(parser: argparse.ArgumentParser) -> None:
+    """Option that asks the world outside again."""
+    what = "ask this external node again, whatever is remembered of it; all for every one; repeatable"
+    parser.add_argument("--refresh", action="append", default=[], metavar="NODE", help=what)
+
+
+def refresh(args: argparse.Namespace) -> Sequence[str] | bool:
+    """The external nodes to ask again; True for all."""
+    wanted: list[str] = args.refresh
+    return True if _ALL in wanted else wanted
 
 
 def source(args: argparse.Namespace) -> Source:

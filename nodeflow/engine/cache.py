@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from heapq import heapify, heappop, heappush
 from threading import Lock
 
+from nodeflow.engine.blocking import first_blocked
 from nodeflow.engine.sizes import SCALAR_BYTES, SCALARS, parts, text_size
 
 ENTRY_BYTES = 300
@@ -23,11 +24,13 @@ class Entry:
         warnings: What the node said; said again when the entry is used.
         shown: What the node showed; shown again when the entry is used.
         label: Type id of the node, for messages about memory.
+        blocked: One of the outputs is blocked, or an item of it.
     """
 
     __slots__ = (
         "_parts",
         "_uses",
+        "blocked",
         "cost",
         "label",
         "nbytes",
@@ -58,10 +61,12 @@ class Entry:
         self.priority = 0.0
         self._uses = 0
         self._parts: dict[Hashable, int] | None = None
+        self.blocked = False
         size = ENTRY_BYTES
         for value in (*outputs, *shown) if shown else outputs:
             small = SCALAR_BYTES if type(value) in SCALARS else text_size(value)
             if small is None:
+                self.blocked = first_blocked(outputs) is not None
                 self._parts = dict(parts((outputs, shown)))
                 size = ENTRY_BYTES + sum(self._parts.values())
                 break

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
+from nodeflow.core.blocked import Blocked
 from nodeflow.core.json import JsonValue
 from nodeflow.core.stored import Stored
 from nodeflow.core.types import Codec, Encoded
@@ -57,6 +58,8 @@ def _encode(value: object, codecs: Codecs, blobs: list[bytes | memoryview], leve
     kind = type(value)
     if kind in _PLAIN:
         return {"plain": cast("int | float | str | bool | None", value)}
+    if isinstance(value, Blocked):
+        return {"blocked": value.reason}
     if level > _DEEPEST:
         raise NotStorable("lists nested too deeply")
     if kind is list:
@@ -81,6 +84,8 @@ class _Reader:
         match tree:
             case {"plain": value}:
                 return value
+            case {"blocked": str(reason)}:
+                return Blocked(reason)
             case {"list": list(items)}:
                 return [self.decode(item) for item in items]
             case {"type": str(name), "header": header, "blobs": int(count)}:

@@ -1,7 +1,7 @@
 """One run: starts what is ready, takes in what has ended, and hands on what came out."""
 
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
@@ -12,7 +12,7 @@ from nodeflow.core.errors import Cancelled, NodeflowError, OutOfMemory
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Spec
 from nodeflow.engine.awaiting import BlockedInput, Unavailable
-from nodeflow.engine.blocking import blocked_in, first_blocked
+from nodeflow.engine.blocking import blocked_in, first_blocked, first_blocked_whole, of_items, reason_in, reason_of
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
@@ -92,7 +92,7 @@ class Execution:
             unsubscribe()
             self._leave_nothing_behind()
         self._record()
-        return self._ledger.finish(wanted, self._stopped and self._context.cancel.requested)
+        return self._ledger.finish(wanted, self._stopped and self._context.cancel.requested, self._blocked)
 
     # What the plan asks.
 
@@ -107,14 +107,16 @@ class Execution:
         if found is None:
             return None
         entry, status = found
-        id = self._board.nodes[index].id
+        id, reason = self._board.nodes[index].id, ""
         if entry.warnings or entry.shown:
             self._ledger.repeat(id, entry)
             if entry.warnings and self._context.strict:
                 self.fail(index, NodeflowError(entry.warnings[0]))
                 return None
+        if entry.blocked:
+            self._blocked, reason = True, reason_in(entry.outputs)
         self._board.totals[index], self._board.costs[index] = entry.total, entry.cost
-        self._ledger.ended(index, id, status)
+        self._ledger.ended(index, id, status, 0.0, reason)
         return entry.outputs
 
     def recall_choice(self, state: bytes) -> str | None:
@@ -133,12 +135,14 @@ class Execution:
         values = self._arguments(index)
         if node.nested:
             values = put_inside(values, node.nested)
-        if self._blocked and (blocked := first_blocked(values.values())):
+        if self._blocked and (blocked := self._blocking(index, values)):
             self._block(index, blocked)
             return
         linked = self._board.references(index)
         splice(self._plan, index, self._context.services.expand(type.spec, values, linked))
-        self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
+        reason = reason_in(self._board.values[index] or ())
+        self._blocked = self._blocked or bool(reason)
+        self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started, reason)
         self._plan.propagate(index)
         self._want_all([(index, output) for output in self._hoped.pop(index, ())])
         if self._context.held is None:  # while keys are still being given, a root would be wanted too soon
@@ -246,8 +250,7 @@ class Execution:
             return
         arguments = self._arguments(index)
         node = board.nodes[index]
-        # A mapped node sorts out by item what is blocked.
-        if self._blocked and not node.depth and (blocked := first_blocked(arguments.values())):
+        if self._blocked and (blocked := self._blocking(index, arguments)):
             self._block(index, blocked)
             return
         if type.cached and not self._rights.take(index, type):
@@ -278,7 +281,7 @@ class Execution:
         outputs = self.recall(index, key)
         if outputs is not None:
             self._plan.release(index)
-            self._deliver(index, outputs)
+            self._plan.deliver(index, outputs)
         return self._board.state[index] != PLANNED
 
     def _expand_or_fail(self, index: int) -> None:
@@ -292,8 +295,10 @@ class Execution:
         board = self._board
         board.totals[index], board.costs[index] = board.totals[owner], board.costs[owner]
         board.uses[owner] -= 1
-        self._ledger.ended(index, board.nodes[index].id, Status.HIT_MEMORY)
-        self._deliver(index, cast(Outputs, board.values[owner]))
+        status = Status.SKIPPED if board.status[owner] is Status.SKIPPED else Status.HIT_MEMORY
+        outputs = cast(Outputs, board.values[owner])
+        self._ledger.ended(index, board.nodes[index].id, status, 0.0, reason_in(outputs) if self._blocked else "")
+        self._plan.deliver(index, outputs)
 
     # Taking in what has ended.
 
@@ -322,8 +327,8 @@ class Execution:
         self._plan.release(index)
         if log is not None:
             self._ledger.note(call.node.id, log)
-        self._ledger.ended(index, call.node.id, Status.RAN, seconds)
-        self._deliver(index, outputs)
+        self._ledger.ended(index, call.node.id, Status.RAN, seconds, self._held_back(call, outputs))
+        self._plan.deliver(index, outputs)
 
     def _keep(self, call: NodeCall, outputs: Outputs) -> None:
         """Remember what came out.
@@ -350,13 +355,6 @@ class Execution:
         if type.cached:
             self._tiers.give_back(key)
 
-    def _deliver(self, index: int, outputs: Outputs) -> None:
-        for value in outputs:
-            kind = type(value)
-            if kind is Blocked or (kind is list and blocked_in(value)):
-                self._blocked = True
-        self._plan.deliver(index, outputs)
-
     # Going without.
 
     def _went_wrong(self, index: int, error: BaseException) -> None:
@@ -379,8 +377,26 @@ class Execution:
         if self._board.types[index].control:
             self._plan.make_volatile(index)
         self._plan.release(index)
-        self._ledger.ended(index, node.id, Status.SKIPPED)
-        self._deliver(index, (blocked,) * len(node.spec.outputs))
+        self._ledger.ended(index, node.id, Status.SKIPPED, 0.0, reason_of(blocked))
+        self._plan.deliver(index, (blocked,) * len(node.spec.outputs))
+
+    def _blocking(self, index: int, arguments: Mapping[str, object]) -> Blocked | None:
+        """What keeps a node from running."""
+        if self._board.nodes[index].depth:
+            return first_blocked_whole(arguments, self._board.depths(index))
+        return first_blocked(arguments.values())
+
+    def _held_back(self, call: NodeCall, outputs: Outputs) -> str:
+        """What to say of a node of which something is blocked; mostly nothing is."""
+        if call.blocked:
+            self._blocked = True
+            return of_items([*call.blocked], call.count)
+        for value in outputs:
+            kind = type(value)
+            if kind is Blocked or (kind is list and blocked_in(value)):
+                self._blocked = True
+                return reason_in(outputs)
+        return ""
 
 
 def _nothing() -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import urandom
 
+from nodeflow.core.blocked import Blocked
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.resolved import Wire
-from nodeflow.engine.board import DONE, Place
+from nodeflow.engine.board import DONE, Board, Place
+from nodeflow.engine.keys import KEY_BYTES
 from nodeflow.engine.plan import Plan
 from nodeflow.engine.runtime import Constant, Expansion
 
@@ -41,11 +44,23 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
             if place in expansion.continuing:
                 board.stems[added] = stem
     for name, source in expansion.outputs.items():
-        found = source if isinstance(source, Constant) else _moved(source, arguments, places)
-        board.aliases[index, name] = found
+        if not (isinstance(source, Constant) and isinstance(source.value, Blocked)):
+            found = source if isinstance(source, Constant) else _moved(source, arguments, places)
+            board.aliases[index, name] = found
     board.state[index] = DONE
+    _hold_back(board, index, expansion)
     for added in places.values():
         plan.identities.identify_or_fail(added)
+
+
+def _hold_back(board: Board, index: int, expansion: Expansion) -> None:
+    """Where the expander gives a blocked value instead of a link, it is the one that has it."""
+    constants = ((name, source.value) for name, source in expansion.outputs.items() if isinstance(source, Constant))
+    blocked = {name: value for name, value in constants if isinstance(value, Blocked)}
+    if blocked:
+        board.values[index] = tuple(blocked.get(output.name) for output in board.nodes[index].spec.outputs)
+        board.keys[index] = urandom(KEY_BYTES)
+        board.volatile.add(index)
 
 
 def _moved(place: Place, arguments: Mapping[int, Place], places: Mapping[int, int]) -> Place:

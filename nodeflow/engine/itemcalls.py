@@ -7,6 +7,7 @@ from typing import Any, cast
 from nodeflow.core.blocked import Blocked
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
+from nodeflow.engine.blocking import blocked_in
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.mapping import Arguments, Call, Calls, Outputs, spread
 from nodeflow.engine.noderun import NodeRun, RunContext
@@ -20,7 +21,7 @@ class ItemCalls(NodeCall):
         depths: For every input fed by a list, over how many levels it is spread.
     """
 
-    __slots__ = ("_calls", "_depths", "_results", "_spread")
+    __slots__ = ("_calls", "_depths", "_results", "_spread", "blocked", "count")
 
     mapped = True
 
@@ -38,6 +39,8 @@ class ItemCalls(NodeCall):
         self._spread: Calls | None = None
         self._calls: list[Call] = []
         self._results: list[Outputs | None] = []
+        self.count = 0
+        self.blocked: list[Blocked] = []
 
     def _compute(self) -> Outputs:
         whole = self._begin()
@@ -58,14 +61,15 @@ class ItemCalls(NodeCall):
                 blocked = self._enter(call)
                 self._results[place] = await self._called_async(call.arguments) if blocked is None else blocked
 
-        await _together(work, min(self.type.spec.concurrency, len(self._results)))
+        await _together(work, min(self.type.spec.concurrency, self.count))
         return whole.fold(cast("list[Outputs]", self._results), len(self.type.spec.outputs))
 
     def _begin(self) -> Calls:
         if self._spread is None:
             self._spread = spread(self.arguments, self._depths, self.node.depth)
             self._calls = list(self._spread)
-            self._results = [None] * len(self._calls)
+            self.count = len(self._calls)
+            self._results = [None] * self.count
             if self._spread.uneven:
                 names = ", ".join(self._spread.uneven)
                 cast(NodeRun, self._run).warn(f"lists of different lengths: {names} repeats its last item")
@@ -80,8 +84,9 @@ class ItemCalls(NodeCall):
         if self.type.spec.takes_run:
             call.arguments["run"] = cast(NodeRun, self._run).of(call.path)
         for name, value in call.arguments.items():
-            if isinstance(value, Blocked):
-                return (value,) * len(self.type.spec.outputs)
+            if name in self._depths and (blocked := blocked_in(value)):
+                self.blocked.append(blocked)
+                return (blocked,) * len(self.type.spec.outputs)
             if name in self.type.lazy and self._depths.get(name):
                 call.arguments[name] = Later(value)
         return None

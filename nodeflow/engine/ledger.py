@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from time import perf_counter
 
+from nodeflow.core.blocked import Blocked
 from nodeflow.core.errors import NodeFailed
+from nodeflow.engine.blocking import reason_in, without_blocked
 from nodeflow.engine.board import Board, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.events import NodeFailedEvent, NodeFinished, RunFinished, Shown, Status
@@ -22,14 +24,17 @@ class Ledger:
         self._started = perf_counter()
         self._saved: dict[str, tuple[str, ...]] = {}
         self._shown: dict[str, tuple[object, ...]] = {}
+        self._blocked: dict[str, str] = {}
 
-    def ended(self, index: int, id: str, status: Status, seconds: float = 0.0) -> None:
-        """A node has its outputs, or is known to do without."""
+    def ended(self, index: int, id: str, status: Status, seconds: float = 0.0, reason: str = "") -> None:
+        """A node has its outputs, or is known to do without; ``reason`` tells what is held back."""
         board = self._board
         board.status[index] = status
         if status is Status.RAN:
             board.seconds[index] = seconds
-        self._context.emit(NodeFinished(id, status, seconds))
+        if reason:
+            reason = self._blocked[id] = self._context.vault.scrub(reason)
+        self._context.emit(NodeFinished(id, status, seconds, reason))
 
     def failed(self, index: int, failure: NodeFailed) -> None:
         """A node has failed."""
@@ -53,13 +58,17 @@ class Ledger:
         for value in entry.shown:
             self._context.emit(Shown(id, value))
 
-    def finish(self, wanted: Sequence[Place], cancelled: bool) -> RunResult:
-        """Tell the end, and sum up."""
+    def finish(self, wanted: Sequence[Place], cancelled: bool, blocked: bool) -> RunResult:
+        """Tell the end, and sum up; ``blocked`` when some value was, which keeps it out of the results."""
         self._context.emit(RunFinished(perf_counter() - self._started, len(self.failures), cancelled))
         board = self._board
         ids = [node.id for node in board.nodes]
+        values = _values(board, wanted)
+        withheld = self._withheld(values) if blocked else {}
         return RunResult(
-            values=_values(board, wanted),
+            values=values,
+            withheld=withheld,
+            blocked=self._blocked,
             failures=tuple(self.failures),
             warnings=tuple(self._context.warnings),
             saved=self._saved,
@@ -68,6 +77,17 @@ class Ledger:
             seconds={id: seconds for id, seconds in zip(ids, board.seconds, strict=True) if seconds >= 0},
             cancelled=cancelled,
         )
+
+    def _withheld(self, values: dict[tuple[str, str], object]) -> dict[tuple[str, str], str]:
+        """Take what is blocked out of ``values``, and tell why."""
+        reasons: dict[tuple[str, str], str] = {}
+        for name, value in [*values.items()]:
+            if reason := reason_in([value]):
+                reasons[name] = self._context.vault.scrub(reason)
+                values[name] = without_blocked(value)
+                if isinstance(value, Blocked):
+                    del values[name]
+        return reasons
 
 
 def _values(board: Board, wanted: Sequence[Place]) -> dict[tuple[str, str], object]:

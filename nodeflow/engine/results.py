@@ -12,7 +12,10 @@ class RunResult:
     """The end of a run.
 
     Attributes:
-        values: Wanted outputs by node id and output name; those that could not be computed are missing.
+        values: Wanted outputs by node id and output name; those that could not be computed, or that a node above held
+            back, are missing, and so are items of lists.
+        withheld: For what was held back of the wanted outputs, the reason.
+        blocked: Node id to the reason why it did not run, not for all of its items, or gave nothing on.
         failures: One error per node that failed, in the order of failing.
         saved: Node id to the paths of the files it wrote.
         shown: Node id to what it showed.
@@ -22,6 +25,8 @@ class RunResult:
     """
 
     values: Mapping[tuple[str, str], object]
+    withheld: Mapping[tuple[str, str], str]
+    blocked: Mapping[str, str]
     failures: tuple[NodeFailed, ...]
     warnings: tuple[Warned, ...]
     saved: Mapping[str, tuple[str, ...]]

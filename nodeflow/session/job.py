@@ -90,13 +90,17 @@ class Job:
             outputs=outputs,
             saved={node: tuple(Path(path) for path in paths) for node, paths in done.saved.items()},
             shown=done.shown,
-            nodes={node: NodeReport(status.value, done.seconds.get(node, 0.0)) for node, status in done.status.items()},
+            nodes={
+                node: NodeReport(status.value, done.seconds.get(node, 0.0), done.blocked.get(node, ""))
+                for node, status in done.status.items()
+            },
             warnings=tuple((warning.node, warning.message) for warning in done.warnings),
             failures=(*done.failures, *failures),
             cancelled=done.cancelled,
             unchanged=self.services.outputs.unchanged,
             document=self.document,
             drawn=self.drawn,
+            withheld=self._withheld(done),
         )
 
     def _outputs(self, done: RunResult, emit: Emit) -> tuple[Mapping[str, Output], Sequence[NodeFailed]]:
@@ -116,6 +120,11 @@ class Job:
                     failures.append(self._failure(node, name, error))
             outputs[name] = result
         return outputs, failures
+
+    def _withheld(self, done: RunResult) -> Mapping[str, str]:
+        """Why results are not there, or not all of their items, where a node says so."""
+        places = ((name, (self.graph.nodes[index].id, output)) for name, (index, output) in self._named().items())
+        return {name: done.withheld[place] for name, place in places if place in done.withheld}
 
     def _named(self) -> Mapping[str, Place]:
         """The results of the run by name; those that the interface does not name are as they were asked for."""

@@ -100,10 +100,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """How one node ended: ``ran``, ``hit-memory``, ``hit-disk``, ``skipped``, ``failed``; and how long it took."""
+    """How one node ended: ``ran``, ``hit-memory``, ``hit-disk``, ``skipped``, ``failed``; and how long it took.
+
+    Attributes:
+        reason: What held it, or what it gives on, back; empty when nothing did.
+    """
 
     status: str
     seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Result(Mapping[str, Output]):
         outputs: By interface name, as far as they were computed.
         saved: Files written, by the id of the node that wrote them.
         shown: What nodes showed, by node id.
+        withheld: For results that a node held back, or items of them, the reason.
         nodes: Status and time of every node.
         warnings: Pairs of node id and message.
         failures: What failed; empty when all went well.
@@ -133,6 +139,7 @@ class Result(Mapping[str, Output]):
     unchanged: frozenset[Path] = frozenset()
     document: bytes = b""
     drawn: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    withheld: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __getitem__(self, name: str) -> Output:
         return self.outputs[name]

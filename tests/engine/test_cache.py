@@ -159,6 +159,20 @@ def test_what_a_node_showed_counts_too() -> None:
     assert cache.nbytes > 5000
 
 
+def test_one_result_can_be_let_go_before_its_turn() -> None:
+    cache = MemoryCache(10_000)
+    for number in range(3):
+        cache.put(key(number), entry(4000, number + 1.0))
+    assert key(0) not in cache, "the queue of what is dropped next has been made"
+    cache.drop(key(1))
+    cache.drop(key(1))
+    held = cache.nbytes
+    cache.put(key(3), entry(4000, 3.0))
+    cache.put(key(4), entry(4000, 9.0))
+    assert [key(number) in cache for number in range(5)] == [False, False, False, True, True]
+    assert cache.nbytes == 2 * held
+
+
 def test_one_at_a_time_has_the_right_to_compute() -> None:
     cache = MemoryCache(10_000)
     woken: list[str] = []

@@ -269,6 +269,16 @@ def test_a_node_sees_device_precision_token_provenance_and_extensions(bench: Any
     ]
 
 
+def test_a_node_asks_for_a_setting_of_its_pack(bench: Any) -> None:
+    bench.settings = {"Look.quality": 90}
+    drawing = bench.draw()
+    drawing.add("look", bench.node(lambda run: run.setting("quality"), id="Look"))
+    drawing.add("odd", bench.node(lambda run: run.setting("speed"), id="Odd"))
+    result = bench.run(drawing)
+    assert result.values["look", "out"] == 90
+    assert [failure.message for failure in result.failures] == ["KeyError: 'Odd.speed'"]
+
+
 def test_literals_arrive_as_the_types_they_are_declared_with(bench: Any) -> None:
     def look(file: Path, files: object, none: object, number: float, maybe: float | None, plain: int) -> list[object]:
         return [file, files, none, number, maybe, plain]

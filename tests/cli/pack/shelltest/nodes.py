@@ -7,7 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from nodeflow.api import Field, Graph, ImageFile, InputError, Lazy, ModelFile, Ref, Run, Seed, expander, node, quiet
+from nodeflow.api import (
+    Field,
+    Graph,
+    ImageFile,
+    InputError,
+    Kind,
+    Lazy,
+    ModelFile,
+    Ref,
+    Retry,
+    Run,
+    Scope,
+    Secret,
+    Seed,
+    expander,
+    node,
+    quiet,
+)
 from nodeflow.diffusion.types import Image
 
 T = TypeVar("T")
@@ -135,3 +152,32 @@ def times(graph: Graph, text: Ref[str], turns: int = 2) -> Ref[str]:
     for turn in range(turns):
         text = graph(join)(text, turn)
     return text
+
+
+@node("shelltest.Ask", kind=Kind.EXTERNAL, scope=Scope.HOME, age=3600)
+def ask(what: str, times: int = 0, *, run: Run = quiet) -> str:
+    """Ask an outside service, which wants to be asked several times.
+
+    Args:
+        times: How often it says "later" to one token.
+    """
+    place = Path(os.environ["NODEFLOW_HOME"]) / "asked"
+    place.mkdir(exist_ok=True)
+    tries = len(list(place.glob(f"{run.token}-*")))
+    (place / f"{run.token}-{tries}").touch()
+    if tries < times:
+        raise Retry(0.01, f"busy, try {tries + 1}")
+    return f"{what} {len(list(place.iterdir()))}"
+
+
+@node("shelltest.Refused", kind=Kind.EXTERNAL)
+def refused(key: Annotated[str, Secret()]) -> str:
+    """Be refused by an outside service."""
+    raise ValueError(f"https://example.org/?key={key}")
+
+
+@node("shelltest.Spoil")
+def spoil(numbers: list[int]) -> int:
+    """Change a list that stands in the document."""
+    numbers.append(1)
+    return len(numbers)

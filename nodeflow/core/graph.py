@@ -284,8 +284,6 @@ def _node(item: Recorded) -> JsonValue:
 
 def _linked(place: str, value: Any, rows: bool) -> Linked:
     """A value as a document may hold it, with links where it is a list or a row."""
-    if isinstance(value, Later):
-        value = value.value
     match value:
         case Link():
             return value

@@ -110,6 +110,7 @@ class Manifest:
 
     Attributes:
         extensions: As in ``Pack``, with every place absolute.
+        imports: Top-level packages of other packs that its modules import, be they required or not.
         problems: Why nodes of the pack are missing, one line each.
     """
 
@@ -123,4 +124,5 @@ class Manifest:
     extensions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     kinds: tuple[ModelKind, ...] = ()
     settings: tuple[Setting, ...] = ()
+    imports: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packimport import PackFinder
-from nodeflow.core.packs import Manifest
+from nodeflow.core.packs import BUILT_IN, Manifest
 from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
 SECONDS = 30.0
@@ -128,8 +128,10 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
     except PackFailed as error:
         tell(Event("", Manifest(request.name, package=request.package, problems=(error.reason,))))
     else:
+        others = request.tops.union({BUILT_IN}) - {request.package.partition(".")[0]}
         for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
-            tell(Event(module, found if module else joined(described(pack), found)))
+            seen = replace(found, imports=tuple(sorted(others.intersection(sys.modules))))
+            tell(Event(module, seen if module else joined(described(pack), seen)))
     tell(Event(None))
 
 

@@ -58,7 +58,8 @@ def required_names(manifest: Manifest) -> Iterator[str]:
 
 
 def with_required(packs: Mapping[str, Manifest], name: str) -> tuple[str, ...]:
-    """A pack and all that it requires, directly or not, in a fixed order; only packs that are there."""
+    """A pack and all that it requires or simply imports, directly or not, in a fixed order; only what is there."""
+    by_package = {pack.package.partition(".")[0]: known for known, pack in packs.items()}
     found: dict[str, None] = {}
     waiting = [name]
     while waiting:
@@ -66,6 +67,7 @@ def with_required(packs: Mapping[str, Manifest], name: str) -> tuple[str, ...]:
         if current not in found and current in packs:
             found[current] = None
             waiting += required_names(packs[current])
+            waiting += (by_package.get(top, "") for top in packs[current].imports)
     return tuple(sorted(found))
 
 

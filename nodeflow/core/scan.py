@@ -70,6 +70,7 @@ def joined(manifest: Manifest, found: Manifest) -> Manifest:
         manifest,
         specs=manifest.specs + found.specs,
         migrations=manifest.migrations + found.migrations,
+        imports=tuple(sorted({*manifest.imports, *found.imports})),
         problems=manifest.problems + found.problems,
     )
 

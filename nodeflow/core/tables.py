@@ -113,7 +113,7 @@ def _usable(packs: Mapping[str, Manifest], problems: list[PackFailed]) -> dict[s
 
 
 def _emptied(pack: Manifest) -> Manifest:
-    return Manifest(pack.name, pack.version, pack.package, pack.requires, settings=pack.settings)
+    return Manifest(pack.name, pack.version, pack.package, pack.requires, settings=pack.settings, imports=pack.imports)
 
 
 def _settle(

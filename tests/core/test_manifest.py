@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nodeflow.core import atomic, manifest, stamps
+from nodeflow.core.codedigest import code_digest
 from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import dump_manifest, load_registry, main, parse_manifest, renewed, write_snapshot
@@ -103,6 +104,7 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
         "1.0",
         "shop",
         requires=("base",),
+        imports=("other_package",),
         specs=(
             Spec("shop.Empty"),
             Spec(
@@ -248,6 +250,20 @@ def test_a_pack_is_read_again_when_one_that_it_requires_has_changed(
     base = tmp_path / "packs" / "base_pack" / "__init__.py"
     base.write_text(BASE.replace("DEFAULT = 1", "DEFAULT = 2"), encoding="utf-8")
     assert (default(), default(), imports()) == (2, 2, 2)
+
+
+def test_a_pack_is_read_again_when_one_that_it_only_imports_has_changed(
+    two: list[FoundPack], imports: Callable[[], int], tmp_path: Path
+) -> None:
+    user = tmp_path / "packs" / "user_pack" / "__init__.py"
+    user.write_text(USER.replace(', requires=("base_pack",)', ""), encoding="utf-8")
+    registry = load_registry(tmp_path, packs=two)
+    assert registry.packs["user_pack"].imports == ("base_pack",)
+    before = code_digest(registry, registry.spec("user_pack.One"), tmp_path)
+    (tmp_path / "packs" / "base_pack" / "__init__.py").write_text(BASE + "MORE = 1\n", encoding="utf-8")
+    later = load_registry(tmp_path, packs=two)
+    assert imports() == 2
+    assert code_digest(later, later.spec("user_pack.One"), tmp_path) != before
 
 
 def test_a_pack_that_failed_is_tried_again_when_another_one_came(

@@ -98,3 +98,12 @@ def test_requirements_are_followed_by_name_alone() -> None:
     assert with_required(packs, "top") == ("low", "mid", "top")
     assert with_required(packs, "nothing") == ()
     assert read_requirement(" a_b.c-d ").name == "a_b.c-d"
+
+
+def test_a_pack_that_is_imported_counts_although_it_is_not_required() -> None:
+    packs = {
+        "top": Manifest("top", "1", "top_package", imports=("mid_package", "gone")),
+        "mid": Manifest("mid", "1", "mid_package.deep", requires=("low",)),
+        "low": Manifest("low", "1", "low", imports=("top_package",)),
+    }
+    assert with_required(packs, "top") == ("low", "mid", "top")

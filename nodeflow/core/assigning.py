@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, cast
 
-from nodeflow.core.drawing import is_draw
+from nodeflow.core.drawing import DrawTrial, is_draw
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.interface import as_range
 from nodeflow.core.json import JsonValue
@@ -45,9 +46,16 @@ def assign(document: Document, values: Mapping[str, JsonValue], specs: Specs) ->
 
 
 def apply_settings(
-    document: Document, settings: Mapping[str, JsonValue], specs: Specs
+    document: Document, settings: Mapping[str, JsonValue], specs: Specs, draws: DrawTrial | None = None
 ) -> tuple[Document, list[Problem]]:
-    """``assign`` that goes on after a problem and hands all of them back; ``specs`` knows the sub-graphs."""
+    """``assign`` that goes on after a problem and hands all of them back.
+
+    Args:
+        document: Stays as it is.
+        settings: Values by name.
+        specs: The nodes there are, the sub-graphs of the document included.
+        draws: Tells what settings that are draws may give, so that this is held against the interface too.
+    """
     problems: list[Problem] = []
     values: dict[str, dict[str, JsonValue]] = {}
     inside: dict[str, dict[str, JsonValue]] = {}
@@ -64,7 +72,7 @@ def apply_settings(
             else:
                 node, _, socket_name = socket.partition(".")
                 values.setdefault(node, {})[socket_name] = _written(read)
-                problems.extend(_narrowed(document, name, socket, input, read))
+                problems.extend(_narrowed(document, name, socket, input, read, draws))
     document = document.with_inputs(values) if values else document
     for use, places in inside.items():
         document = _with_values_inside(document, use, places)
@@ -125,17 +133,33 @@ def _settable(path: str, nodes: Mapping[str, Node], document: Document, *, level
             yield from _settable(f"{path}{id}/", document.graphs[graph].nodes, document, levels=levels - 1)
 
 
-def _narrowed(document: Document, name: str, socket: str, input: Input | None, value: JsonValue) -> Iterator[Problem]:
+def _narrowed(
+    document: Document, name: str, socket: str, input: Input | None, value: JsonValue, draws: DrawTrial | None
+) -> Iterator[Problem]:
     """Holds a value against the range that the interface declares; the socket's own is checked with the node."""
     declared = document.interface.inputs.get(name)
-    if declared is None or declared.range is None or not isinstance(value, int | float) or isinstance(value, bool):
+    if declared is None or declared.range is None:
         return
-    try:
-        check_range(value, as_range(declared.range), whole=input is not None and input.type.name == "int")
-    except Unfit as fault:
-        message = f'{fault.message} of the interface input "{name}"'
-        node, _, socket_name = socket.partition(".")
-        yield Problem(fault.code, message, node, socket_name, shorten(value), fault.expected, fault.hint)
+    bounds, whole = as_range(declared.range), input is not None and input.type.name == "int"
+    for number in _numbers(value, draws):
+        try:
+            check_range(number, bounds, whole=whole)
+        except Unfit as fault:
+            drawn = f"the draw may give {shorten(number)}: " if is_draw(value) else ""
+            message = f'{drawn}{fault.message} of the interface input "{name}"'
+            node, _, socket_name = socket.partition(".")
+            yield Problem(fault.code, message, node, socket_name, shorten(value), fault.expected, fault.hint)
+            return
+
+
+def _numbers(value: JsonValue, draws: DrawTrial | None) -> Iterator[int | float]:
+    """The number that is given, or the numbers that a draw may give."""
+    if isinstance(value, dict) and is_draw(value) and draws is not None:
+        with suppress(Unfit):  # what is wrong with the draw itself is said of the input that gets it
+            for sample in draws.samples(value):
+                yield from _numbers(sample, None)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
 
 
 def _with_values_inside(document: Document, use: str, values: Mapping[str, JsonValue]) -> Document:

@@ -110,10 +110,11 @@ def resolve(
     pins = PinCheck(document, stock or UnknownStock())
     problems.extend(pins.packs())
     looking = FileCheck(files, pins.twin, (*document.graphs, *document.lost_graphs))
-    reading = looking, DrawTrial(specs, draws or FirstDraws())
+    trial = DrawTrial(specs, draws or FirstDraws())
+    reading = looking, trial
     graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
     known = document.graphs.keys()
-    document, refused = apply_settings(document, settings or {}, graphs.reader.specs)
+    document, refused = apply_settings(document, settings or {}, graphs.reader.specs, trial)
     if document.graphs.keys() != known:
         graphs = read_subgraphs(document, specs, lambda found: InputReader(*reading, found))
     problems.extend([*graphs.claim(stuck), *refused])

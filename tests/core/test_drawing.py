@@ -195,6 +195,30 @@ def test_a_setting_is_drawn_once_however_many_inputs_it_feeds(catalogue: Any) ->
     assert source.asked == ["n"]
 
 
+@pytest.mark.parametrize(
+    ("draw", "codes"),
+    [
+        ({"draw": "random", "max": 9}, ["number.range"]),
+        ({"draw": "choice", "of": [1, 5]}, []),
+        ({"draw": "choice", "of": [7, 8]}, ["number.range"]),
+        ({"draw": "choice", "of": [True]}, ["literal.type"]),
+        ({"draw": "dice"}, ["draw.unknown"]),
+    ],
+)
+def test_a_draw_that_is_given_is_held_against_the_range_of_the_interface(
+    draw: Any, codes: list[str], catalogue: Any, files: Any, picture: Any
+) -> None:
+    interface = {"inputs": {"seed": {"to": ["sample.seed"], "range": {"le": 5}}}}
+    data = picture.changed({"interface": interface, "nodes.sample.inputs.seed": 0})
+
+    problems = resolve(parse_document(data), catalogue, files, settings={"seed": draw}).problems
+
+    assert [problem.code for problem in problems if problem.severity == "error"] == codes
+    if codes == ["number.range"]:
+        assert "the draw may give" in str(problems[0])
+        assert 'of the interface input "seed"' in str(problems[0])
+
+
 def test_a_place_for_state_that_cannot_be_used_is_an_error_of_its_own(catalogue: Any) -> None:
     class ReadOnly(Source):
         def count(self, name: str, start: int, step: int, /) -> int:

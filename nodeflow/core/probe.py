@@ -11,7 +11,7 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic, sleep
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
@@ -117,7 +117,29 @@ def serve(request_file: str, report_file: str) -> None:
     """The other process: import what is asked for and append one event a line to the report."""
     request = _REQUEST.validate_json(Path(request_file).read_bytes())
     with Path(report_file).open("ab", buffering=0) as report:
-        _import(request, lambda event: report.write(_EVENT.dump_json(event) + b"\n"))
+        _import(request, lambda event: report.write(_line(event, request) + b"\n"))
+
+
+def _line(event: Event, request: Request) -> bytes:
+    """An event as it is reported; what could not be read again, because a pack gives no plain data, is a problem."""
+    line = _EVENT.dump_json(event, warnings=False)
+    try:
+        _EVENT.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        module = f"{request.package}.{event.module}" if event.module else request.package
+        reason = f"{module} declares a wrong {_place(first['loc'], event)}: {first['msg']}, found {first['input']!r}"
+        broken = Manifest(request.name, package=request.package, problems=(reason,))
+        line = _EVENT.dump_json(Event(event.module, broken))
+    return line
+
+
+def _place(path: Sequence[str | int], event: Event) -> str:
+    match path:
+        case ["found", "specs", int(index), *inside] if event.found is not None:
+            return f"{'.'.join(map(str, inside))} of the node {event.found.specs[index].id}"
+        case _:
+            return ".".join(str(part) for part in path if part != "found")
 
 
 def _import(request: Request, tell: Callable[[Event], object]) -> None:

@@ -1,5 +1,6 @@
 """Packs: where they are found, and that a broken one breaks only what is broken."""
 
+import json
 import os
 import signal
 import subprocess
@@ -268,10 +269,8 @@ def test_the_other_process_tells_what_it_finds_module_by_module(tmp_path: Path) 
     found = write_pack(tmp_path / "packs", "told_pack", a=node_text("told_pack", "A"), b=node_text("told_pack", "B"))
     assert found.root is not None
     request, report = tmp_path / "request", tmp_path / "report"
-    request.write_text(
-        f'{{"name": "told_pack", "package": "told_pack", "skip": ["a"], "tops": ["told_pack"], "folders": {{"told_pack": "{found.root}"}}}}',
-        encoding="utf-8",
-    )
+    asked = {"name": "told_pack", "package": "told_pack", "skip": ["a"], "tops": ["told_pack"]}
+    request.write_text(json.dumps({**asked, "folders": {"told_pack": str(found.root)}}), encoding="utf-8")
     serve(str(request), str(report))
     lines = report.read_text(encoding="utf-8").splitlines()
     assert [line.partition(',"found":null')[0] for line in lines if '"found":null' in line] == [
@@ -292,6 +291,24 @@ def test_the_other_process_tells_that_there_is_no_such_pack(tmp_path: Path) -> N
     serve(str(request), str(report))
     assert "no_such_pack cannot be imported: ModuleNotFoundError" in report.read_text(encoding="utf-8")
     assert '{"name":"none"' in report.read_text(encoding="utf-8")
+
+
+def test_a_pack_that_does_not_declare_plain_data_is_told_where(tmp_path: Path) -> None:
+    found = write_pack(
+        tmp_path,
+        "odd_pack",
+        fine=node_text("odd_pack", "Fine"),
+        nodes=node_text("odd_pack", "One").replace("@node(", "@node(title=5, id="),
+    )
+    assert found.root is not None
+    manifest = probe(found, finder_of(found.root))
+    assert [spec.id for spec in manifest.specs] == ["odd_pack.Fine"]
+    assert manifest.problems == (
+        "odd_pack.nodes declares a wrong title of the node odd_pack.One: Input should be a valid string, found 5",
+    )
+    (found.root / "__init__.py").write_text("from nodeflow.api import Pack\npack = Pack('odd_pack', 2)\n")
+    manifest = probe(found, finder_of(found.root))
+    assert reasons(manifest) == "odd_pack declares a wrong version: Input should be a valid string, found 2"
 
 
 def test_a_registry_is_loaded_although_every_kind_of_pack_is_there(tmp_path: Path) -> None:

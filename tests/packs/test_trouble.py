@@ -54,6 +54,7 @@ BAD: dict[str, dict[str, str]] = {
         "nodes": "from nodeflow.api import node\n\n@node('loose.Join', converts=True)\n"
         "def join(a: int, b: int) -> str:\n    return ''\n",
     },
+    "number": {"init": "from nodeflow.api import Pack\npack = Pack('number', 1.0)\n"},
     "kind_a": {"init": init("kind_a", kinds="[ModelKind('faces', ('.onnx',))]")},
     "kind_b": {"init": init("kind_b", kinds="[ModelKind('faces', ('.pt',))]")},
 }
@@ -68,6 +69,7 @@ REASONS = {
     "circle_a": "packs require each other in a circle: circle_a → circle_b → circle_a",
     "circle_b": "packs require each other in a circle: circle_b → circle_a → circle_b",
     "third": "third.two cannot be imported: SyntaxError: invalid syntax (two.py, line 1)",
+    "number": "number declares a wrong version: Input should be a valid string, found 1.0",
     "kind_a": "kind of models 'faces' is claimed by 'kind_a' and 'kind_b'",
     "kind_b": "kind of models 'faces' is claimed by 'kind_a' and 'kind_b'",
 }

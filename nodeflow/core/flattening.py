@@ -337,17 +337,15 @@ def _not_run(path: str, type_: str, input: str, muted: str) -> Problem:
 
 
 def _loss(origin: Written, input: Input, nothing: Nothing) -> Problem:
-    match nothing.why:
-        case Why.MUTED:
-            message = f'"{nothing.node}" is muted, so what holds without a link is used'
-            return Problem("mode.muted", message, severity="warning")
-        case Why.BYPASSED:
-            message = f'the bypassed "{nothing.node}" has nothing to hand on in place of its output {nothing.output}'
-            hint = f'feed {origin.input} from another node, or take the bypass off "{nothing.node}"'
-            return Problem("mode.bypass", message, expected=f"a value of type {input.type}", hint=hint)
-        case Why.CIRCLE:
-            message = f'the bypassed "{nothing.node}" hands on what it gets from itself'
-            return Problem("link.cycle", message, hint=f'feed "{nothing.node}" from another node')
+    if nothing.why is Why.MUTED:
+        message = f'"{nothing.node}" is muted, so what holds without a link is used'
+        return Problem("mode.muted", message, severity="warning")
+    if nothing.why is Why.BYPASSED:
+        message = f'the bypassed "{nothing.node}" has nothing to hand on in place of its output {nothing.output}'
+        hint = f'feed {origin.input} from another node, or take the bypass off "{nothing.node}"'
+        return Problem("mode.bypass", message, expected=f"a value of type {input.type}", hint=hint)
+    message = f'the bypassed "{nothing.node}" hands on what it gets from itself'
+    return Problem("link.cycle", message, hint=f'feed "{nothing.node}" from another node')
 
 
 def _absent(name: str, source: str, nothing: Nothing | None) -> Problem:

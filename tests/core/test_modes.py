@@ -515,3 +515,29 @@ def test_a_long_chain_below_a_muted_node_falls_silent(catalogue: Any, files: Any
 
     assert len(found.problems) == 1000
     assert ids(found) == ["cat", "keep"]
+
+
+def test_a_node_below_two_silent_ones_is_told_once(catalogue: Any, files: Any) -> None:
+    nodes = {
+        "both": ("Sample", {"model": link("one.model"), "latent": link("two.latent")}),
+        "one": ("Stack", {"model": link("load.model"), "rows": []}),
+        "two": ("Sample", {"model": link("load.model"), "latent": link("load.latent")}),
+        "load": ("Load", {"checkpoint": "emoji-tiny.safetensors"}, "mute"),
+        "rows": (
+            "Options",
+            {"anything": [{"a": {"value": 3}, "b": [link("both.latent")], "c": {"d": link("w.number")}}]},
+        ),
+        "w": ("Whole", {}),
+    }
+
+    found = resolve(document(nodes, {"x": "rows.out", "y": "w.number"}), catalogue, files)
+
+    assert said(found) == [
+        ("mode.muted", "both", "model"),
+        ("mode.muted", "both", "latent"),
+        ("mode.muted", "one", "model"),
+        ("mode.muted", "two", "model"),
+        ("mode.muted", "two", "latent"),
+        ("mode.muted", "rows", "anything"),
+    ]
+    assert ids(found) == ["rows", "w"]

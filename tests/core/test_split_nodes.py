@@ -165,7 +165,7 @@ def test_later_steps_rename_what_earlier_ones_brought(catalogue: Any) -> None:
             {"latent": inputs["latent"]},
             outputs={"both": ".scaled.result"},
             renamed={"size": ".scaled.size"},
-            extra={"scaled": ExtraNode("Scale", {"picture": {"link": ".picture"}, "size": 64}, version=1)},
+            extra={"scaled": ExtraNode("Scale", {"picture": {"link": ".picture"}, "size": inputs["size"]}, version=1)},
         ),
         ("Decode", 2): lambda inputs: Migrated(inputs, outputs={"picture": "image"}),
         ("Decode", 3): lambda inputs: Migrated(
@@ -181,7 +181,7 @@ def test_later_steps_rename_what_earlier_ones_brought(catalogue: Any) -> None:
     }
     specs = with_steps(catalogue, steps, Decode=4, Scale=2)
     nodes = {
-        "d": {"type": "Decode", "version": 1, "inputs": {"latent": {"link": "load.latent"}}},
+        "d": {"type": "Decode", "version": 1, "inputs": {"latent": {"link": "l.latent"}, "size": {"link": "w.n"}}},
         "a": {"type": "mypack.Tag", "inputs": {"both": {"link": "d.both"}, "plain": {"link": "d.picture"}}},
     }
 
@@ -189,7 +189,7 @@ def test_later_steps_rename_what_earlier_ones_brought(catalogue: Any) -> None:
 
     assert problems == []
     assert new.nodes["a"].inputs == {"both": {"link": "d_scaled.image"}, "plain": {"link": "d_again.image"}}
-    assert new.nodes["d_scaled"].inputs == {"image": {"link": "d_again.image"}, "width": 64}
+    assert new.nodes["d_scaled"].inputs == {"image": {"link": "d_again.image"}, "width": {"link": "w.n"}}
     assert new.nodes["d_again"].inputs == {"image": {"link": "d.image"}}
     assert new.interface.inputs["size"].to == ["d_scaled.width"]
 

@@ -9,6 +9,7 @@ import pytest
 from nodeflow.core.assigning import assign
 from nodeflow.core.completion import complete
 from nodeflow.core.resolved import ResolvedGraph
+from nodeflow.core.subgraphs import with_subgraphs
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
 
@@ -498,3 +499,31 @@ def test_recursion_names_the_circle_and_only_matters_when_it_is_used(catalogue: 
     ]
     assert unused.errors == ()
     assert [item.node for item in used_once.errors] == ["graph:a/n"]
+
+
+def test_sub_graphs_beside_the_nodes_there_are_change_nothing_else(catalogue: Any) -> None:
+    known = with_subgraphs(document(), catalogue)
+
+    assert known.specs.keys() - catalogue.specs.keys() == {"graph:refine"}
+    assert known.missing("faulty.Tag") == catalogue.missing("faulty.Tag")
+    assert known.migration("Sample", 1) is catalogue.migration("Sample", 1)
+    assert known.choices("samplers") == catalogue.choices("samplers")
+    assert known.draw("random") is catalogue.draw("random")
+    assert with_subgraphs(Document.from_tree({"nodeflow": 1, "nodes": {}}), catalogue) is catalogue
+
+
+def test_the_spec_of_a_sub_graph_shows_what_its_interface_does(catalogue: Any) -> None:
+    spec = with_subgraphs(document(choose=CHOOSE), catalogue).specs["graph:refine"]
+
+    assert [(item.name, str(item.type), item.required, item.default) for item in spec.inputs] == [
+        ("model", "Model", True, None),
+        ("latent", "Latent", True, None),
+        ("seed", "int", False, 1),
+        ("second", "Latent", False, None),
+        ("steps", "int", False, 10),
+    ]
+    assert [(item.name, str(item.type)) for item in spec.outputs] == [("latent", "Latent"), ("first", "Latent")]
+    steps = spec.input("steps")
+    assert steps is not None
+    assert steps.range is not None
+    assert (steps.range.ge, steps.range.le) == (5, 50)

@@ -294,21 +294,34 @@ def test_the_other_process_tells_that_there_is_no_such_pack(tmp_path: Path) -> N
 
 
 def test_a_pack_that_does_not_declare_plain_data_is_told_where(tmp_path: Path) -> None:
-    found = write_pack(
-        tmp_path,
-        "odd_pack",
-        fine=node_text("odd_pack", "Fine"),
-        nodes=node_text("odd_pack", "One").replace("@node(", "@node(title=5, id="),
-    )
+    wrong = node_text("odd_pack", "One").replace("@node(", "@node(title=5, id=")
+    found = write_pack(tmp_path, "odd_pack", fine=node_text("odd_pack", "Fine"), nodes=wrong)
     assert found.root is not None
     manifest = probe(found, finder_of(found.root))
     assert [spec.id for spec in manifest.specs] == ["odd_pack.Fine"]
     assert manifest.problems == (
         "odd_pack.nodes declares a wrong title of the node odd_pack.One: Input should be a valid string, found 5",
     )
-    (found.root / "__init__.py").write_text("from nodeflow.api import Pack\npack = Pack('odd_pack', 2)\n")
-    manifest = probe(found, finder_of(found.root))
-    assert reasons(manifest) == "odd_pack declares a wrong version: Input should be a valid string, found 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pack = Pack('odd_pack', 2)", "odd_pack declares a wrong version: Input should be a valid string, found 2"),
+        ("pack = Pack('odd_pack', '2')\n@node(id='odd_pack.One', category=7)\ndef one() -> int: ...", "odd_pack.One"),
+    ],
+)
+def test_the_other_process_reports_only_what_can_be_read(tmp_path: Path, text: str, words: str) -> None:
+    found = write_pack(tmp_path, "odd_pack")
+    assert found.root is not None
+    (found.root / "__init__.py").write_text(f"from nodeflow.api import Pack, node\n{text}\n", encoding="utf-8")
+    request, report = tmp_path / "request", tmp_path / "report"
+    asked = {"name": "odd_pack", "package": "odd_pack", "skip": [], "tops": ["odd_pack"]}
+    request.write_text(json.dumps({**asked, "folders": {"odd_pack": str(found.root)}}), encoding="utf-8")
+    serve(str(request), str(report))
+    *_, told, end = report.read_text(encoding="utf-8").splitlines()
+    assert words in json.loads(told)["found"]["problems"][0]
+    assert json.loads(end)["module"] is None
 
 
 def test_a_registry_is_loaded_although_every_kind_of_pack_is_there(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine(tmp_path_factory.mktemp("bare"))
 
 
-MISSING = 'the pack mypack is not installed; found mypack.Tag'
+MISSING = "the pack mypack is not installed; found mypack.Tag"
 WAY_OUT = 'pip install "mypack>=1.2"'
 
 
@@ -100,6 +100,16 @@ def test_check_names_every_node_that_lacks_its_pack(machine: Machine) -> None:
     assert all("[pack.absent]" in line and WAY_OUT in line for line in lines)
     assert 'mypack.Tag "tag"' in done.stderr
     assert 'mypack.Make "graph:pair/make"' in done.stderr
+
+
+def test_explain_tells_what_it_can_and_what_is_missing(machine: Machine) -> None:
+    done = machine(SHELL, "explain", "shared.json", "--json")
+
+    assert done.returncode == 3
+    assert WAY_OUT in done.stderr
+    found = {item["node"]: item for item in json.loads(done.stdout)}
+    assert found["text"]["state"] == "run"
+    assert "pack mypack is not installed" in " ".join(found["tag"]["reasons"])
 
 
 def test_a_document_without_the_pack_is_explained_without_torch(machine: Machine) -> None:

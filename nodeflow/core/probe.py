@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packimport import PackFinder
-from nodeflow.core.packs import BUILT_IN, Manifest
+from nodeflow.core.packs import BUILT_IN, Manifest, Pack
 from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
 SECONDS = 30.0
@@ -146,15 +146,20 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
     PackFinder(request.tops, request.folders).install()
     tell(Event(""))
     try:
-        pack = import_pack(request.package)
+        _scan(import_pack(request.package), request, tell)
     except PackFailed as error:
         tell(Event("", Manifest(request.name, package=request.package, problems=(error.reason,))))
-    else:
-        others = request.tops.union({BUILT_IN}) - {request.package.partition(".")[0]}
-        for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
-            seen = replace(found, imports=tuple(sorted(others.intersection(sys.modules))))
-            tell(Event(module, seen if module else joined(described(pack), seen)))
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = f"the Pack(…) of {request.package} cannot be read: {type(error).__name__}: {error}"
+        tell(Event("", Manifest(request.name, package=request.package, problems=(reason,))))
     tell(Event(None))
+
+
+def _scan(pack: Pack, request: Request, tell: Callable[[Event], object]) -> None:
+    others = request.tops.union({BUILT_IN}) - {request.package.partition(".")[0]}
+    for module, found in scan_modules(pack, skip=request.skip, begin=lambda module: tell(Event(module))):
+        seen = replace(found, imports=tuple(sorted(others.intersection(sys.modules))))
+        tell(Event(module, seen if module else joined(described(pack), seen)))
 
 
 def _ask(request: Request, seconds: float, stop: Flag) -> tuple[Sequence[Event], str]:

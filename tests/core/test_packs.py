@@ -308,6 +308,8 @@ def test_a_pack_that_does_not_declare_plain_data_is_told_where(tmp_path: Path) -
     ("text", "words"),
     [
         ("pack = Pack('odd_pack', 2)", "odd_pack declares a wrong version: Input should be a valid string, found 2"),
+        ("pack = Pack('odd_pack', '2', modules=5)", "the Pack(…) of odd_pack cannot be read: TypeError: "),
+        ("pack = Pack('odd_pack', '2', extensions=['x'])", "cannot be read: AttributeError: 'list' object"),
         ("pack = Pack('odd_pack', '2')\n@node(id='odd_pack.One', category=7)\ndef one() -> int: ...", "odd_pack.One"),
     ],
 )

@@ -32,17 +32,21 @@ class _Workplace(Workplace):
         assert self.packs is not None
         return self.packs
 
+    def renewed(self) -> Workplace:
+        """Itself: a bench lives for a moment."""
+        return self
+
 
 class Bench(Session):
-    """A session in a folder of its own that remembers nothing and writes no metadata.
+    """A session in a folder of its own that remembers nothing; a node that changes an input fails.
 
     Attributes:
         folder: Where its home, its inputs and its output are.
     """
 
     def __init__(self, folder: Path, registry: Registry) -> None:
-        home = folder / "home"
-        super().__init__(home, output_dir=folder / "output", device="cpu", dtype="fp32", cache=False, metadata=False)
+        home, output = folder / "home", folder / "output"
+        super().__init__(home, output_dir=output, device="cpu", dtype="fp32", cache=False, metadata=False, dev=True)
         self.folder = folder
         self.workplace = _Workplace(self.workplace.home, packs=registry)
 

@@ -38,6 +38,7 @@ _BUDGET_SECONDS = 5.0
 _LENGTH = re.compile(r"returned \d+ values, but declares \d+")
 _QUOTED = re.compile(r'"(\w+)"')
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_CHANGED = "changed by the node"
 _NETWORK = "there is no network while a pack is checked"
 
 
@@ -143,10 +144,12 @@ class Trial:
         if failure is not None:
             yield from _failed(spec, failure, example, place)
         for name in changed(before, example.inputs):
-            way_out = "make a copy first: value.clone(), list(values), copy.deepcopy(value)"
-            yield Finding("input.mutated", spec.id, f'the node changes its input "{name}"', way_out, *place)
+            yield _mutated(spec, name, place)
         if runs:
-            yield from type_findings(spec, hints, runs[0].outputs, place)
+            wrong = list(type_findings(spec, hints, runs[0].outputs, place))
+            yield from wrong
+            if wrong:
+                return
             yield from size_findings(spec, runs[0].outputs, place)
             yield from codec_findings(spec, runs[0].outputs, self.session.workplace.registry.codec, place)
             yield from _random(spec, runs, place)
@@ -162,7 +165,7 @@ class Trial:
             while len(runs) < _REPEATS and (len(runs) < 2 or monotonic() - started < _ENOUGH_SECONDS):
                 self.begin(spec)
                 disturb(len(runs))
-                runs.append(run_spec(self.session, spec, example.inputs, as_they_are=True))
+                runs.append(run_spec(self.session, spec, example.inputs))
                 if spec.kind is not Kind.PURE or changed(before, example.inputs):
                     break
         except NodeflowError as error:
@@ -239,6 +242,8 @@ def _failed(spec: Spec, error: NodeflowError, example: Example, place: Place) ->
     if _LENGTH.search(text):
         message = f"the node {text.partition(': ')[2]}"
         yield Finding("result.count", spec.id, message, "return one value for each field", *place)
+    elif isinstance(error, NodeFailed) and error.input and text.startswith(_CHANGED):
+        yield _mutated(spec, error.input, place)
     elif _NETWORK in text:
         if spec.kind is Kind.EXTERNAL:
             yield not_run(spec, "it asks the network, which is shut off while a pack is checked", place)
@@ -250,6 +255,11 @@ def _failed(spec: Spec, error: NodeflowError, example: Example, place: Place) ->
         way_out = "raise InputError for what it cannot take, narrow the input's range, or mend it"
         shown = ", ".join(f"{name}={_short(value)}" for name, value in example.inputs.items()) or "its defaults"
         yield Finding("node.fails", spec.id, f"the node fails on {shown}: {text}", way_out, *where)
+
+
+def _mutated(spec: Spec, name: str, place: Place) -> Finding:
+    way_out = "make a copy first: value.clone(), list(values), copy.deepcopy(value)"
+    return Finding("input.mutated", spec.id, f'the node changes its input "{name}"', way_out, *place)
 
 
 def _innermost(trace: str | None, place: Place) -> Place:

@@ -125,9 +125,14 @@ def _wait(process: subprocess.Popen[bytes], report: Path, seconds: float) -> int
             return process.wait(timeout=_LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             if (now := report.stat().st_size) != size:
-                size, deadline = now, monotonic() + seconds
+                size, deadline = now, monotonic() + (seconds if _is_busy(report) else _START_SECONDS)
             elif monotonic() > deadline:
                 return None
+
+
+def _is_busy(report: Path) -> bool:
+    """Whether the last thing told is that something of the pack begins, and not that our own work goes on."""
+    return EVENT.validate_json(report.read_bytes().split(b"\n")[-2]).begins
 
 
 def _fate(code: int, text: str) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import SNAPSHOT, dump_manifest, load_registry
 from nodeflow.core.packs import Manifest
 from nodeflow.core.spec import Spec
@@ -34,6 +35,7 @@ def check_pack(pack: str | Path, *, seconds: float = SECONDS, write_spec: bool =
 
     Raises:
         UsageError: There is no such pack.
+        PackFailed: It brought the check itself down.
     """
     home = find_home(os.environ)
     return [
@@ -117,7 +119,7 @@ class _Check:
             return
         yield from visited.findings.get("", ())
         if visited.fate:
-            raise RuntimeError(f"the check of {self.target.package} was not finished: {visited.fate}")
+            raise PackFailed(imported.manifest.name, f"the check was not finished: {visited.fate}")
         for name in imported.heavy:
             place = self.sources.importing(name)
             message = f"importing the pack imports {name} ({visited.times.get(name, 0.0):.1f} s)"

@@ -126,16 +126,13 @@ def run_spec(
     spec: Spec,
     inputs: Mapping[str, object],
     build: Callable[..., Any] | None = None,
-    *,
-    as_they_are: bool = False,
 ) -> NodeRun[Any]:
     """Run one node that the registry of ``place`` knows.
 
     Args:
         build: Makes one value of the outputs, in order, where there are several.
-        as_they_are: Hand over lists and tables themselves and no copies, so that a change of them can be seen.
     """
-    graph, settings = _recorded(place, spec, inputs, as_they_are)
+    graph, settings = _recorded(place, spec, inputs)
     targets = [f"{NODE}.{output.name}" for output in spec.outputs] or [NODE]
     result = place.start(graph, settings, targets=targets, write=()).result()
     values = [result[target].value for target in targets] if spec.outputs else []
@@ -216,9 +213,7 @@ _GIVEN = "given:"
 """Starts the type id of a node that stands for a value; no pack can have such an id."""
 
 
-def _recorded(
-    place: Bench, spec: Spec, inputs: Mapping[str, object], as_they_are: bool
-) -> tuple[Graph, Mapping[str, Any]]:
+def _recorded(place: Bench, spec: Spec, inputs: Mapping[str, object]) -> tuple[Graph, Mapping[str, Any]]:
     """A graph of the node and of one node for each value that no document can hold, and the files to set."""
     graph = Graph()
     literals: dict[str, object] = {}
@@ -235,16 +230,16 @@ def _recorded(
         elif item.widget is not None and item.widget.kind == "secret":
             literals[name] = place.keep_secret(name, str(plain))
         else:
-            literals[name] = _literal_or_link(place, graph, item, plain, as_they_are)
+            literals[name] = _literal_or_link(place, graph, item, plain)
     graph.record(spec, literals, id=NODE)
     return graph, settings
 
 
-def _literal_or_link(place: Bench, graph: Graph, item: Input, value: object, as_it_is: bool) -> object:
+def _literal_or_link(place: Bench, graph: Graph, item: Input, value: object) -> object:
     """A value as a document can hold it, else a link to a node that gives it."""
     inner = _inner(item.type).name
-    itself = _names_file(value) if item.fields else as_it_is and inner in ("list", "dict")
-    if not itself and (inner in ("list", "any") or not _is_list(value)):  # a list for a single value maps
+    whole = inner in ("list", "any") or not _is_list(value)  # a list for a single value maps; no literal can say so
+    if whole and not (item.fields and _names_file(value)):
         with suppress(ValueError):  # no document can hold it
             return plain_value(value)
     made = converted(value, item.type)

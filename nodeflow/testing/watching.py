@@ -80,8 +80,11 @@ class Watch:
 
     def printed(self, text: str) -> None:
         """Something was written to standard output."""
-        if self._seen is not None and text.strip():
-            self._seen.append(Seen("print", _first_line(text), *self._culprit()))
+        if self._seen is None or not text.strip():
+            return
+        place = self._culprit()
+        if not any((item.kind, item.file, item.line) == ("print", *place) for item in self._seen):
+            self._seen.append(Seen("print", _first_line(text), *place))
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
         if self._seen is None or self._busy:

@@ -7,6 +7,8 @@ import pytest
 from nodeflow.core.errors import UsageError
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.node import node
+from nodeflow.core.spec import Spec
+from nodeflow.core.subgraphs import Extended
 
 
 @node("test.Sample")
@@ -166,3 +168,12 @@ def test_an_input_without_a_default_is_left_open() -> None:
     recorded = tree(graph)["nodes"]["s1"]["inputs"]
     assert recorded == {"seed": 3, "steps": 20}
     assert tree(graph)["interface"]["inputs"]["latent"] == {"to": ["s1.latent"]}
+
+
+def test_placeholders_stand_beside_all_that_is_known_of_other_nodes(catalogue: Any) -> None:
+    more = Extended(catalogue, {"argument:0": Spec("argument:0")})
+    assert more.specs.keys() == {*catalogue.specs, "argument:0"}
+    for id in catalogue.specs:
+        assert more.missing(id) == catalogue.missing(id)
+    assert more.choices("samplers") == catalogue.choices("samplers")
+    assert more.draw("random") is catalogue.draw("random")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from nodeflow import Session
-from nodeflow.api import Blocked, Graph
+from nodeflow.api import Graph
 from nodeflow.core.errors import InvalidDocument, NodeFailed
+from nodeflow.session.results import Result
 from nodeflow_nodes.control import gate
 from nodeflow_nodes.formulas import math_expression
 from nodeflow_nodes.latents import empty_latent
@@ -150,14 +151,15 @@ def test_a_closed_gate_keeps_what_is_below_from_running(session: Session) -> Non
 
 
 def test_a_gate_that_opens_lets_the_same_nodes_run(session: Session) -> None:
-    def gated(is_open: bool) -> Any:
+    def gated(is_open: bool) -> Result:
         graph = Graph()
         word = graph(gate)(graph(text)("a"), is_open, "shut")
-        return value(session, graph, graph(join_text)([word]))
+        graph.output("value", graph(join_text)([word]))
+        return session.run(graph)
 
-    assert gated(False) == Blocked("shut")
-    assert gated(True) == "a"
-    assert gated(False) == Blocked("shut")
+    assert gated(False).withheld == {"value": "shut"}
+    assert gated(True)["value"].value == "a"
+    assert gated(False).withheld == {"value": "shut"}
 
 
 def test_explaining_a_loop_says_what_is_known(session: Session) -> None:

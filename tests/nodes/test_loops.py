@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nodeflow import Session
-from nodeflow.api import Blocked, Graph, InputError, Ref, SubGraph, expander, node
+from nodeflow.api import Graph, InputError, Ref, SubGraph, expander, node
 from nodeflow.core.errors import NodeFailed
 from nodeflow.core.node import node_mark
 from nodeflow.diffusion.types import Image
@@ -222,8 +222,18 @@ def test_an_item_that_does_not_fit_is_told_in_one_line(session: Session) -> None
 def test_behind_a_closed_gate_no_turn_is_made(session: Session) -> None:
     graph = loop([])
     graph.output("all", graph(for_each, id="each")(graph(gate)(graph(split_lines)("a\nb"), False, "not now"), "body"))
-    assert session.run(graph)["all"].value == Blocked("not now")
+    assert session.run(graph).withheld == {"all": "not now"}
     assert not CALLS
+
+
+def test_a_gate_inside_holds_the_list_back_and_leaves_the_other_items(session: Session) -> None:
+    body = Graph()
+    item = body.input("item", "")
+    wish = body(math_expression)("a != 1", body.input("index", 0)).boolean
+    body.output("text", body(shout)(body(gate)(body(text)(item), wish, "not this one")))
+    result = session.run(loop(["a", "b", "c"], body=body))
+    assert CALLS == {"a": 1, "c": 1}
+    assert result.withheld == {"all": "not this one"}
 
 
 def test_what_is_saved_inside_is_saved_for_each_item(session: Session) -> None:

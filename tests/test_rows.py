@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
 
-from nodeflow.api import Graph, Ref, Row, expander, node
+from nodeflow.api import Graph, ImageFolder, ModelFile, Ref, Row, expander, node
+from nodeflow.core.errors import InvalidDocument, MissingFile, UsageError
 from nodeflow.diffusion.types import Image
 from nodeflow.session import Session
 
@@ -123,3 +124,58 @@ def test_an_expander_gets_rows_whose_values_come_later(session: Any) -> None:
     start = g(total)()
 
     assert run(session, g, g(chain)([*rows, Step(amount=start)])) == 3.0
+
+
+class Layer(Row):
+    file: Annotated[Path, ModelFile("layers")]
+    steps: Sequence[Step] = ()
+    pictures: Annotated[Path, ImageFolder()] | None = None
+    words: dict[str, str] | None = None
+
+
+@node("rows.Read")
+def read(layers: list[Layer]) -> list[str]:
+    """Read files, and add up what stands beside each."""
+    return [f"{layer.file.read_text()} {total(layer.steps)} {layer.words or ''}" for layer in layers]
+
+
+def test_rows_given_to_a_run_may_name_the_very_files(session: Any, tmp_path: Path) -> None:
+    for name in ("a.safetensors", "b.safetensors"):
+        (tmp_path / name).write_text(name[0])
+    g = Graph()
+    g.output("result", g(read)(g.input("layers", [Layer(file=Path("none"))])))
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+
+    layer = Layer(file=first, steps=[Step(amount=2, mode=Mode.TAKE)], pictures=tmp_path, words={"link": "x"})
+    rows = [layer, {"file": second, "steps": [{"amount": 5}]}]
+    assert session.run(g, {"layers": rows})["result"].value == ["a -2.0 {'link': 'x'}", "b 5.0 "]
+    assert session.run(g, {"read.layers": [Layer(file=second)]})["result"].value == ["b 0.0 "]
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "words"),
+    [
+        ([{"file": Path("/gone.safetensors")}], MissingFile, r"the file for layers\[0\]\.file is not there"),
+        ([{"file": "a", "steps": [{"image": object()}]}], UsageError, r"layers\[0\]\.steps\[0\]\.image: <object"),
+        ([{"file": "a", "more": 1}], InvalidDocument, r"layers\[0\]\.more: there is no field"),
+        (["a"], InvalidDocument, r"layers\[0\]: a text instead of a row"),
+    ],
+)
+def test_what_is_wrong_with_rows_given_to_a_run_is_named(rows: Any, error: Any, words: str, session: Any) -> None:
+    g = Graph()
+    g.output("result", g(read)(g.input("layers", [Layer(file=Path("none"))])))
+
+    with pytest.raises(error, match=words):
+        session.run(g, {"layers": rows})
+
+
+def test_two_files_of_one_name_are_refused(session: Any, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.safetensors").write_text(folder)
+    g = Graph()
+    g.output("result", g(read)(g.input("layers", [Layer(file=Path("none"))])))
+    rows = [Layer(file=tmp_path / folder / "a.safetensors") for folder in ("one", "two")]
+
+    with pytest.raises(UsageError, match=r"layers\[1\]\.file: .* has the same name as .*one"):
+        session.run(g, {"layers": rows})

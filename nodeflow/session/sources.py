@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from nodeflow.core.assigning import inputs_named
 from nodeflow.core.drawing import is_draw
@@ -12,17 +12,22 @@ from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.graph import Graph
 from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
+from nodeflow.core.rows import Row
 from nodeflow.core.spec import Input
 from nodeflow.core.specs import Specs
 from nodeflow.core.texts import parse_text
 from nodeflow.core.workflow import Document, parse_document
 from nodeflow.session.files import IMAGE_FOLDER
+from nodeflow.session.rowvalues import Granted, written_rows
 from nodeflow.storage.documents import open_document
 
 Source: TypeAlias = "Loaded | Document | Graph | Path | str | bytes"
 """A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON."""
-Value: TypeAlias = "JsonValue | Path"
-"""A value for an input; a Path gives a text input the text of that file, and a file input that very file or folder."""
+Value: TypeAlias = "JsonValue | Path | Sequence[Row]"
+"""A value for an input; a Path gives a text input the text of that file, and a file input that very file or folder.
+
+In a row a Path is a file as well.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Settings:
     """Values ready for a document: plain JSON, and the files that were named outright."""
 
     values: Mapping[str, JsonValue]
-    granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
+    granted: Granted = field(default_factory=dict[tuple[str | None, str], Path])
 
 
 def settings(document: Document, values: Mapping[str, Value], specs: Specs) -> Settings:
@@ -71,12 +76,15 @@ def settings(document: Document, values: Mapping[str, Value], specs: Specs) -> S
         UsageError: A text input was given a file that is not UTF-8.
     """
     plain: dict[str, JsonValue] = {}
-    granted: dict[tuple[str | None, str], Path] = {}
+    granted: Granted = {}
     for name, value in values.items():
+        inputs = inputs_named(document, name, specs)
         if not isinstance(value, Path):
-            plain[name] = _draw_of(value, inputs_named(document, name, specs))
+            fields = inputs[0].fields if inputs else ()
+            given: Any = written_rows(name, value, fields, granted) if fields else value
+            plain[name] = _draw_of(given, inputs)
             continue
-        widgets = [input.widget for input in inputs_named(document, name, specs)]
+        widgets = [input.widget for input in inputs]
         files = [widget for widget in widgets if widget is not None and widget.kind in FILE_WIDGETS]
         folders = [widget for widget in files if widget.kind == IMAGE_FOLDER]
         if not (value.is_dir() if folders else value.is_file()):

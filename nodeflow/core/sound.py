@@ -1,6 +1,6 @@
 """What of a broken document could run all the same, and why the rest could not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,11 +38,11 @@ class SoundPart:
     left_out: tuple[LeftOut, ...]
 
 
-def all_nodes(document: Document, flat: Flat | None) -> Iterable[Somewhere]:
+def all_nodes(document: Document, flat: Flat | None) -> Sequence[Somewhere]:
     """Every node that would run if nothing was wrong."""
-    if flat is not None:
-        return flat.everything()
-    return (Somewhere(id, node.type, (id,)) for id, node in document.nodes.items())
+    readable = ((id, node.type) for id, node in document.nodes.items())
+    unreadable = [Somewhere(id, "", (id,)) for id in document.ids if id not in document.nodes]
+    return [*(flat.everything() if flat else (Somewhere(id, type_, (id,)) for id, type_ in readable)), *unreadable]
 
 
 def sound_order(linked: Linked, broken: Mapping[str, str]) -> list[int]:

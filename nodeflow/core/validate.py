@@ -147,7 +147,7 @@ def resolve(
 
 def _sound(document: Document, wired: Wired, problems: Sequence[Problem]) -> SoundPart:
     """What of a broken document could run."""
-    nodes = list(all_nodes(document, wired.flat))
+    nodes = all_nodes(document, wired.flat)
     broken = broken_nodes(nodes, problems)
     kept = sound_order(wired.linked, broken)
     graph, _ = _graph(wired, kept)

@@ -5,6 +5,7 @@ import difflib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from nodeflow.cli import catalogue
@@ -13,7 +14,7 @@ from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.ranges import spell_range
 from nodeflow.core.registry import Registry
-from nodeflow.core.spec import Input, Spec
+from nodeflow.core.spec import Form, Input, Spec
 from nodeflow.session.workplace import Workplace
 
 
@@ -78,8 +79,16 @@ def _page(spec: Spec, registry: Registry) -> Iterator[str]:
     if spec.help:
         yield ""
         yield from spec.help.strip().splitlines()
-    yield from _table("inputs", [_input_row(item, registry) for item in spec.inputs])
+    yield from _table("inputs", [_input_row(item, registry) for item in _inputs(spec)])
     yield from _table("outputs", [(item.name, str(item.type), item.help) for item in spec.outputs])
+
+
+def _inputs(spec: Spec) -> Iterator[Input]:
+    """The inputs, each with the fields of its rows; what an expander gets no value of is nothing a user has to know."""
+    for item in spec.inputs:
+        yield replace(item, lazy=item.lazy and spec.form is not Form.EXPANDER)
+        for field in item.fields:
+            yield replace(field, name=f"{item.name}[].{field.name}")
 
 
 def _table(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:

@@ -27,6 +27,13 @@ def test_a_page_tells_all_about_a_node(shell: Shell) -> None:
     assert "computed only when needed" in shell("nodes", "Switch").out
 
 
+def test_a_page_tells_what_is_in_the_rows_of_an_input(shell: Shell) -> None:
+    page = shell("nodes", "ForEach").out
+    assert "passed[].name     str           required. Of the input." in page
+    assert "passed[].content  any           default null. Its value, or a link to one." in page
+    assert "computed only when needed" not in page
+
+
 def test_a_pack_that_fails_is_named_and_the_others_stay(shell: Shell, home: Path) -> None:
     pack = home / "packs" / "failing"
     pack.mkdir()

@@ -13,6 +13,7 @@ from nodeflow.version import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run a workflow",
+    "sweep": "run a workflow with many values, and lay the pictures out",
     "check": "say everything that is wrong with a workflow, without running it",
     "explain": "say which nodes would run again, and why",
     "nodes": "list the nodes there are, or show one",

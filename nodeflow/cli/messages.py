@@ -17,7 +17,7 @@ def exit_code(error: NodeflowError) -> int:
     return error.exit_code
 
 
-def exit_code_of(failures: Sequence[NodeFailed], *, cancelled: bool) -> int:
+def exit_code_of(failures: Sequence[NodeflowError], *, cancelled: bool) -> int:
     """What a run ends with: out of memory counts before other failures, both before a stop."""
     if any(isinstance(failure, OutOfMemory) for failure in failures):
         return OutOfMemory.exit_code

@@ -18,11 +18,13 @@ from nodeflow.version import __version__
 SCHEMA = Path(__file__).with_name("result.schema.json")
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a report."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OutputReport(_Part):
+class OutputReport(Part):
     """One result. ``value`` is set for texts, numbers, booleans and lists of them; ``paths`` are its files."""
 
     type: str
@@ -30,7 +32,7 @@ class OutputReport(_Part):
     paths: list[str]
 
 
-class NodeReport(_Part):
+class NodeReport(Part):
     """How one node ended, the seconds its call took, and why it did not run or gave nothing on, if it is so."""
 
     status: Literal["hit-memory", "hit-disk", "ran", "skipped", "failed"]
@@ -38,14 +40,14 @@ class NodeReport(_Part):
     reason: str = ""
 
 
-class WarningReport(_Part):
+class WarningReport(Part):
     """What a node said; ``node`` is empty for the run as a whole."""
 
     node: str
     message: str
 
 
-class FailureReport(_Part):
+class FailureReport(Part):
     """A node that failed; ``traceback`` is set when the fault is the node's own."""
 
     node: str
@@ -56,7 +58,7 @@ class FailureReport(_Part):
     exit_code: int
 
 
-class ProblemReport(_Part):
+class ProblemReport(Part):
     """One thing that is wrong with the document; ``code`` is stable."""
 
     code: str
@@ -70,7 +72,7 @@ class ProblemReport(_Part):
     hint: str | None
 
 
-class RunReport(_Part):
+class RunReport(Part):
     """Everything about one run.
 
     ``outputs`` is keyed by interface name, ``saved``, ``shown`` and ``nodes`` by node id; what is shown and is neither
@@ -109,12 +111,12 @@ def report_of(result: Result, problems: Sequence[Problem], code: int) -> RunRepo
         outputs={name: _output(output) for name, output in result.items()},
         saved={node: [str(path) for path in paths] for node, paths in result.saved.items()},
         unchanged=sorted(map(str, result.unchanged)),
-        shown={node: [_finite(plain(value)) for value in values] for node, values in result.shown.items()},
+        shown={node: [finite(plain(value)) for value in values] for node, values in result.shown.items()},
         withheld=dict(result.withheld),
         nodes={node: _node(each) for node, each in result.nodes.items()},
         drawn=dict(result.drawn),
         warnings=[WarningReport(node=node, message=message) for node, message in result.warnings],
-        failures=[_failure(failure) for failure in result.failures],
+        failures=[failure_report(failure) for failure in result.failures],
         problems=[problem_report(problem) for problem in problems],
     )
 
@@ -126,7 +128,7 @@ def report_of_error(error: NodeflowError) -> RunReport:
         status="invalid" if problems else "failed",
         exit_code=exit_code(error),
         error=str(error),
-        failures=[_failure(error)] if isinstance(error, NodeFailed) else [],
+        failures=[failure_report(error)] if isinstance(error, NodeFailed) else [],
         problems=[problem_report(problem) for problem in problems],
     )
 
@@ -142,23 +144,26 @@ def schema_text() -> str:
 
 
 def _output(output: Output) -> OutputReport:
-    return OutputReport(type=output.type, value=_finite(output.json()), paths=[str(path) for path in output.paths])
+    return OutputReport(type=output.type, value=finite(output.json()), paths=[str(path) for path in output.paths])
 
 
 def _node(node: results.NodeReport) -> NodeReport:
     return NodeReport.model_validate({**asdict(node), "seconds": round(node.seconds, 6)})
 
 
-def _failure(failure: NodeFailed) -> FailureReport:
+def failure_report(failure: NodeFailed) -> FailureReport:
+    """A failure as JSON has it."""
     return FailureReport.model_validate(failure, from_attributes=True)
 
 
-def _finite(value: JsonValue) -> JsonValue:
+def finite(value: JsonValue) -> JsonValue:
     """JSON has no NaN and no infinity; they become null."""
     match value:
         case float() if not math.isfinite(value):
             return None
         case list():
-            return [_finite(member) for member in value]
+            return [finite(member) for member in value]
+        case dict():
+            return {name: finite(member) for name, member in value.items()}
         case _:
             return value

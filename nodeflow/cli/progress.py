@@ -1,16 +1,21 @@
 """Progress of a run on standard error: a bar per sampling step on a terminal, plain lines elsewhere."""
 
-import json
+import os
 import sys
 from contextlib import ExitStack
+from textwrap import indent
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Waiting, Warned
-from nodeflow.session.results import plain
+from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Status, Waiting, Warned
+from nodeflow.session.results import described
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
+
+    from nodeflow.session import Result, Running
+
+INTERRUPTED = 130
 
 
 class Display(Protocol):
@@ -30,6 +35,24 @@ def display(stream: TextIO) -> Display:
     return BarDisplay() if stream.isatty() else LineDisplay(stream)
 
 
+def follow(running: "Running", stream: TextIO) -> "Result":
+    """Shows a run until its end; the first Ctrl-C asks it to stop, the second ends the process at once."""
+    interrupted = False
+    with display(stream) as shown:
+        while True:
+            try:
+                for event in running:
+                    shown.show(event)
+                return running.outcome()
+            except KeyboardInterrupt:
+                if interrupted:
+                    shown.__exit__(None, None, None)  # gives the terminal its cursor back
+                    os._exit(INTERRUPTED)
+                interrupted = True
+                running.cancel()
+                print("stopping after this step; once more to stop at once", file=stream, flush=True)
+
+
 def text_of(event: Event) -> str | None:
     """What is said about an event in one line, or None where a line would be noise."""
     match event:
@@ -39,12 +62,20 @@ def text_of(event: Event) -> str | None:
             return f"{node}: waits {seconds:g} s to be called again{': ' if reason else ''}{reason}"
         case Saved(node, path, unchanged):
             return f"{node}: {path} is unchanged" if unchanged else f"{node}: wrote {path}"
-        case Shown(node, str() | int() | float() as value):
-            return f"{node}: {value}"
-        case Shown(node, list() as values) if (items := plain(values)) is not None:
-            return f"{node}: {json.dumps(items, ensure_ascii=False)}"
+        case Shown(node, value):
+            return _shown(node, value)
+        case NodeFinished(node, Status.SKIPPED, _, reason) if reason:
+            return f"{node}: did not run: {reason}"
         case _:  # failures are told once, at the end
             return None
+
+
+def _shown(node: str, value: object) -> str | None:
+    """A text of several lines stands below the name of its node."""
+    text = described(value)
+    if text is None or "\n" not in text:
+        return None if text is None else f"{node}: {text}"
+    return f"{node}:\n{indent(text, '  ')}"
 
 
 class LineDisplay:

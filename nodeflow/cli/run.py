@@ -1,14 +1,13 @@
 """``nodeflow run``: runs a workflow here, without a server."""
 
 import argparse
-import os
 import sys
 from typing import BinaryIO
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, exit_code_of, report, report_problems
 from nodeflow.cli.outcome import report_of, report_of_error
-from nodeflow.cli.progress import display
+from nodeflow.cli.progress import follow
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
 from nodeflow.core.suggest import shorten
@@ -16,21 +15,13 @@ from nodeflow.core.workflow import Document
 from nodeflow.session import Result, Running, Session
 from nodeflow.session.writing import files_of
 
-INTERRUPTED = 130
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
     wire.add_document(parser)
     wire.add_item(parser)
-    parser.add_argument("--output-dir", default="output", metavar="DIR", help="where files go (default: output)")
-    wire.add_places(parser)
-    wire.add_device(parser)
-    parser.add_argument("--strict", action="store_true", help="a warning of a node is its failure")
+    wire.add_run(parser)
     wire.add_refresh(parser)
-    parser.add_argument("--dev", action="store_true", help="for authors of packs: a node that changes its inputs fails")
-    parser.add_argument("--no-cache", action="store_true", help="compute everything, remember nothing")
-    parser.add_argument("--no-metadata", action="store_true", help="do not embed the workflow into pictures")
     out = parser.add_mutually_exclusive_group()
     out.add_argument("--json", action="store_true", help="print one JSON object about the run")
     out.add_argument("--stdout", metavar="NAME", help="write this result to standard output, as a file of its kind")
@@ -49,19 +40,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, out: BinaryIO) -> int:
-    session = Session(
-        models_dirs=args.models_dir,
-        input_dir=args.input_dir,
-        output_dir=args.output_dir,
-        device=args.device,
-        dtype=args.dtype,
-        cache=not args.no_cache,
-        metadata=not args.no_metadata,
-        dev=args.dev,
-    )
-    with session:
+    with wire.session(args) as session:
         running = _start(session, args)
-        result = _follow(running)
+        result = follow(running, sys.stderr)
         for failure in result.failures:
             report(failure, sys.stderr)
         for name, reason in result.withheld.items():
@@ -98,24 +79,6 @@ def _others(document: Document, args: argparse.Namespace) -> list[str]:
         known = ", ".join(names) or "none"
         raise UsageError(f"--stdout {args.stdout}: the workflow has no such result; it has {known}")
     return [name for name in names if name != args.stdout]
-
-
-def _follow(running: Running) -> Result:
-    """Shows the run until its end; the first Ctrl-C asks it to stop, the second ends the process at once."""
-    interrupted = False
-    with display(sys.stderr) as shown:
-        while True:
-            try:
-                for event in running:
-                    shown.show(event)
-                return running.outcome()
-            except KeyboardInterrupt:
-                if interrupted:
-                    shown.__exit__(None, None, None)  # gives the terminal its cursor back
-                    os._exit(INTERRUPTED)
-                interrupted = True
-                running.cancel()
-                print("stopping after this step; once more to stop at once", file=sys.stderr)
 
 
 def _write_result(result: Result, name: str, out: BinaryIO) -> None:

@@ -6,12 +6,15 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from nodeflow.core.errors import MissingFile, Problem, UsageError
 from nodeflow.session.sources import Source, Value
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.documents import MAX_FILE
+
+if TYPE_CHECKING:
+    from nodeflow.session import Session
 
 DOCUMENT_HELP = "workflow file, picture that carries one, shipped name, or - "
 _ALL = "all"
@@ -69,6 +72,34 @@ def refresh(args: argparse.Namespace) -> Sequence[str] | bool:
     """The external nodes to ask again; True for all."""
     wanted: list[str] = args.refresh
     return True if _ALL in wanted else wanted
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Options that say how runs are carried out, and where files go."""
+    add = parser.add_argument
+    add("--output-dir", default="output", metavar="DIR", help="where files go (default: output)")
+    add_places(parser)
+    add_device(parser)
+    add("--strict", action="store_true", help="a warning of a node is its failure")
+    add("--dev", action="store_true", help="for authors of packs: a node that changes its inputs fails")
+    add("--no-cache", action="store_true", help="compute everything, remember nothing")
+    add("--no-metadata", action="store_true", help="do not embed the workflow into pictures")
+
+
+def session(args: argparse.Namespace) -> "Session":
+    """The session that the options of ``add_run`` describe."""
+    from nodeflow.session import Session
+
+    return Session(
+        models_dirs=args.models_dir,
+        input_dir=args.input_dir,
+        output_dir=args.output_dir,
+        device=args.device,
+        dtype=args.dtype,
+        cache=not args.no_cache,
+        metadata=not args.no_metadata,
+        dev=args.dev,
+    )
 
 
 def source(args: argparse.Namespace) -> Source:

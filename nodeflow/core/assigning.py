@@ -15,7 +15,7 @@ from nodeflow.core.ranges import check_range
 from nodeflow.core.spec import Input
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import with_subgraphs
-from nodeflow.core.suggest import did_you_mean, listing, shorten
+from nodeflow.core.suggest import did_you_mean, listing, nearest, shorten
 from nodeflow.core.texts import parse_text
 from nodeflow.core.types import ANY
 from nodeflow.core.unfit import Unfit
@@ -122,7 +122,9 @@ def _written(value: JsonValue) -> JsonValue:
 def _unknown_setting(document: Document, name: str) -> Problem:
     names = [*document.interface.inputs, *_settable("", document.nodes, document, levels=2)]
     message = f'there is no input "{name}" to set'
-    return Problem("setting.unknown", message, expected=listing(names), hint=did_you_mean(name, names))
+    ends = {known.rpartition(".")[2]: known for known in names}  # people leave the node out
+    meant = did_you_mean(name, names) or did_you_mean(ends.get(nearest(name, ends) or "", ""), names)
+    return Problem("setting.unknown", message, expected=listing(names), hint=meant)
 
 
 def _settable(path: str, nodes: Mapping[str, Node], document: Document, *, levels: int) -> Iterator[str]:

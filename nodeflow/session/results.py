@@ -1,5 +1,6 @@
 """What a run gives back: values by the names of the document's interface, and the files they are in."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,15 +153,30 @@ class Result(Mapping[str, Output]):
 
 
 def plain(value: object) -> JsonValue:
-    """A text, a number, a boolean or a list of such as JSON has it; None for everything else."""
+    """A text, a number, a boolean, or a list or table of such as JSON has it; None for everything else."""
     match value:
         case None | str() | bool() | int() | float():
             return value
         case list() | tuple():
             members = [plain(member) for member in cast("Sequence[object]", value)]
             return None if None in members else members
+        case dict():
+            table = {str(name): plain(entry) for name, entry in cast("dict[object, object]", value).items()}
+            return None if None in table.values() else table
         case _:
             return None
+
+
+def described(value: object) -> str | None:
+    """A value for people: a text as it is, a picture by its size; None for what has no form that says anything."""
+    image = image_of(value)
+    if image is not None:
+        count = f"{len(image)} pictures" if len(image) > 1 else "a picture"
+        return f"{count} of {image.width} x {image.height}"
+    if isinstance(value, str):
+        return value
+    known = plain(value)
+    return None if known is None else json.dumps(known, ensure_ascii=False)
 
 
 def image_of(value: object) -> Image | None:

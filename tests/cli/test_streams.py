@@ -5,11 +5,23 @@ import os
 import sys
 
 import pytest
+import torch
 
 from nodeflow.cli import main as shell_main
 from nodeflow.cli.progress import BarDisplay, LineDisplay, display, text_of
 from nodeflow.cli.streams import reserved_stdout
-from nodeflow.engine.events import NodeFinished, NodeStarted, Progress, Saved, Status, Warned
+from nodeflow.diffusion.types import Image, Mask
+from nodeflow.engine.events import (
+    Event,
+    NodeFinished,
+    NodeStarted,
+    Progress,
+    Saved,
+    Shown,
+    Status,
+    Waiting,
+    Warned,
+)
 
 EVENTS = (
     NodeStarted("sample"),
@@ -89,3 +101,20 @@ def test_other_endings_have_their_exit_codes(
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Shown("t", "one\ntwo"), "t:\n  one\n  two"),
+        (Shown("t", {"a": [1, 2]}), 't: {"a": [1, 2]}'),
+        (Shown("p", Image(torch.zeros(2, 4, 6, 3))), "p: 2 pictures of 6 x 4"),
+        (Shown("p", Mask(torch.zeros(1, 4, 6))), "p: a picture of 6 x 4"),
+        (Waiting("ask", 1.5, "busy", 1), "ask: waits 1.5 s to be called again: busy"),
+        (Waiting("ask", 2, "", 2), "ask: waits 2 s to be called again"),
+        (NodeFinished("n", Status.SKIPPED, 0, "the gate is closed"), "n: did not run: the gate is closed"),
+        (Saved("save", "output/a.png", unchanged=True), "save: output/a.png is unchanged"),
+    ],
+)
+def test_what_is_worth_knowing_is_said_in_words(event: Event, text: str) -> None:
+    assert text_of(event) == text

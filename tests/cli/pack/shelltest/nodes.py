@@ -126,6 +126,17 @@ def paint(seed: Seed = 0, width: int = 16, batch: int = 1) -> Image:
     return Image(torch.rand((batch, 8, width, 3), generator=generator))
 
 
+@node("shelltest.Tally")
+def tally(log: str, seed: Seed = 0, seconds: float = 0.0) -> Image:
+    """Draw a picture, and note down that it was done, against the rules."""
+    import torch
+
+    time.sleep(seconds)
+    with Path(log).open("a") as file:
+        file.write(f"{seed}\n")
+    return Image(torch.full((1, 8, 8, 3), (seed % 256) / 255))
+
+
 @node("shelltest.Random")
 def random_picture() -> Image:
     """Draw a picture that is another one every time, against the rules."""

@@ -415,6 +415,19 @@ def test_a_completed_document_has_its_links_and_rows_where_they_were(catalogue: 
     assert complete(before, catalogue).tree == before.tree
 
 
+def test_saving_writes_the_defaults_of_rows_that_a_sub_graph_is_given(catalogue: Any) -> None:
+    inner = {"nodes": {"s": {"type": "Stack", "version": 1}}, "interface": {"inputs": {"rows": {"to": ["s.rows"]}}}}
+    nodes = {
+        "use": {"type": "graph:lay", "inputs": {"rows": [{"file": FILE}]}},
+        "bare": {"type": "graph:lay"},
+        "other": {"type": "graph:gone", "inputs": {"rows": [{"file": FILE}]}},
+    }
+    saved = complete(Document.from_tree({"nodeflow": 1, "nodes": nodes, "graphs": {"lay": inner}}), catalogue)
+
+    assert saved.tree["nodes"] == {**nodes, "use": {"type": "graph:lay", "inputs": {"rows": [TUNE]}}}
+    assert complete(saved, catalogue).dumps() == saved.dumps()
+
+
 def test_values_are_written_as_documents_have_them() -> None:
     fields = the_input(stack).fields
     row = {"file": "a", "strength": Link("n", "number"), "path": [{"x": Link("n", "number")}], "model": {"a": 1}}

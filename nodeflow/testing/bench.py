@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import unwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +15,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from nodeflow.core.discovery import root_of
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import SNAPSHOT, parse_manifest
+from nodeflow.core.node import node_mark
 from nodeflow.core.packs import BUILT_IN, Pack
 from nodeflow.core.registry import Registry
 from nodeflow.core.scan import import_pack
+from nodeflow.core.spec import Form
 from nodeflow.session import Session
 from nodeflow.session.workplace import Workplace
 
@@ -100,8 +103,18 @@ def registry_for(functions: Iterable[Callable[..., Any]], packages: Iterable[str
     found = list(functions)
     registry = registry_of([*_packs_of(found), *map(import_pack, packages)])
     for function in found:
+        for beside in _recordable(function):
+            registry.add_node(beside)
         registry.add_node(function)
     return registry
+
+
+def _recordable(function: Callable[..., Any]) -> Iterable[Callable[..., Any]]:
+    """The nodes that an expander has at hand to record, where it is not part of a pack."""
+    mark = node_mark(function)
+    if mark is None or mark.form is not Form.EXPANDER:
+        return ()
+    return [value for value in unwrap(function).__globals__.values() if node_mark(value) is not None]
 
 
 def _packs_of(functions: Iterable[Callable[..., Any]]) -> Iterable[Pack]:

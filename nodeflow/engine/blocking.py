@@ -8,7 +8,9 @@ from nodeflow.core.blocked import Blocked
 
 def blocked_in(value: object) -> Blocked | None:
     """``value`` if it is blocked, or the first item of a list that is, at any level."""
-    return next(_all_in(value), None) if isinstance(value, Blocked | list) else None
+    if isinstance(value, Blocked):
+        return value
+    return next(_all_in(cast(object, value)), None) if isinstance(value, list) else None
 
 
 def first_blocked(values: Iterable[object]) -> Blocked | None:

@@ -1,10 +1,9 @@
 """Calling the function of a node, awaited or not, and once more after memory ran out."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import cast
 
-from nodeflow.core.blocked import Blocked
 from nodeflow.core.errors import NodeflowError, Retry
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.engine.handing import Handing
@@ -23,8 +22,6 @@ class NodeCall:
         seconds: What the call took, waiting between two tries left out where it held no thread.
         outputs: Set when it went well.
         error: Set when it did not.
-        count: How many calls there are.
-        blocked: What kept calls of a mapped node from being made, one per item.
         pause: Seconds after which a synchronous node wants to be called again; None when it has ended.
     """
 
@@ -45,8 +42,6 @@ class NodeCall:
     )
 
     mapped = False
-    count = 1
-    blocked: Sequence[Blocked] = ()
 
     def __init__(
         self, index: int, node: ResolvedNode, type: NodeType, arguments: Arguments, context: RunContext
@@ -69,6 +64,10 @@ class NodeCall:
         if type.spec.takes_run:
             arguments["run"] = self._run
         self._handing = Handing(node, type, context) if Handing.needed(node, type, context) else None
+
+    def held_back(self) -> str:
+        """Why calls for some items were not made; mostly all are."""
+        return ""
 
     def here(self, room: Room) -> None:
         """Call a synchronous node on this thread; only KeyboardInterrupt gets out."""

@@ -12,18 +12,19 @@ from nodeflow.core.errors import Cancelled, NodeflowError, OutOfMemory
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Spec
 from nodeflow.engine.awaiting import BlockedInput, Unavailable
-from nodeflow.engine.blocking import blocked_in, first_blocked, first_blocked_whole, of_items, reason_in, reason_of
+from nodeflow.engine.blocking import blocked_in, first_blocked, first_blocked_whole, reason_in, reason_of
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
-from nodeflow.engine.expansion import splice
+from nodeflow.engine.expansion import splice, splice_items
 from nodeflow.engine.failures import InputChanged, failure_of, let_go
 from nodeflow.engine.inside import put_inside
 from nodeflow.engine.itemcalls import ItemCalls
 from nodeflow.engine.lanes import Lanes
 from nodeflow.engine.lazyinputs import LazyInputs
 from nodeflow.engine.ledger import Ledger
+from nodeflow.engine.mapping import Call, spread
 from nodeflow.engine.noderun import RunContext
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.outside import Outside
@@ -31,7 +32,7 @@ from nodeflow.engine.plan import Plan
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.rights import Rights
 from nodeflow.engine.room import Room
-from nodeflow.engine.runtime import Constant
+from nodeflow.engine.runtime import Constant, Expansion
 from nodeflow.engine.tiers import Tiers
 from nodeflow.engine.underway import POLL_SECONDS, Inbox, Underway
 
@@ -127,28 +128,46 @@ class Execution:
         return self._outside.key(self._board, index, base)
 
     def expand(self, index: int) -> None:
-        node, type = self._board.nodes[index], self._board.types[index]
-        if node.depth:
-            raise NodeflowError("an expander cannot be mapped over a list; give it one item")
+        node = self._board.nodes[index]
         started = perf_counter()
         self._context.emit(NodeStarted(node.id))
         values = self._arguments(index)
-        if node.nested:
-            values = put_inside(values, node.nested)
         if self._blocked and (blocked := self._blocking(index, values)):
             self._block(index, blocked)
             return
-        linked = self._board.references(index)
-        splice(self._plan, index, self._context.services.expand(type.spec, values, linked))
-        reason = reason_in(self._board.values[index] or ())
-        self._blocked = self._blocked or bool(reason)
-        self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started, reason)
+        if node.depth:
+            self._expand_items(index, values)
+        else:
+            splice(self._plan, index, self._recorded(index, values))
+        self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
         self._plan.propagate(index)
         self._want_all([(index, output) for output in self._hoped.pop(index, ())])
         if self._context.held is None:  # while keys are still being given, a root would be wanted too soon
             self._plan.want_roots()
         self._lazy.answer(index)
         self._plan.release(index)  # now that what was recorded may have asked for the same values
+
+    def _recorded(self, index: int, values: dict[str, object]) -> Expansion:
+        board = self._board
+        values = put_inside(values, board.nodes[index].nested or {})
+        return self._context.services.expand(board.types[index].spec, values, board.references(index))
+
+    def _expand_items(self, index: int, values: dict[str, object]) -> None:
+        board = self._board
+        outputs = board.nodes[index].spec.outputs
+        calls = spread(values, board.depths(index), board.nodes[index].depth)
+        known = [name for name in values if name not in board.types[index].lazy]
+
+        def record(call: Call) -> Expansion:
+            if self._blocked and (blocked := first_blocked(call.arguments[name] for name in known)):
+                return Expansion(ResolvedGraph((), {}, {}), {}, {output.name: Constant(blocked) for output in outputs})
+            return self._recorded(index, call.arguments)
+
+        if calls.uneven:
+            self._context.warn(board.nodes[index].id, calls.complaint)
+            if self._context.strict:
+                raise NodeflowError(calls.complaint)
+        splice_items(self._plan, index, calls, values, record)
 
     def fail(self, index: int, error: BaseException) -> None:
         node, vault = self._board.nodes[index], self._context.vault
@@ -382,15 +401,17 @@ class Execution:
 
     def _blocking(self, index: int, arguments: Mapping[str, object]) -> Blocked | None:
         """What keeps a node from running."""
+        if self._board.types[index].gathers:
+            return None
         if self._board.nodes[index].depth:
             return first_blocked_whole(arguments, self._board.depths(index))
         return first_blocked(arguments.values())
 
     def _held_back(self, call: NodeCall, outputs: Outputs) -> str:
         """What to say of a node of which something is blocked; mostly nothing is."""
-        if call.blocked:
+        if reason := call.held_back():
             self._blocked = True
-            return of_items([*call.blocked], call.count)
+            return reason
         for value in outputs:
             kind = type(value)
             if kind is Blocked or (kind is list and blocked_in(value)):

@@ -14,6 +14,7 @@ from nodeflow.core.resolved import ResolvedNode, Wire
 from nodeflow.engine import keys as key_records
 from nodeflow.engine.board import IDLE, LOST, Board, Planner
 from nodeflow.engine.inside import put_inside
+from nodeflow.engine.own import value_of
 from nodeflow.engine.runtime import Constant
 
 
@@ -171,6 +172,9 @@ class Identities:
         literals: dict[str, object] = {}
         for wire in board.wires[index]:
             place = board.resolve((wire.source, wire.output))
+            if isinstance(place, Constant) and wire.depth:  # a literal cannot be spread over calls
+                place = board.add(value_of(f"{node.id}.{wire.input}", _json(place))), "out"
+                self._identify(place[0])
             if isinstance(place, Constant):
                 literals[wire.input] = _json(place)
             else:

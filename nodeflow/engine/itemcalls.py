@@ -7,7 +7,7 @@ from typing import Any, cast
 from nodeflow.core.blocked import Blocked
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
-from nodeflow.engine.blocking import blocked_in
+from nodeflow.engine.blocking import blocked_in, of_items
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.mapping import Arguments, Call, Calls, Outputs, spread
 from nodeflow.engine.noderun import NodeRun, RunContext
@@ -21,7 +21,7 @@ class ItemCalls(NodeCall):
         depths: For every input fed by a list, over how many levels it is spread.
     """
 
-    __slots__ = ("_calls", "_depths", "_results", "_spread", "blocked", "count")
+    __slots__ = ("_calls", "_depths", "_held", "_results", "_spread")
 
     mapped = True
 
@@ -39,8 +39,10 @@ class ItemCalls(NodeCall):
         self._spread: Calls | None = None
         self._calls: list[Call] = []
         self._results: list[Outputs | None] = []
-        self.count = 0
-        self.blocked: list[Blocked] = []
+        self._held: list[Blocked] = []
+
+    def held_back(self) -> str:
+        return of_items(self._held, len(self._calls)) if self._held else ""
 
     def _compute(self) -> Outputs:
         whole = self._begin()
@@ -61,18 +63,16 @@ class ItemCalls(NodeCall):
                 blocked = self._enter(call)
                 self._results[place] = await self._called_async(call.arguments) if blocked is None else blocked
 
-        await _together(work, min(self.type.spec.concurrency, self.count))
+        await _together(work, min(self.type.spec.concurrency, len(self._results)))
         return whole.fold(cast("list[Outputs]", self._results), len(self.type.spec.outputs))
 
     def _begin(self) -> Calls:
         if self._spread is None:
             self._spread = spread(self.arguments, self._depths, self.node.depth)
             self._calls = list(self._spread)
-            self.count = len(self._calls)
-            self._results = [None] * self.count
+            self._results = [None] * len(self._calls)
             if self._spread.uneven:
-                names = ", ".join(self._spread.uneven)
-                cast(NodeRun, self._run).warn(f"lists of different lengths: {names} repeats its last item")
+                cast(NodeRun, self._run).warn(self._spread.complaint)
         return self._spread
 
     def _left(self) -> list[int]:
@@ -85,7 +85,7 @@ class ItemCalls(NodeCall):
             call.arguments["run"] = cast(NodeRun, self._run).of(call.path)
         for name, value in call.arguments.items():
             if name in self._depths and (blocked := blocked_in(value)):
-                self.blocked.append(blocked)
+                self._held.append(blocked)
                 return (blocked,) * len(self.type.spec.outputs)
             if name in self.type.lazy and self._depths.get(name):
                 call.arguments[name] = Later(value)

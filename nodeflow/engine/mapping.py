@@ -34,6 +34,11 @@ class Calls:
     def __iter__(self) -> Iterator[Call]:
         return _leaves(self.tree)
 
+    @property
+    def complaint(self) -> str:
+        """What to say of uneven lists."""
+        return f"lists of different lengths: {', '.join(self.uneven)} repeats its last item"
+
     def fold(self, results: Sequence[Outputs], count: int) -> Outputs:
         """Turn the outputs of all calls, in order, into one nested list per output."""
         return tuple(_fold(self.tree, iter([result[place] for result in results])) for place in range(count))

@@ -16,6 +16,7 @@ from nodeflow.core.spec import Form, Input, Kind, Lane, Spec, Widget
 from nodeflow.core.types import Type
 from nodeflow.engine.inside import at_texts, has_widget
 from nodeflow.engine.keys import file_entry, head
+from nodeflow.engine.own import FUNCTIONS, ITEM, LIST
 from nodeflow.engine.runtime import ResolvedFile, Services
 
 _OPEN_TYPES = frozenset(("int", "float", "str", "bool", "any"))
@@ -35,6 +36,7 @@ class NodeType:
         external: It depends on the outside world.
         remembered: Its results are looked up; those of an external node hold for a while.
         literal: Literals arrive as they are.
+        gathers: It takes lists as they are, with what is blocked in them.
         quick: The last call was over so soon that no other process should wait for it.
         plain: Keyed by type, literals and links alone.
         on_device: A synchronous node that must have the device to itself.
@@ -53,6 +55,7 @@ class NodeType:
         "control",
         "expands",
         "external",
+        "gathers",
         "head",
         "lazy",
         "literal",
@@ -69,9 +72,11 @@ class NodeType:
 
     def __init__(self, spec: Spec, services: Services, environment: str) -> None:
         self.spec = spec
-        self.head = head(spec, services.code_digest(spec), environment)
+        own = FUNCTIONS.get(spec.id)
+        self.head = head(spec, services.code_digest(spec) if own is None else "", environment)
         self.position = {output.name: place for place, output in enumerate(spec.outputs)}
         self.expands = spec.form is Form.EXPANDER
+        self.gathers = spec is ITEM or spec is LIST
         self.sync = spec.form is Form.SYNC
         self.lazy = frozenset(() if self.sync else (item.name for item in spec.inputs if item.lazy))
         self.control = self.expands or bool(self.lazy)
@@ -81,7 +86,7 @@ class NodeType:
         self.on_device = self.sync and spec.lane is Lane.DEVICE
         self.root = spec.kind is Kind.EFFECT or not spec.outputs
         self._services = services
-        self._function: Callable[..., object] | None = None
+        self._function: Callable[..., object] | None = own
         self._storable: bool | None = None
         self._files = tuple(item for item in spec.inputs if has_widget(item, FILE_WIDGETS))
         self._resolved: dict[tuple[Widget | None, str], ResolvedFile] = {}

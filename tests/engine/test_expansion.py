@@ -185,15 +185,6 @@ def test_an_expander_without_end_is_stopped(bench: Any) -> None:
     assert not result.values
 
 
-def test_an_expander_is_not_mapped(bench: Any) -> None:
-    drawing = bench.draw()
-    many = bench.node(lambda: [1, 2], id="Many")
-    loop = drawing.add("loop", repeat(bench), depth=1, depths={"times": 1}, value=1, times=drawing.add("many", many))
-    drawing.output("result", loop)
-    (failure,) = bench.run(drawing).failures
-    assert "cannot be mapped" in failure.message
-
-
 def test_effects_that_are_recorded_run_too(bench: Any) -> None:
     save = bench.node(lambda value: None, id="Save", kind=Kind.EFFECT, outputs=())
 

@@ -8,7 +8,10 @@ from typing import Final, NamedTuple
 
 Plain = str | int | float | bool
 
-_SPEC: Final = re.compile(r"(?:[^{}]?[<>=^])?[-+ ]?#?0?(?P<width>\d*)[,_]?(?:\.(?P<precision>\d+))?[bcdeEfFgGnosxX%]?")
+# As Python has it, without what depends on the machine's language.
+_SPEC: Final = re.compile(
+    r"(?:[^{}]?[<>=^])?[-+ ]?#?0?(?P<width>\d{0,12})[,_]?(?:\.(?P<precision>\d{1,12}))?[bcdeEfFgGosxX%]?"
+)
 _WIDEST: Final = 1000
 _NAME: Final = re.compile(r"\d+|[^\W\d]\w*|")
 
@@ -58,23 +61,14 @@ def fill(template: str, values: Mapping[str, Plain]) -> str:
         TemplateError: A value is missing, or cannot be written as the template asks.
     """
     places = read(template)
-    require_names(places, values)
+    for place in places:
+        if place.name is not None and place.name not in values:
+            close = get_close_matches(place.name, values, 1)
+            way_out = f"did you mean {{{close[0]}}}?" if close else f"given: {', '.join(values) or 'nothing'}"
+            raise TemplateError(f"there is no value for {{{place.name}}}; {way_out}")
     return "".join(
         place.before if place.name is None else place.before + _written(place, values[place.name]) for place in places
     )
-
-
-def require_names(places: Sequence[Place], names: Mapping[str, object]) -> None:
-    """Refuses a place for which there is no value.
-
-    Raises:
-        TemplateError: It names what was not given.
-    """
-    for place in places:
-        if place.name is not None and place.name not in names:
-            close = get_close_matches(place.name, names, 1)
-            way_out = f"did you mean {{{close[0]}}}?" if close else f"given: {', '.join(names) or 'nothing'}"
-            raise TemplateError(f"there is no value for {{{place.name}}}; {way_out}")
 
 
 def _check(name: str, form: str, conversion: str | None) -> None:

@@ -1,10 +1,9 @@
 """Nodes that put texts together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from nodeflow.api import InputError, Lane, Prompt, Row, node
-from nodeflow_nodes.templates import Plain, TemplateError, fill, read, require_names
+from nodeflow_nodes.templates import Plain, TemplateError, fill, read
 
 
 class Filling(Row):
@@ -47,17 +46,23 @@ def format_text(template: Prompt, values: Sequence[Filling] = ()) -> str:
 
 
 @format_text.check
-def _can_be_filled_in(template: str, values: Sequence[Mapping[str, Any]]) -> None:
+def _can_be_read(template: str) -> None:
     try:
-        names = [row.get("name") for row in values]
-        places = read(template)
-        if all(names):
-            require_names(places, {**dict.fromkeys(map(str, names)), **dict.fromkeys(map(str, range(len(names))))})
+        read(template)
     except TemplateError as error:
         raise InputError("template", str(error)) from None
 
 
+@format_text.check
+def _can_be_filled_in(template: str, values: Sequence[Filling]) -> None:
+    format_text(template, values)
+
+
 def _by_name(values: Sequence[Filling]) -> Mapping[str, Plain]:
     """The values by name and by number."""
+    names = [row.name for row in values]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(f"values[{place}].name", f"{name} is given twice")
     named = {str(number): row.content for number, row in enumerate(values)}
     return {**{row.name: row.content for row in values}, **named}

@@ -47,6 +47,8 @@ def test_values_are_put_into_their_places(template: str, text: str) -> None:
         ("{n:wide}", "has no known form"),
         ("{n:1000000000}", "is too wide"),
         ("{n:.99999f}", "is too wide"),
+        (f"{{n:{'9' * 5000}}}", "has no known form"),
+        ("{n:n}", "has no known form"),
         ("{animal:.2f}", "cannot hold 'cat'"),
         ("{animal", "a brace that is meant as such is written twice"),
         ("animal}", "a brace that is meant as such is written twice"),
@@ -58,13 +60,18 @@ def test_what_cannot_be_filled_in_is_told_in_one_line(template: str, complaint: 
     assert "\n" not in str(caught.value)
 
 
-def test_a_template_is_held_against_its_names_before_anything_runs() -> None:
+def test_a_name_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^values\[1\]\.name: animal is given twice"):
+        format_text("{animal}", [*rows(animal="cat"), *rows(animal="dog")])
+
+
+def test_a_template_is_tried_before_anything_runs() -> None:
     mark = node_mark(format_text)
     assert mark is not None
-    (rule,) = mark.checks
-    rule("{animal} {0}", [{"name": "animal", "content": None}])
-    rule("{animal}", [{"name": None, "content": 1}])  # the name comes from a link
-    with pytest.raises(InputError, match=r"no value for \{animals\}"):
-        rule("{animals}", [{"name": "animal", "content": "cat"}])
+    readable, fillable = mark.checks
+    readable("{animal}")
     with pytest.raises(InputError, match="written twice"):
-        rule("{", [])
+        readable("{")
+    fillable("{animal} {0}", rows(animal="cat"))
+    with pytest.raises(InputError, match=r"no value for \{animals\}"):
+        fillable("{animals}", rows(animal="cat"))

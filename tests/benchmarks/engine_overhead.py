@@ -19,6 +19,7 @@ from time import process_time
 
 from nodeflow.core.canonical import record_bytes
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode, Wire
+from nodeflow.core.secrets import Vault
 from nodeflow.core.spec import Input, Output, Spec
 from nodeflow.core.types import Codec, Type
 from nodeflow.engine.cache import MemoryCache
@@ -45,6 +46,14 @@ ADD = Spec(
 
 class Services:
     """As little as an engine needs."""
+
+    vault = Vault()
+
+    def guard(self) -> None:
+        return None
+
+    def setting(self, spec: Spec, name: str) -> str:
+        raise KeyError(name)
 
     def implementation(self, spec: Spec) -> Callable[..., object]:
         return add

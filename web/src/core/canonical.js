@@ -6,7 +6,7 @@
  * something else (a key that occurs twice, an integer that a double cannot hold) is refused when it is read.
  */
 
-/** @typedef {null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue }} JsonValue */
+/** @typedef {import("./json.d.ts").JsonValue} JsonValue */
 
 /** JSON text that cannot be read as a document, with the code that Python gives the same fault. */
 export class InvalidJson extends Error {
@@ -72,8 +72,8 @@ function sortedText(value) {
     return `[${value.map(sortedText).join(",")}]`;
   }
   if (value !== null && typeof value === "object") {
-    const keys = Object.keys(value).sort(byCodePoint);
-    return `{${keys.map((key) => `${JSON.stringify(key)}:${sortedText(value[key])}`).join(",")}}`;
+    const members = Object.entries(value).sort(([left], [right]) => byCodePoint(left, right));
+    return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${sortedText(member)}`).join(",")}}`;
   }
   return JSON.stringify(value);
 }

@@ -54,7 +54,7 @@ def _import(pack: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        raise PackFailed(pack, f"{name} cannot be imported: {_reason(error)}") from error
+        raise PackFailed(pack, f"{name} cannot be imported: {_reason(error)}{_way_out(error, name)}") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -71,3 +71,9 @@ def _reason(error: BaseException) -> str:
     what = "it called sys.exit" if isinstance(error, SystemExit) else type(error).__name__
     text = str(error).splitlines()
     return f"{what}{f': {text[0]}' if text else ''}{place}"
+
+
+def _way_out(error: BaseException, name: str) -> str:
+    """What to do where something else is missing."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"; install what brings {missing}" if missing not in ("", name.partition(".")[0]) else ""

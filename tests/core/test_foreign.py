@@ -84,6 +84,14 @@ def test_a_module_that_is_new_is_found_at_once(tmp_path: Path) -> None:
     assert import_module("main_pack", "main_pack.late")
 
 
+def test_a_module_of_others_that_is_missing_is_to_be_installed(tmp_path: Path) -> None:
+    write(tmp_path, "main_pack", nodes="import no_such_library.deep\n", own="import main_pack.gone\n")
+    with pytest.raises(PackFailed, match=r"nodes\.py:1\); install what brings no_such_library$"):
+        import_module("main_pack", "main_pack.nodes")
+    with pytest.raises(PackFailed, match=r"No module named 'main_pack\.gone' \(.*own\.py:1\)$"):
+        import_module("main_pack", "main_pack.own")
+
+
 # What code of a pack must not do to nodeflow.
 
 PATCHES = """

@@ -185,4 +185,5 @@ def test_without_the_pack_it_builds_on_it_says_what_to_install(site: Path, tmp_p
     assert "complete.Stripes" in said.err
     assert (
         "pack complete: complete_pack cannot be imported: ModuleNotFoundError: No module named 'base_pack'" in said.err
+    assert "; install what brings base_pack" in said.err
     )

@@ -1,7 +1,7 @@
 """One run: starts what is ready, takes in what has ended, and hands on what came out."""
 
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from queue import SimpleQueue
 from time import perf_counter
@@ -12,27 +12,26 @@ from nodeflow.core.errors import Cancelled, NodeflowError, OutOfMemory
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Spec
 from nodeflow.engine.awaiting import BlockedInput, Unavailable
-from nodeflow.engine.blocking import blocked_in, first_blocked, first_blocked_whole, reason_in, reason_of
+from nodeflow.engine.blocking import reason_of
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
-from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
-from nodeflow.engine.expansion import splice, splice_items
 from nodeflow.engine.failures import InputChanged, failure_of, let_go
-from nodeflow.engine.inside import put_inside
+from nodeflow.engine.holding import Holding
 from nodeflow.engine.itemcalls import ItemCalls
+from nodeflow.engine.keeping import Keeper
 from nodeflow.engine.lanes import Lanes
 from nodeflow.engine.lazyinputs import LazyInputs
 from nodeflow.engine.ledger import Ledger
-from nodeflow.engine.mapping import Call, spread
 from nodeflow.engine.noderun import RunContext
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.outside import Outside
 from nodeflow.engine.plan import Plan
+from nodeflow.engine.recording import Recording
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.rights import Rights
 from nodeflow.engine.room import Room
-from nodeflow.engine.runtime import Constant, Expansion
+from nodeflow.engine.runtime import Constant
 from nodeflow.engine.tiers import Tiers
 from nodeflow.engine.underway import POLL_SECONDS, Inbox, Underway
 
@@ -62,22 +61,22 @@ class Execution:
         self._context = context
         self._tiers = tiers
         self._outside = outside
-        self._lanes = lanes
         self._stop_on_failure = stop_on_failure
         self._stopped = False
         self._types: dict[int, NodeType] = {}
         self._environment = context.services.environment(context.device, context.dtype)
         self._inbox: Inbox = SimpleQueue()
         self._hoped: dict[int, list[str]] = {}
-        self._blocked = False
         self._plan = Plan(graph, self, keep_records=tiers.disk is not None)
         self._board = self._plan.board
         self._ledger = Ledger(context, self._board)
+        self._holding = Holding(self._board)
+        self._recording = Recording(self._plan, context, self._holding)
+        self._keeper = Keeper(self._board, tiers, outside)
         self._lazy = LazyInputs(self._plan, tiers, lanes, self._inbox.put)
         self._rights = Rights(self._plan, tiers, self._inbox.put, self._have_by_now)
         room = Room(tiers.memory, context.services, partial(self._board.largest, _LARGEST))
         self._underway = Underway(self._inbox, lanes, room, context.cancel, self._lazy.promise, self._ended)
-        self._computed = False
 
     def run(self, targets: Sequence[Place] | None) -> RunResult:
         """Compute what is wanted; see ``Engine.run``."""
@@ -93,7 +92,7 @@ class Execution:
             unsubscribe()
             self._leave_nothing_behind()
         self._record()
-        return self._ledger.finish(wanted, self._stopped and self._context.cancel.requested, self._blocked)
+        return self._ledger.finish(wanted, self._stopped and self._context.cancel.requested, self._holding.some)
 
     # What the plan asks.
 
@@ -115,7 +114,8 @@ class Execution:
                 self.fail(index, NodeflowError(entry.warnings[0]))
                 return None
         if entry.blocked:
-            self._blocked, reason = True, reason_in(entry.outputs)
+            self._holding.some = True
+            reason = self._holding.told(entry.outputs)
         self._board.totals[index], self._board.costs[index] = entry.total, entry.cost
         self._ledger.ended(index, id, status, 0.0, reason)
         return entry.outputs
@@ -132,13 +132,10 @@ class Execution:
         started = perf_counter()
         self._context.emit(NodeStarted(node.id))
         values = self._arguments(index)
-        if self._blocked and (blocked := self._blocking(index, values)):
+        if blocked := self._holding.back(index, values):
             self._block(index, blocked)
             return
-        if node.depth:
-            self._expand_items(index, values)
-        else:
-            splice(self._plan, index, self._recorded(index, values))
+        self._recording.record(index, values)
         self._ledger.ended(index, node.id, Status.RAN, perf_counter() - started)
         self._plan.propagate(index)
         self._want_all([(index, output) for output in self._hoped.pop(index, ())])
@@ -146,28 +143,6 @@ class Execution:
             self._plan.want_roots()
         self._lazy.answer(index)
         self._plan.release(index)  # now that what was recorded may have asked for the same values
-
-    def _recorded(self, index: int, values: dict[str, object]) -> Expansion:
-        board = self._board
-        values = put_inside(values, board.nodes[index].nested or {})
-        return self._context.services.expand(board.types[index].spec, values, board.references(index))
-
-    def _expand_items(self, index: int, values: dict[str, object]) -> None:
-        board = self._board
-        outputs = board.nodes[index].spec.outputs
-        calls = spread(values, board.depths(index), board.nodes[index].depth)
-        known = [name for name in values if name not in board.types[index].lazy]
-
-        def record(call: Call) -> Expansion:
-            if self._blocked and (blocked := first_blocked(call.arguments[name] for name in known)):
-                return Expansion(ResolvedGraph((), {}, {}), {}, {output.name: Constant(blocked) for output in outputs})
-            return self._recorded(index, call.arguments)
-
-        if calls.uneven:
-            self._context.warn(board.nodes[index].id, calls.complaint)
-            if self._context.strict:
-                raise NodeflowError(calls.complaint)
-        splice_items(self._plan, index, calls, values, record)
 
     def fail(self, index: int, error: BaseException) -> None:
         node, vault = self._board.nodes[index], self._context.vault
@@ -217,7 +192,7 @@ class Execution:
         disk, records = self._tiers.disk, self._plan.identities.records
         if disk is None:
             return
-        if records and self._computed:
+        if records and self._keeper.some:
             disk.record(records)
         for message in (*self._tiers.complaints, *disk.warnings()):
             self._context.warn("", message)
@@ -269,7 +244,7 @@ class Execution:
             return
         arguments = self._arguments(index)
         node = board.nodes[index]
-        if self._blocked and (blocked := self._blocking(index, arguments)):
+        if self._holding.some and (blocked := self._holding.back(index, arguments)):
             self._block(index, blocked)
             return
         if type.cached and not self._rights.take(index, type):
@@ -316,7 +291,7 @@ class Execution:
         board.uses[owner] -= 1
         status = Status.SKIPPED if board.status[owner] is Status.SKIPPED else Status.HIT_MEMORY
         outputs = cast(Outputs, board.values[owner])
-        self._ledger.ended(index, board.nodes[index].id, status, 0.0, reason_in(outputs) if self._blocked else "")
+        self._ledger.ended(index, board.nodes[index].id, status, 0.0, self._holding.told(outputs))
         self._plan.deliver(index, outputs)
 
     # Taking in what has ended.
@@ -342,37 +317,12 @@ class Execution:
         if self._tiers.disk is not None:
             self._board.add_up(index, seconds)
         if type.remembered:
-            self._keep(call, outputs)
+            self._keeper.keep(call, outputs)
         self._plan.release(index)
         if log is not None:
             self._ledger.note(call.node.id, log)
-        self._ledger.ended(index, call.node.id, Status.RAN, seconds, self._held_back(call, outputs))
+        self._ledger.ended(index, call.node.id, Status.RAN, seconds, self._holding.found(call, outputs))
         self._plan.deliver(index, outputs)
-
-    def _keep(self, call: NodeCall, outputs: Outputs) -> None:
-        """Remember what came out.
-
-        What the run is for is worth all that was done for it, so that a finished graph computes nothing again;
-        anything else only what no file would spare.
-        """
-        self._computed = True
-        board, index, log, type = self._board, call.index, call.log, call.type
-        key = board.keys[index]
-        assert key is not None
-        if index not in board.volatile:
-            total = board.totals[index]
-            said = ((), ()) if log is None else (tuple(log.warnings), tuple(log.shown))
-            entry = Entry(outputs, call.seconds, total, type.spec.id, *said)
-            entry.cost = board.costs[index]
-            if type.external:
-                self._outside.keep(key, entry)
-            elif board.in_memory and index in board.in_memory:
-                self._tiers.memory.put(key, entry)
-            else:
-                self._tiers.keep(key, entry, total if index in board.final else entry.cost)
-            board.costs[index] = entry.cost
-        if type.cached:
-            self._tiers.give_back(key)
 
     # Going without.
 
@@ -398,26 +348,6 @@ class Execution:
         self._plan.release(index)
         self._ledger.ended(index, node.id, Status.SKIPPED, 0.0, reason_of(blocked))
         self._plan.deliver(index, (blocked,) * len(node.spec.outputs))
-
-    def _blocking(self, index: int, arguments: Mapping[str, object]) -> Blocked | None:
-        """What keeps a node from running."""
-        if self._board.types[index].gathers:
-            return None
-        if self._board.nodes[index].depth:
-            return first_blocked_whole(arguments, self._board.depths(index))
-        return first_blocked(arguments.values())
-
-    def _held_back(self, call: NodeCall, outputs: Outputs) -> str:
-        """What to say of a node of which something is blocked; mostly nothing is."""
-        if reason := call.held_back():
-            self._blocked = True
-            return reason
-        for value in outputs:
-            kind = type(value)
-            if kind is Blocked or (kind is list and blocked_in(value)):
-                self._blocked = True
-                return reason_in(outputs)
-        return ""
 
 
 def _nothing() -> None:

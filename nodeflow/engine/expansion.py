@@ -1,6 +1,6 @@
 """Putting what an expander recorded into the plan, so that keys are those of the same graph drawn by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -28,23 +28,23 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
         NodeflowError: It expands without end, or left an output out.
     """
     adding = _Adding(plan, index)
+    adding.check([expansion])
     adding.finish(adding.recorded(expansion, adding.outer, adding.stem))
 
 
-def splice_items(
-    plan: Plan, index: int, calls: Calls, arguments: Arguments, record: Callable[[Call], Expansion]
-) -> None:
+def splice_items(plan: Plan, index: int, calls: Calls, arguments: Arguments, expansions: Sequence[Expansion]) -> None:
     """The same for an expander that is mapped: each item is expanded by itself, and outputs become lists.
 
     Args:
         arguments: What was spread over the calls.
-        record: Lets the expander record for one item.
+        expansions: What was recorded for each item.
 
     Raises:
         NodeflowError: It expands without end, or left an output out.
     """
     adding = _Adding(plan, index)
-    found = [adding.for_item(call, arguments, record(call)) for call in calls]
+    adding.check(expansions)
+    found = [adding.for_item(call, arguments, expansion) for call, expansion in zip(calls, expansions, strict=True)]
     names = [output.name for output in plan.board.nodes[index].spec.outputs]
     lists = calls.fold([tuple(each[name] for name in names) for each in found], len(names))
     adding.finish(
@@ -66,6 +66,16 @@ class _Adding:
         self.stem = board.stems.get(index, self._owner.id)
         self.outer = {wire.input: (wire.source, wire.output) for wire in board.wires[index]}
 
+    def check(self, expansions: Iterable[Expansion]) -> None:
+        """Refuse what is wrong before anything is added."""
+        if self.stem.count(SEPARATOR) >= DEEPEST or len(self._board.nodes) > MOST_NODES:
+            raise NodeflowError("expands without end")
+        names = [output.name for output in self._owner.spec.outputs]
+        for expansion in expansions:
+            missing = [name for name in names if name not in expansion.outputs]
+            if missing:
+                raise NodeflowError(f"recorded nothing for its output {', '.join(missing)}")
+
     def recorded(self, expansion: Expansion, outer: Mapping[str, Place], stem: str) -> Found:
         """Add what was recorded, with ids that begin with ``stem``.
 
@@ -73,11 +83,6 @@ class _Adding:
             outer: Where the linked inputs come from.
         """
         board = self._board
-        if stem.count(SEPARATOR) >= DEEPEST or len(board.nodes) > MOST_NODES:
-            raise NodeflowError("expands without end")
-        missing = [output.name for output in self._owner.spec.outputs if output.name not in expansion.outputs]
-        if missing:
-            raise NodeflowError(f"recorded nothing for its output {', '.join(missing)}")
         arguments = {place: outer[name] for place, name in expansion.arguments.items()}
         places: dict[int, int] = {}
         for place, node in enumerate(expansion.graph.nodes):

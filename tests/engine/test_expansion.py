@@ -245,3 +245,26 @@ def test_what_hangs_below_a_failed_computed_count_is_skipped(bench: Any) -> None
     result = bench.run(repeated(bench, broken))
     assert [failure.node for failure in result.failures] == ["times"]
     assert result.status["below"] is Status.SKIPPED
+
+
+def test_what_is_recorded_and_used_by_nobody_is_not_run_whatever_it_waits_for(bench: Any) -> None:
+    async def later(value: Any) -> Any:
+        return await value
+
+    def expand(values: Mapping[str, Any], linked: Collection[str]) -> Expansion:
+        recorder = Recorder(bench, linked)
+        lazy = bench.node(later, id="Later", lazy=("value",))
+        pair = bench.node(lambda a, b: (a, b), id="Pair")
+        a, b = (recorder.drawing.add(name, lazy, value=recorder.places["value"]) for name in "ab")
+        recorder.drawing.add("unused", pair, a=a, b=b)
+        return recorder.result(a=a, b=b)
+
+    bench.expansions["Loop"] = expand
+    drawing = bench.draw()
+    number = drawing.add("number", bench.node(lambda: 3, id="Number"))
+    loop = bench.node(lambda value: None, id="Loop", form=Form.EXPANDER, lazy=("value",), outputs=("a", "b"))
+    drawing.output("a", drawing.add("loop", loop, value=number))
+    drawing.output("b", type(number)("loop", "b"))
+    result = bench.run(drawing)
+    assert result.values == {("loop", "a"): 3, ("loop", "b"): 3}
+    assert "Pair" not in bench.counts()

@@ -53,6 +53,7 @@ class Graph:
         given: In an expander: links to its own inputs, by name, and by label for places inside lists and rows, such as
             ``items[2]``; also of inputs whose value it was given.
         continuing: In an expander: the nodes recorded by ``again``.
+        specs: Of functions that were recorded, here or in graphs that share it.
     """
 
     nodes: dict[str, Recorded] = field(default_factory=dict[str, Recorded])
@@ -62,13 +63,13 @@ class Graph:
     graphs: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     given: Mapping[str, Link] = field(default_factory=dict[str, Link])
     continuing: list[str] = field(default_factory=list[str])
-    _specs: dict[Callable[..., Any], Spec] = field(default_factory=dict[Callable[..., Any], Spec], repr=False)
+    specs: dict[Callable[..., Any], Spec] = field(default_factory=dict[Callable[..., Any], Spec], repr=False)
     _counts: dict[str, int] = field(default_factory=dict[str, int], repr=False)
 
     @property
     def functions(self) -> Mapping[Callable[..., Any], Spec]:
         """The functions that were recorded, each with its spec: what a run of this graph has to know."""
-        return self._specs
+        return self.specs
 
     @overload
     def __call__(
@@ -110,7 +111,7 @@ class Graph:
         tree = graph.as_json()
         self.graphs |= cast("dict[str, JsonValue]", tree.get("graphs", {}))
         self.graphs[name] = {part: tree[part] for part in ("nodes", "interface") if part in tree}
-        self._specs |= graph.functions
+        self.specs |= graph.functions
 
     def takes(self, name: str) -> Sequence[str]:
         """Names of the inputs of a sub-graph; raises UsageError when there is none of that name."""
@@ -231,9 +232,9 @@ class Graph:
         return record
 
     def _spec(self, fn: Callable[..., Any]) -> Spec:
-        if fn not in self._specs:
-            self._specs[fn] = read_spec(fn)
-        return self._specs[fn]
+        if fn not in self.specs:
+            self.specs[fn] = read_spec(fn)
+        return self.specs[fn]
 
     def _id(self, spec: Spec, wanted: str | None) -> str:
         if wanted is not None:

@@ -1,7 +1,8 @@
 """Letting an expander record its graph, and checking that graph like any document."""
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.files import GRAPH, Files
@@ -23,48 +24,49 @@ _ARGUMENT = "argument:"
 _VALUE = "value"
 
 
-def expand(
-    registry: Registry,
-    files: Files,
-    graphs: Mapping[str, JsonValue],
-    spec: Spec,
-    values: Mapping[str, object],
-    linked: Nested,
-) -> Expansion:
-    """Calls the expander with a fresh graph.
+@dataclass(frozen=True, slots=True)
+class Expanders:
+    """Calls the expanders of one run.
 
-    Args:
-        graphs: Sub-graphs of the running document, which the expander may use.
-        values: Inputs whose value is known.
-        linked: Inputs, and places inside lists and rows, that are linked; where the input has no value yet, the
-            expander gets a reference.
-
-    Raises:
-        NodeflowError: What it recorded cannot run; the first problem is told, with the recorded node it is about.
+    Attributes:
+        graphs: Sub-graphs of the running document, which expanders may use.
     """
-    ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
-    places = {name: Link(id, _VALUE) for name, id in ids.items()}
-    graph = Graph(graphs=dict(graphs), given=places)
-    references = {name: link for name, link in places.items() if _is_reference(spec, linked[name][0])}
-    result = registry.implementation(spec)(graph, **put_inside({**values, **references}, linked))
-    results: dict[str, object] = dict(_results(spec, result))
-    for name, value in results.items():
-        if isinstance(value, Link):
-            graph.outputs[name] = value
-    if not _uses_subgraphs(graph):
-        graph.graphs = {}  # to look at them would take longer than all else
-    document = _with_arguments(graph, ids.values())
-    arguments = {_ARGUMENT + id: _argument(spec, id, *linked[name]) for name, id in ids.items()}
-    resolved = _checked(resolve(document, Extended(registry, arguments), files))
-    return Expansion(
-        graph=resolved,
-        arguments={resolved.index[id]: name for name, id in ids.items() if id in resolved.index},
-        outputs={
-            name: resolved.outputs[name] if isinstance(value, Link) else Constant(value)
-            for name, value in results.items()
-        },
-        continuing=[resolved.index[id] for id in graph.continuing if id in resolved.index],
-    )
+
+    registry: Registry
+    files: Files
+    graphs: Mapping[str, JsonValue]
+    _specs: dict[Callable[..., Any], Spec] = field(default_factory=dict[Callable[..., Any], Spec])
+
+    def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
+        """Calls an expander with a fresh graph.
+
+        Args:
+            spec: The expander.
+            values: Inputs whose value is known.
+            linked: Inputs, and places inside lists and rows, that are linked; where the input has no value yet, the
+                expander gets a reference.
+
+        Raises:
+            NodeflowError: What it recorded cannot run; the first problem is told, with the recorded node it is about.
+        """
+        ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
+        places = {name: Link(id, _VALUE) for name, id in ids.items()}
+        graph = Graph(graphs=dict(self.graphs), given=places, specs=self._specs)
+        references = {name: link for name, link in places.items() if _is_reference(spec, linked[name][0])}
+        result = self.registry.implementation(spec)(graph, **put_inside({**values, **references}, linked))
+        results = _results(spec, result)
+        document = _document(graph, results, ids.values())
+        arguments = {_ARGUMENT + id: _argument(spec, id, *linked[name]) for name, id in ids.items()}
+        resolved = _checked(resolve(document, Extended(self.registry, arguments), self.files))
+        return Expansion(
+            graph=resolved,
+            arguments={resolved.index[id]: name for name, id in ids.items() if id in resolved.index},
+            outputs={
+                name: resolved.outputs[name] if isinstance(value, Link) else Constant(value)
+                for name, value in results.items()
+            },
+            continuing=[resolved.index[id] for id in graph.continuing if id in resolved.index],
+        )
 
 
 def _checked(resolution: Resolution) -> ResolvedGraph:
@@ -95,7 +97,13 @@ def _argument(spec: Spec, id: str, name: str, path: Path) -> Spec:
     return Spec(_ARGUMENT + id, outputs=(Output(_VALUE, ANY if path else substitute(input.type, {})),))
 
 
-def _with_arguments(graph: Graph, ids: Iterable[str]) -> Document:
+def _document(graph: Graph, results: Mapping[str, object], ids: Iterable[str]) -> Document:
+    """What was recorded, with a node for each argument."""
+    for name, value in results.items():
+        if isinstance(value, Link):
+            graph.outputs[name] = value
+    if not _uses_subgraphs(graph):
+        graph.graphs = {}  # to look at them would take longer than all else
     tree = graph.as_json()
     nodes = tree["nodes"]
     assert isinstance(nodes, dict)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nodeflow.core.codedigest import code_digest
-from nodeflow.core.json import JsonValue
 from nodeflow.core.packs import SettingValue
 from nodeflow.core.registry import Registry
 from nodeflow.core.secrets import Vault
@@ -13,7 +12,7 @@ from nodeflow.core.types import Codec
 from nodeflow.engine.inside import Nested
 from nodeflow.engine.runtime import Expansion, Guard, ResolvedFile, SavedFile
 from nodeflow.session.environment import Environment
-from nodeflow.session.expansion import expand
+from nodeflow.session.expansion import Expanders
 from nodeflow.session.files import FileDigests
 from nodeflow.session.memory import is_out_of_memory, release_memory
 from nodeflow.session.record import Recorder
@@ -26,7 +25,6 @@ class RunServices:
     """Implements ``nodeflow.engine.runtime.Services``.
 
     Attributes:
-        graphs: Sub-graphs of the running document by name, which expanders may use.
         vault: Of the session, because what it keeps in memory may hold secrets that an earlier run was given.
         watched: Nodes that change an input are found out.
     """
@@ -37,7 +35,7 @@ class RunServices:
     outputs: Outputs
     recorder: Recorder
     home: Home
-    graphs: Mapping[str, JsonValue]
+    expanders: Expanders
     vault: Vault
     watched: bool = False
 
@@ -71,7 +69,7 @@ class RunServices:
 
     def expand(self, spec: Spec, values: Mapping[str, object], linked: Nested) -> Expansion:
         """Let an expander record its graph."""
-        return expand(self.registry, self.files.files, self.graphs, spec, values, linked)
+        return self.expanders.expand(spec, values, linked)
 
     def codec(self, type_name: str) -> Codec | None:
         """How values of a socket type are kept on disk."""

@@ -18,6 +18,7 @@ from nodeflow.engine.explain import NodeExplanation, explain
 from nodeflow.engine.runtime import Cancel
 from nodeflow.session.axes import axes_of
 from nodeflow.session.environment import DTYPES, Environment, choose_device
+from nodeflow.session.expansion import Expanders
 from nodeflow.session.files import FileDigests
 from nodeflow.session.job import Job, Options
 from nodeflow.session.outlook import Outlook, in_doubt
@@ -327,8 +328,10 @@ class Session:
         text = "" if prepared.document.faults else prepared.document.dumps().decode("utf-8")
         recorder = Recorder(text, graph, registry, self.environment, files, home, self._metadata)
         graphs = cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
-        outputs = self.outputs.for_run(label)
-        return RunServices(registry, self.environment, files, outputs, recorder, home, graphs, self._vault, self._dev)
+        expanders, outputs = Expanders(registry, prepared.files, graphs), self.outputs.for_run(label)
+        return RunServices(
+            registry, self.environment, files, outputs, recorder, home, expanders, self._vault, self._dev
+        )
 
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""

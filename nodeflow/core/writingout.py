@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
 from nodeflow.core.errors import Problem
+from nodeflow.core.files import GRAPH
 from nodeflow.core.flattening import Flat, Flattening, Place
 from nodeflow.core.forms import Draft
 from nodeflow.core.inputs import rule_problems
@@ -13,7 +14,7 @@ from nodeflow.core.linking import Linked, link
 from nodeflow.core.names import graph_name
 from nodeflow.core.reading import LIMITS
 from nodeflow.core.specs import Specs
-from nodeflow.core.subgraphs import SubGraphs
+from nodeflow.core.subgraphs import SubGraphs, all_in
 from nodeflow.core.workflow import Document, Node
 
 _OF_LINKS: Final = frozenset({"link.node", "link.output"})
@@ -64,7 +65,8 @@ def wire(
     linked = link(flat.drafts, {draft.id for draft in flat.drafts} | flat.unjudged | ids, found, specs.specs)
     for problem in (*found, *_rules(flat.drafts, specs)):
         flattening.report.add(problem)
-    problems.extend([*graphs.told(flat.graphs), *flattening.report.problems])
+    used = flat.graphs.union(*(all_in(document.graphs, name) for name in _named_bodies(flat.drafts)))
+    problems.extend([*graphs.told(used), *flattening.report.problems])
     return Wired(linked, flat.results, flat)
 
 
@@ -75,6 +77,18 @@ def _place(socket: str) -> Place:
 
 def _rules(drafts: Sequence[Draft], specs: Specs) -> list[Problem]:
     return [problem for draft in drafts if draft.form.spec.checks for problem in rule_problems(draft, specs)]
+
+
+def _named_bodies(drafts: Sequence[Draft]) -> set[str]:
+    """The sub-graphs that expanders take by name."""
+    known: dict[str, list[str]] = {}
+    found: set[str] = set()
+    for draft in drafts:
+        spec = draft.form.spec
+        if spec.id not in known:
+            known[spec.id] = [item.name for item in spec.inputs if item.widget and item.widget.kind == GRAPH]
+        found.update(str(draft.literals.get(name)) for name in known[spec.id])
+    return found
 
 
 class _Size(NamedTuple):

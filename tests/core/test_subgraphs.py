@@ -5,9 +5,13 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nodeflow.core.assigning import assign
+from nodeflow.core.codes import CODES
 from nodeflow.core.completion import complete
+from nodeflow.core.reading import walk
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.subgraphs import with_subgraphs
 from nodeflow.core.validate import Resolution, resolve
@@ -527,3 +531,60 @@ def test_the_spec_of_a_sub_graph_shows_what_its_interface_does(catalogue: Any) -
     assert steps is not None
     assert steps.range is not None
     assert (steps.range.ge, steps.range.le) == (5, 50)
+
+
+RICH: Any = {
+    "nodeflow": 1,
+    "nodes": {
+        "load": FLAT["load"],
+        "outer": {"type": "graph:outer", "inputs": {"seed": 3}},
+        "twice": used(second={"link": "outer.latent"}),
+        "decode": {"type": "Decode", "inputs": {"latent": {"link": "twice.latent"}}},
+        "scale": {"type": "Scale", "mode": "bypass", "inputs": {"image": {"link": "decode.image"}}},
+        "sheet": {"type": "Sheet", "inputs": {"images": [{"link": "scale.image"}, {"link": "decode.image"}]}},
+        "use": {"type": "graph:choose", "inputs": {"yes": {"link": "sheet.image"}, "no": {"link": "scale.image"}}},
+        "save": {"type": "Save", "inputs": {"images": {"link": "use.out"}}},
+    },
+    "graphs": {"refine": REFINE, "outer": OUTER, "choose": CHOOSE},
+    "interface": {"inputs": {"seed": {"to": ["twice.seed"]}}, "outputs": {"picture": {"from": "use.out"}}},
+}
+places = st.sampled_from([path for path, _ in walk(RICH) if path])
+NAMES = "bypass mute graph:refine graph:outer graph:x Whole twice.latent mid.first s1.latent scale.image use.out ."
+KEYS = "link draw value type mode nodes inputs to from n"
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(NAMES.split()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(changes=st.lists(st.tuples(places, junk), min_size=1, max_size=3))
+def test_whatever_stands_in_a_sub_graph_becomes_problems_or_a_graph(changes: Any, catalogue: Any, files: Any) -> None:
+    tree: Any = deepcopy(RICH)
+    for path, value in changes:
+        put(tree, path, value)
+    if not isinstance(tree["nodes"], dict):
+        return
+    made = Document.from_tree(tree, keep_going=True)
+
+    found = resolve(made, catalogue, files, targets=["picture", "twice/s1"], settings={"twice/s1.steps": 5})
+
+    assert {problem.code for problem in found.problems} <= set(CODES)
+    assert (found.graph is None) == bool(found.errors)
+    assert all(str(problem) for problem in found.problems)
+
+
+def put(tree: Any, path: tuple[Any, ...], value: Any) -> None:
+    """Puts a value at a place, if that is still there."""
+    *parents, last = path
+    try:
+        for key in parents:
+            tree = tree[key]
+        tree[last] = value
+    except (KeyError, IndexError, TypeError):
+        return
+
+
+def test_the_rich_document_is_right(catalogue: Any, files: Any) -> None:
+    assert resolve(Document.from_tree(RICH), catalogue, files).problems == ()

@@ -75,7 +75,7 @@ def test_the_complete_example_is_typed() -> None:
 
 def test_a_document_is_saved_as_the_case_file_says() -> None:
     """JavaScript's JSON.stringify writes the same bytes; the editor is tested against the same two files."""
-    loaded, saved = (path.read_bytes() for path in SAVED)
+    loaded, saved = (path.read_bytes() for path in SAVED if path.name in ("complete.json", "complete_saved.json"))
 
     assert parse_document(loaded).dumps() == saved
     assert parse_document(saved).dumps() == saved

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from nodeflow.api import Seed, node
+from nodeflow.core.completion import complete
 from nodeflow.core.errors import InvalidDocument
-from nodeflow.core.workflow import Document
+from nodeflow.core.validate import Resolution
+from nodeflow.core.workflow import Document, parse_document
 from nodeflow.diffusion.types import Image
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.explain import Forecast, State
@@ -226,3 +228,53 @@ def test_explain_says_what_it_can_of_a_broken_document(session: Session) -> None
     }
     with pytest.raises(InvalidDocument, match="mypack"):
         session.explain(asked)
+
+
+DOCUMENTS = Path(__file__).parents[1] / "documents"
+
+
+def drawn_flat(resolution: Resolution) -> Document:
+    """The document of a resolved graph, drawn without sub-graphs."""
+    graph = resolution.require()
+    names = [node.id.replace("/", "_") for node in graph.nodes]
+    nodes: dict[str, Any] = {}
+    for name, found in zip(names, graph.nodes, strict=True):
+        inputs: dict[str, Any] = {
+            key: list(value) if isinstance(value, list) else value for key, value in found.literals.items()
+        }
+        for wire in found.wires:
+            link = {"link": f"{names[wire.source]}.{wire.output}"}
+            input, place = (found.nested or {}).get(wire.input, (wire.input, ()))
+            if place:
+                inputs[input][place[0]] = link
+            else:
+                inputs[input] = link
+        nodes[name] = {"type": found.spec.id, "version": found.spec.version, "inputs": inputs}
+    outputs = {name: {"from": f"{names[at]}.{output}"} for name, (at, output) in graph.outputs.items()}
+    return Document.from_tree({"nodeflow": 1, "nodes": nodes, "interface": {"outputs": outputs}})
+
+
+def test_the_rich_document_gives_what_its_flat_twin_gave(tmp_path: Path) -> None:
+    asked = parse_document((DOCUMENTS / "subgraphs.json").read_bytes())
+    with Session(home=tmp_path / "home", output_dir=tmp_path / "out", device="cpu") as session:
+        flat = session.run(drawn_flat(session.workplace.prepare(asked).resolution), write=())
+
+        made = session.run(asked, {"studio/twice/s1.cfg": 4})
+
+        assert {id: report.status for id, report in made.nodes.items() if report.status == "ran"} == {}
+        assert {name: torch.equal(made[name].tensor(), flat[name].tensor()) for name in flat} == {
+            "picture": True,
+            "draft": True,
+            "labelled": True,
+        }
+        assert [problem.code for problem in session.check(asked)] == ["mode.muted"]
+        again = session.run(made["picture"].path, write=())
+        assert {report.status for report in again.nodes.values()} == {"skipped", "hit-memory"}
+
+
+def test_the_rich_document_is_saved_as_the_case_file_says(tmp_path: Path) -> None:
+    saved = (DOCUMENTS / "subgraphs_saved.json").read_bytes()
+    registry = Session(home=tmp_path, device="cpu").workplace.registry
+
+    assert complete(parse_document((DOCUMENTS / "subgraphs.json").read_bytes()), registry).dumps() == saved
+    assert complete(parse_document(saved), registry).dumps() == saved

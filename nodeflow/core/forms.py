@@ -1,7 +1,7 @@
 """What reading the inputs of nodes starts from and ends with: a form for each type, a draft for each node."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from nodeflow.core.canonical import quote, record_text
@@ -21,6 +21,7 @@ class Form:
         self.required = [item.name for item in spec.inputs if item.required]
         self.defaults: Mapping[str, JsonValue] = {item.name: item.default for item in spec.inputs if not item.required}
         self.names = sorted(self.inputs)
+        self.places = {name: Place(name, name) for name in self.names}
         self.prefixes = {name: f"{quote(name)}:" for name in self.names}
         self.default_texts = {name: record_text(value) for name, value in self.defaults.items()}
         self.outputs: Mapping[str, Type] = {item.name: item.type for item in spec.outputs}
@@ -43,6 +44,28 @@ def _names_secrets(input: Input) -> bool:
     """Whether an input, or a field of its rows, is the name of a secret."""
     own = input.widget is not None and input.widget.kind == SECRET
     return own or any(map(_names_secrets, input.fields))
+
+
+class Place(NamedTuple):
+    """Where a value stands: an input, or somewhere inside its list or rows.
+
+    Attributes:
+        label: As messages and wires have it: ``rows[0].strength``.
+        escaped: An object here is a literal, whatever its keys.
+    """
+
+    label: str
+    input: str
+    path: tuple[str | int, ...] = ()
+    escaped: bool = False
+
+    def inside(self, key: str | int) -> "Place":
+        """A member of the value that stands here."""
+        if isinstance(key, str):
+            step = f".{key}" if key.isidentifier() else f"[{quote(key)}]"
+        else:
+            step = f"[{key}]"
+        return Place(self.label + step, self.input, (*self.path, key), self.escaped)
 
 
 class Nested(NamedTuple):
@@ -73,10 +96,10 @@ class Draft:
     id: str
     form: Form
     literals: dict[str, JsonValue]
+    links: dict[str, tuple[str, str]]
+    nested: dict[str, Nested]
+    drawn: list[str]
     record: bytes = b""
-    links: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    nested: dict[str, Nested] = field(default_factory=dict[str, Nested])
-    drawn: list[str] = field(default_factory=list[str])
 
     def target(self, socket: str) -> Type:
         """The type that an input, or a place inside one, takes."""

@@ -11,7 +11,7 @@ from nodeflow.core.files import FileCheck
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing, shorten
-from nodeflow.core.values import ABSENT, Place, ValueReader
+from nodeflow.core.values import ABSENT, ValueReader
 from nodeflow.core.workflow import Node
 
 _HOLDERS: Final = (dict, list)
@@ -34,7 +34,7 @@ class InputReader:
             form: The spec of its type.
             fed: Inputs that the interface feeds, with the name under which it does.
         """
-        draft = Draft(id, form, dict(form.defaults))
+        draft = Draft(id, form, dict(form.defaults), {}, {}, [])
         values, literals = self._values, draft.literals
         texts: dict[str, str] = {}
         for name, value in node.inputs.items():
@@ -45,7 +45,7 @@ class InputReader:
             literals.pop(name, None)
             known = len(self.problems)
             if isinstance(value, _HOLDERS):
-                read = values.read(draft, input, Place(name, name), value)
+                read = values.read(draft, input, form.places[name], value)
             else:
                 read = values.literal(draft, input, name, value)
             if name in form.secrets:

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
-from nodeflow.core.canonical import quote
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import Problem
 from nodeflow.core.files import NAMING_WIDGETS, FileCheck
-from nodeflow.core.forms import Draft, Nested
+from nodeflow.core.forms import Draft, Nested, Place
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import check_items, read_literal
 from nodeflow.core.secrets import SECRET
@@ -27,28 +26,6 @@ class Absence(Enum):
 
 
 ABSENT: Final = Absence.ABSENT
-
-
-class Place(NamedTuple):
-    """Where a value stands: an input, or somewhere inside its list or rows.
-
-    Attributes:
-        label: As messages and wires have it: ``rows[0].strength``.
-        escaped: An object here is a literal, whatever its keys.
-    """
-
-    label: str
-    input: str
-    path: tuple[str | int, ...] = ()
-    escaped: bool = False
-
-    def inside(self, key: str | int) -> "Place":
-        """A member of the value that stands here."""
-        if isinstance(key, str):
-            step = f".{key}" if key.isidentifier() else f"[{quote(key)}]"
-        else:
-            step = f"[{key}]"
-        return Place(self.label + step, self.input, (*self.path, key), self.escaped)
 
 
 class ValueReader:

@@ -1,13 +1,15 @@
 """What the specs of a pack say, held against the rules: docs, defaults, ids. Nothing is run."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import read_literal
 from nodeflow.core.packs import BUILT_IN, Manifest
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.suggest import shorten
+from nodeflow.core.tables import join
 from nodeflow.core.unfit import Unfit
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.sources import Place
@@ -47,14 +49,13 @@ def _input_findings(node: str, item: Input, place: Place, choices: Choices, oute
         yield from _input_findings(node, field, place, choices, f"{label}.")
 
 
-def id_findings(manifest: Manifest, others: Iterable[Manifest], place_of: PlaceOf) -> Iterator[Finding]:
-    """Ids that are used twice, that lack the pack's prefix, or that an installed pack has too.
+def id_findings(manifest: Manifest, others: Sequence[Manifest], place_of: PlaceOf) -> Iterator[Finding]:
+    """Ids that are used twice or lack the pack's prefix, and whatever makes the pack no good beside the others.
 
     Args:
         others: The other packs that are installed.
     """
     counts = Counter(spec.id for spec in manifest.specs)
-    claims = {(what, name): pack.name for pack in others for what, name in _claims(pack)}
     prefix = "" if manifest.name == BUILT_IN else f"{manifest.name}."
     for spec in manifest.specs:
         place = place_of(spec)
@@ -63,20 +64,14 @@ def id_findings(manifest: Manifest, others: Iterable[Manifest], place_of: PlaceO
         if not spec.id.startswith(prefix):
             way_out = f"call it {prefix}{spec.id.rpartition('.')[2]}"
             yield Finding("id.prefix", spec.id, f"the id does not start with {prefix}", way_out, *place)
-        elif ("node", spec.id) in claims:
-            yield _taken("node", spec.id, claims["node", spec.id], place)
-    for what, name in _claims(manifest):
-        if what != "node" and (what, name) in claims:
-            yield _taken(what, name, claims[what, name], ("", 0))
+    unique = tuple({spec.id: spec for spec in manifest.specs}.values())
+    for problem in join([*others, replace(manifest, specs=unique, problems=())], (), ()).problems:
+        if problem.pack == manifest.name:
+            yield _beside(problem.reason)
 
 
-def _taken(what: str, name: str, pack: str, place: Place) -> Finding:
-    message = f"the {what} {name!r} is claimed by the installed pack {pack} too, so that neither can be relied on"
-    return Finding("id.taken", name if what == "node" else "", message, "choose another name", *place)
-
-
-def _claims(pack: Manifest) -> Iterator[tuple[str, str]]:
-    yield from (("node", spec.id) for spec in pack.specs)
-    yield from (("socket type", socket.name) for socket in pack.sockets)
-    yield from ((f"entry of {table}", name) for table, names in pack.extensions.items() for name in names)
-    yield from (("kind of models", kind.name) for kind in pack.kinds)
+def _beside(reason: str) -> Finding:
+    """What the joining of all packs has to say about this one."""
+    if any(words in reason for words in ("is claimed by", "both say")):
+        return Finding("id.taken", "", reason, "choose a name that starts with that of the pack")
+    return Finding("pack.requires", "", reason, "install what is required, or change `requires`")

@@ -65,7 +65,7 @@ def _in_folder(folder: Path) -> Iterator[Target]:
         for package in packages:
             yield Target(package, _root(folder, package.partition(".")[0]), folder)
     elif (folder / "__init__.py").is_file():
-        yield Target(folder.name, folder, _project_of(folder))
+        yield Target(folder.name, folder, _project_of(folder) or folder)
     else:
         raise UsageError(f"{folder} is no pack: it has neither {PROJECT} nor __init__.py")
 

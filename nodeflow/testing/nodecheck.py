@@ -39,7 +39,6 @@ _LENGTH = re.compile(r"returned \d+ values, but declares \d+")
 _QUOTED = re.compile(r'"(\w+)"')
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _CHANGED = "changed by the node"
-_NETWORK = "there is no network while a pack is checked"
 
 
 def check_node(fn: Callable[..., Any], /, *examples: Mapping[str, object], seconds: float = SECONDS) -> list[Finding]:
@@ -142,7 +141,8 @@ class Trial:
             failure = self._run(spec, example, before, runs)
         yield from _watched(spec, seen, place)
         if failure is not None:
-            yield from _failed(spec, failure, example, place)
+            offline = any(item.kind == "network" for item in seen)
+            yield from _failed(spec, failure, example, place, offline)
         for name in changed(before, example.inputs):
             yield _mutated(spec, name, place)
         if runs:
@@ -234,7 +234,7 @@ def _watched(spec: Spec, seen: Sequence[Seen], place: Place) -> Iterator[Finding
             )
 
 
-def _failed(spec: Spec, error: NodeflowError, example: Example, place: Place) -> Iterator[Finding]:
+def _failed(spec: Spec, error: NodeflowError, example: Example, place: Place, offline: bool) -> Iterator[Finding]:
     """What a failure means: a fault, a refusal that is the node's right, or an example that was not good enough."""
     trace = error.traceback if isinstance(error, NodeFailed) else None
     text = error.message if isinstance(error, NodeFailed) else str(error).splitlines()[0]
@@ -244,7 +244,7 @@ def _failed(spec: Spec, error: NodeflowError, example: Example, place: Place) ->
         yield Finding("result.count", spec.id, message, "return one value for each field", *place)
     elif isinstance(error, NodeFailed) and error.input and text.startswith(_CHANGED):
         yield _mutated(spec, error.input, place)
-    elif _NETWORK in text:
+    elif offline:
         if spec.kind is Kind.EXTERNAL:
             yield not_run(spec, "it asks the network, which is shut off while a pack is checked", place)
     elif trace is None and example.varied:

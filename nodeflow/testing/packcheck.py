@@ -22,7 +22,7 @@ from nodeflow.testing.sources import NOWHERE, Place, Sources
 IMPORT_SECONDS = 1.0
 """How long importing a pack may take."""
 
-_PLACE = re.compile(r"^(?P<file>[^\s:][^:]*\.py):(?P<line>\d+): |\((?P<file2>[^()]*\.py):(?P<line2>\d+)\)$")
+_PLACE = re.compile(r"^(?P<file>[^\s:][^:]*\.py):(?P<line>\d+): |\s?\((?P<file2>[^()]*\.py):(?P<line2>\d+)\)")
 
 
 def check_pack(pack: str | Path, *, seconds: float = SECONDS, write_spec: bool = False) -> list[Finding]:

@@ -128,11 +128,9 @@ class Watch:
         host = str(cast("tuple[object, ...]", address)[0] if isinstance(address, tuple) else address or "")
         if self._seen is None or host.startswith("/"):
             return
-        file, line = self._culprit()
-        if file:
-            self._seen.append(Seen("network", host, file, line))
-            if host not in _LOCAL:
-                raise ConnectionRefusedError("there is no network while a pack is checked")
+        self._seen.append(Seen("network", host, *self._culprit()))
+        if host not in _LOCAL:
+            raise ConnectionRefusedError("there is no network while a pack is checked")
 
     def _culprit(self, *, imports: bool = True) -> Place:
         """The innermost line of the package that is being run.

@@ -59,6 +59,12 @@ def test_the_wheel_finds_its_checkpoint_and_its_nodes(wheel: Path, tmp_path: Pat
     assert "KSampler" in nodes.stdout, nodes.stdout + nodes.stderr
 
 
+def test_the_wheel_writes_a_new_pack(wheel: Path, tmp_path: Path) -> None:
+    made = nodeflow(wheel, tmp_path, "pack", "new", "film-look")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert (tmp_path / "film-look" / "film_look" / "spec.json").is_file()
+
+
 def test_an_editable_install_copies_nothing_that_would_hide_a_package(tmp_path: Path) -> None:
     (built,) = build(tmp_path, "wheel:editable")
     with zipfile.ZipFile(built) as archive:

@@ -35,9 +35,10 @@ BUGS = [
     ("prints", "node.prints", "prints.Add", 'it prints "adding"'),
     ("prints_natively", "node.prints", "prints_natively.Add", "adding natively"),
     ("reads_file", "file.read", "reads_file.Count", "it reads words.txt"),
+    ("requires_more", "pack.requires", "", "nosuchpack"),
     ("same_id", "id.twice", "same_id.Add", "two functions of the pack have this id"),
     ("slow_import", "import.slow", "", "more than 1 s"),
-    ("taken_id", "id.taken", "taken_id.Add", "claimed by the installed pack rival"),
+    ("taken_name", "id.taken", "", "socket type 'Sound' is claimed by 'rival' and 'taken_name'"),
     ("unseeded", "node.random", "unseeded.Roll", 'different values of "number"'),
     ("unseeded_tensor", "node.random", "unseeded_tensor.Noise", 'different values of "image"'),
     ("writes_file", "file.write", "writes_file.Note", "it writes note.txt"),
@@ -49,19 +50,16 @@ BUGS = [
 ALSO = {"crashes": {"result.type"}, "hangs": {"result.type"}, "no_nbytes_unseen": {"node.not_run"}}
 """What is found beside the bug: the other node of a pack is tried after the first one has brought a process down."""
 
-NO_LINE = {"import_hangs", "slow_import"}
-RIVAL = '''"""Another pack."""
-
-from nodeflow.api import Pack, node
-
-pack = Pack("rival", "1.0")
+NO_LINE = {"import_hangs", "requires_more", "slow_import", "taken_name"}
+RIVAL = """
+from nodeflow.api import Pack, Socket
 
 
-@node("taken_id.Add")
-def add(number: int = 1) -> int:
-    """Add one."""
-    return number + 1
-'''
+class Sound: ...
+
+
+pack = Pack("rival", "1.0", sockets=(Socket(Sound, "Noise"),))
+"""
 
 
 @pytest.fixture(scope="module")

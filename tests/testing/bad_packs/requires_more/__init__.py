@@ -1,11 +1,11 @@
-"""An id that another pack claims too."""
+"""It requires a pack that is not there."""
 
 from nodeflow.api import Pack, node
 
-pack = Pack("taken_id", "1.0")
+pack = Pack("requires_more", "1.0", requires=("nosuchpack>=2",))
 
 
-@node("taken_id.Add")
+@node("requires_more.Add")
 def add(number: int = 1) -> int:
     """Add one.
 

@@ -13,11 +13,13 @@ from nodeflow.testing import InvalidDocument, run_node
 PACK = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home" / "packs").mkdir(parents=True)
-    (tmp_path / "home" / "packs" / "next_take").symlink_to(PACK)
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the pack; each test has scenes of its own."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "packs").mkdir()
+    (home / "packs" / "next_take").symlink_to(PACK)
+    return home
 
 
 def film(**draw: Any) -> bytes:
@@ -43,18 +45,18 @@ def test_each_run_is_the_next_take_of_its_scene(home: Path) -> None:
 
 def test_checking_uses_no_take_up(home: Path) -> None:
     with Session(home) as session:
-        assert [problem for problem in session.check(film(scene="cat")) if problem.severity == "error"] == []
-        session.explain(film(scene="cat"))
+        assert [problem for problem in session.check(film(scene="owl")) if problem.severity == "error"] == []
+        session.explain(film(scene="owl"))
 
-    assert shot(home, film(scene="cat")) == "scene cat | take 01"
+    assert shot(home, film(scene="owl")) == "scene owl | take 01"
 
 
 def test_what_was_drawn_is_in_the_report(home: Path) -> None:
-    shot(home, film(scene="cat"))
+    shot(home, film(scene="hen"))
     with Session(home) as session:
-        result = session.run(film(scene="cat"), write=())
+        result = session.run(film(scene="hen"), write=())
 
-    assert result.drawn == {"slate.take": "cat-02"}
+    assert result.drawn == {"slate.take": "hen-02"}
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ class Service:
 
     def __init__(self) -> None:
         self.url = ""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin to count anew."""
         self.billed: dict[str, str] = {}
-        self.requests = 0
-        self.busy = 0
-        self.silent = 0
-        self.most = 0
-        self._under_way = 0
+        self.requests = self.busy = self.silent = self.most = self._under_way = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self._under_way += 1
@@ -62,8 +62,8 @@ class Service:
         return web.Response(text=f"{question}? Yes.")
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Service]:
     found = Service()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -86,13 +86,19 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def home(service: Service, tmp_path: Path) -> Path:
-    """A home with the pack, its setting and the secret, as a user sets them up."""
-    home = tmp_path / "home"
+def service(server: Service) -> Service:
+    server.forget()
+    return server
+
+
+@pytest.fixture(scope="module")
+def home(server: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the pack, its setting and the secret, as a user sets them up; each test has its own question."""
+    home = tmp_path_factory.mktemp("home")
     for folder in ("packs", "secrets"):
-        (home / folder).mkdir(parents=True)
+        (home / folder).mkdir()
     (home / "packs" / "paid_api").symlink_to(PACK)
-    (home / "config.toml").write_text(f'[packs.paid_api]\nurl = "{service.url}"\n')
+    (home / "config.toml").write_text(f'[packs.paid_api]\nurl = "{server.url}"\n')
     (home / "secrets" / "SERVICE").touch(mode=0o600)
     (home / "secrets" / "SERVICE").write_text(KEY)
     return home
@@ -112,14 +118,14 @@ def run(home: Path, document: Any, **options: Any) -> Any:
 
 def test_an_answer_is_paid_once_and_remembered_by_every_later_process(home: Path, service: Service) -> None:
     for _ in range(2):
-        assert run(home, asking("Is it so")) == "Is it so? Yes."
+        assert run(home, asking("Is it warm")) == "Is it warm? Yes."
 
     assert service.requests == len(service.billed) == 1
 
 
 def test_whoever_wants_a_new_answer_pays_again(home: Path, service: Service) -> None:
-    run(home, asking("Is it so"))
-    run(home, asking("Is it so"), refresh=["ask"])
+    run(home, asking("Is it cold"))
+    run(home, asking("Is it cold"), refresh=["ask"])
 
     assert len(service.billed) == 2
 
@@ -127,14 +133,14 @@ def test_whoever_wants_a_new_answer_pays_again(home: Path, service: Service) -> 
 def test_patience_is_shown_when_it_is_asked_for(home: Path, service: Service) -> None:
     service.busy = 2
 
-    assert run(home, asking("Is it so")) == "Is it so? Yes."
+    assert run(home, asking("Is it late")) == "Is it late? Yes."
     assert (service.requests, len(service.billed)) == (3, 1)
 
 
 def test_a_lost_answer_is_fetched_without_paying_again(home: Path, service: Service) -> None:
     service.silent = 1
 
-    assert run(home, asking("Is it so")) == "Is it so? Yes."
+    assert run(home, asking("Is it far")) == "Is it far? Yes."
     assert (service.requests, len(service.billed)) == (2, 1)
 
 
@@ -150,8 +156,8 @@ def test_a_key_that_is_refused_is_never_shown(home: Path, service: Service, monk
     monkeypatch.setenv("NODEFLOW_SECRET_OTHER", "sk-live-wrong")
 
     with pytest.raises(NodeFailed, match=r"key: the service does not take it: Bearer \*\*\* is no key of ours"):
-        run(home, asking("Is it so", "OTHER"))
-    run(home, asking("Is it so"))
+        run(home, asking("Is it mine", "OTHER"))
+    run(home, asking("Is it mine"))
     for file in home.rglob("*"):
         if file.is_file() and file.parent.name != "secrets":
             assert KEY.encode() not in file.read_bytes()

@@ -13,7 +13,7 @@ from nodeflow.core.forms import Draft, Form
 from nodeflow.core.json import JsonValue
 from nodeflow.core.names import graph_name, place_in
 from nodeflow.core.nodes import NodeReader
-from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why, Written, links_in
+from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why, Written, link_of, links_in
 from nodeflow.core.spec import Input, Kind
 from nodeflow.core.subgraphs import all_in
 from nodeflow.core.workflow import Document, Node
@@ -252,6 +252,9 @@ class Flattening:
     def _feed(self, path: str) -> None:
         """Work out what comes to the inputs of a node; one that lacks something does not run."""
         scope, id, node, form = self._seats[path]
+        if not scope.graph and self._is_fed_plainly(node):
+            self._inputs[path], self._losses[path] = node.inputs, []
+            return
         inputs: dict[str, JsonValue] = {}
         losses: list[_Loss] = []
         for name in dict.fromkeys([*node.inputs, *scope.fed.get(id, ())]):
@@ -269,6 +272,15 @@ class Flattening:
                     self._routes.silent[path] = arrival.node
         self._inputs[path] = inputs
         self._losses[path] = losses
+
+    def _is_fed_plainly(self, node: Node) -> bool:
+        """Whether a node of the document itself gets what it says, as most do: values, and links to plain nodes."""
+        for value in node.inputs.values():
+            if isinstance(value, dict | list):
+                link = link_of(value)
+                if link is None or link[0] not in self._seats or link[0] in self._routes.silent:
+                    return False
+        return True
 
     def _silence(self) -> None:
         """Feed the nodes below silent ones once more, until no other one falls silent."""

@@ -67,6 +67,16 @@ def link(drafts: Sequence[Draft], ids: Collection[str], problems: list[Problem],
     return Linked(drafts, position, joints, placed, inferred)
 
 
+def lost_links(drafts: Sequence[Draft], ids: Collection[str]) -> list[Problem]:
+    """The links that come from nowhere, all others unseen; see ``link``."""
+    position = {draft.id: index for index, draft in enumerate(drafts)}
+    problems: list[Problem] = []
+    for draft in drafts:
+        for _ in _joints(draft, drafts, position, ids, problems):
+            continue
+    return problems
+
+
 def _joints(
     draft: Draft, drafts: Sequence[Draft], position: Mapping[str, int], ids: Collection[str], problems: list[Problem]
 ) -> Iterator[Joint]:

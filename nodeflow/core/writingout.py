@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from nodeflow.core.errors import Problem
 from nodeflow.core.files import GRAPH
@@ -10,15 +10,12 @@ from nodeflow.core.flattening import Flat, Flattening, Place
 from nodeflow.core.forms import Draft
 from nodeflow.core.inputs import rule_problems
 from nodeflow.core.json import JsonValue
-from nodeflow.core.linking import Linked, link
+from nodeflow.core.linking import Linked, link, lost_links
 from nodeflow.core.names import graph_name
 from nodeflow.core.reading import LIMITS
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import SubGraphs, all_in
 from nodeflow.core.workflow import Document, Node
-
-_OF_LINKS: Final = frozenset({"link.node", "link.output"})
-"""What is said of links as they are written; types and circles are those of the nodes that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +49,14 @@ def wire(
         linked = link(drafts, ids, problems, specs.specs)
         problems.extend(_rules(linked.drafts, specs))
         return Wired(linked, {name: _place(item.source) for name, item in document.interface.outputs.items()})
-    found: list[Problem] = []
-    link(drafts, ids, found, specs.specs)
-    problems.extend(problem for problem in found if problem.code in _OF_LINKS)
-    too_large = _too_large(document, specs)
+    problems.extend(lost_links(drafts, ids))  # types and circles are those of the nodes that run
+    too_large = _too_large(document, specs) if document.graphs else None
     if too_large is not None:
         problems.extend([*graphs.told(document.graphs), too_large])
         return None
     flattening = Flattening(document, graphs.reader, drafts, [*problems, *graphs.told(document.graphs)])
     flat = flattening.flat()
-    found = []
+    found: list[Problem] = []
     linked = link(flat.drafts, {draft.id for draft in flat.drafts} | flat.unjudged | ids, found, specs.specs)
     for problem in (*found, *_rules(flat.drafts, specs)):
         flattening.report.add(problem)

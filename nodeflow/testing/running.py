@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from nodeflow.core.errors import UsageError
+from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.node import ExpanderFunction, Later, NodeFunction, node
 from nodeflow.core.plain import plain_value
@@ -25,8 +26,6 @@ T = TypeVar("T")
 
 NODE = "node"
 """Id of the node that is tried."""
-
-_FILES = frozenset({"model_file", "image_file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,7 @@ def _recorded(place: Bench, spec: Spec, inputs: Mapping[str, object]) -> tuple[G
             hint = did_you_mean(name, spec.input_names) or f"it has {listing(sorted(spec.input_names))}"
             raise UsageError(f"{spec.id} has no input {name!r}; {hint}")
         plain = value.value if isinstance(value, Later) else value
-        if item.widget is not None and item.widget.kind in _FILES:
+        if item.widget is not None and item.widget.kind in FILE_WIDGETS:
             path = Path(cast("str | Path", plain))
             literals[name], settings[f"{NODE}.{name}"] = path.name, path
         elif item.widget is not None and item.widget.kind == "secret":

@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 from nodeflow import Session
 from nodeflow.api import Graph
 from nodeflow.core.errors import MissingFile
+from nodeflow.testing import run_node
 from nodeflow_nodes.folders import load_image_folder
 
 
@@ -56,3 +57,9 @@ def test_a_folder_anywhere_can_be_given_as_a_path(tmp_path: Path, session: Sessi
     assert session.run(graph(), {"folder": tmp_path / "elsewhere"})["names"].value == ["dog"]
     with pytest.raises(MissingFile, match="the folder for folder is not there"):
         session.run(graph(), {"folder": tmp_path / "elsewhere" / "dog.png"})
+
+
+def test_the_tools_for_packs_take_a_folder_by_its_path(tmp_path: Path) -> None:
+    grey(tmp_path / "anywhere" / "a.png", 1)
+    run = run_node(load_image_folder, folder=tmp_path / "anywhere")
+    assert run.outputs["names"] == ["a"]

@@ -77,6 +77,15 @@ def test_results_and_sub_graphs_are_cut_too(session: Session) -> None:
         }
 
 
+def test_sizes_that_the_use_of_a_sub_graph_gives_are_looked_at_later(session: Session) -> None:
+    interface = {"inputs": {"size": {"to": ["empty.batch_size"]}}, "outputs": {"latent": {"from": "empty.latent"}}}
+    inner = {"nodes": {"empty": empty(1)}, "interface": interface}
+    use = {"type": "graph:g", "inputs": {"size": 8}}
+    tree = {"nodeflow": 1, "nodes": {"use": use, "up": {**UP, "inputs": {"latent": {"link": "use.latent"}}}}}
+    made = alone(Document.from_tree({**tree, "graphs": {"g": inner}}), Item(2, 8), session.workplace.registry)
+    assert made.graphs["g"].interface.outputs["latent"].source == "empty-item.out"
+
+
 def test_links_inside_lists_move_and_literal_objects_do_not(session: Session) -> None:
     literal = {"value": {"link": "empty.latent"}}
     odd = {"type": "absent.Node", "inputs": {"rows": [{"latent": {"link": "empty.latent"}}], "text": literal}}

@@ -1,6 +1,6 @@
 """One picture of a batch alone: the document that makes only it, the same as it was among the others."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final, cast
 
@@ -114,17 +114,17 @@ def _has_widget(input: Input, kind: str) -> bool:
     return input.widget is not None and input.widget.kind == kind
 
 
-def _cut(tree: Tree, item: Item, specs: Specs, makes: Makes) -> Tree:
+def _cut(tree: Tree, item: Item, specs: Specs, makes: Makes, *, inside: bool = False) -> Tree:
     """A document, or the definition of a sub-graph, with the batches of its nodes cut; the same where there is none."""
     nodes = cast("dict[str, Tree]", tree["nodes"])
     takers: dict[str, Tree] = {}
     moved: dict[str, str] = {}
-    for source in _sources(nodes, specs, makes):
+    for source in _sources(nodes, specs, makes, _asked(tree) if inside else frozenset()):
         taker = _free_id(f"{source.partition('.')[0]}-item", nodes.keys() | takers.keys())
         takers[taker] = _taker(source, item, specs)
         moved[source] = f"{taker}.{specs.specs[_TAKE].outputs[0].name}"
     graphs = cast("dict[str, Tree]", tree.get("graphs", {}))
-    inner = {name: _cut(graph, item, specs, makes) for name, graph in graphs.items()}
+    inner = {name: _cut(graph, item, specs, makes, inside=True) for name, graph in graphs.items()}
     if not moved and all(inner[name] is graphs[name] for name in graphs):
         return tree
     renewed: Tree = {**tree, "nodes": {**{id: _relinked(node, moved) for id, node in nodes.items()}, **takers}}
@@ -135,10 +135,19 @@ def _cut(tree: Tree, item: Item, specs: Specs, makes: Makes) -> Tree:
     return renewed
 
 
-def _sources(nodes: Mapping[str, Tree], specs: Specs, makes: Makes) -> Iterator[str]:
+def _asked(graph: Tree) -> frozenset[str]:
+    """The sockets that the interface of a sub-graph feeds: each use of it may give them other values."""
+    inputs = cast("dict[str, Tree]", cast(Tree, graph.get("interface", {})).get("inputs", {}))
+    return frozenset(str(socket) for declared in inputs.values() for socket in cast("list[JsonValue]", declared["to"]))
+
+
+def _sources(nodes: Mapping[str, Tree], specs: Specs, makes: Makes, asked: Collection[str]) -> Iterator[str]:
     for id, node in nodes.items():
         spec = specs.specs.get(str(node.get("type")))
-        if spec is not None and makes(spec, cast(Tree, node.get("inputs", {}))):
+        if spec is None:
+            continue
+        unknown: Tree = {item.name: None for item in spec.inputs if f"{id}.{item.name}" in asked}
+        if makes(spec, {**cast(Tree, node.get("inputs", {})), **unknown}):
             yield from (f"{id}.{output.name}" for output in spec.outputs if output.type.name in _BATCHES)
 
 

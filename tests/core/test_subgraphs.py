@@ -588,3 +588,66 @@ def put(tree: Any, path: tuple[Any, ...], value: Any) -> None:
 
 def test_the_rich_document_is_right(catalogue: Any, files: Any) -> None:
     assert resolve(Document.from_tree(RICH), catalogue, files).problems == ()
+
+
+def grouped(tree: Any, chosen: set[str], name: str) -> Any:
+    """The same graph with some of its nodes put into a sub-graph."""
+    nodes, uses = tree["nodes"], f"use-{name}"
+    shown: dict[str, Any] = {"inputs": {}, "outputs": {}}
+    given: dict[str, Any] = {}
+
+    def source(link: str) -> str:
+        node, output = link.split(".")
+        if node not in chosen:
+            return link
+        label = f"{node.replace('-', '_')}_{output}"
+        shown["outputs"][label] = {"from": link}
+        return f"{uses}.{label}"
+
+    inner: dict[str, Any] = {}
+    outer: dict[str, Any] = {}
+    for id, node in nodes.items():
+        (inner if id in chosen else outer)[id] = {**node, "inputs": {}}
+        for key, value in node["inputs"].items():
+            linked = isinstance(value, dict)
+            if id not in chosen:
+                outer[id]["inputs"][key] = {"link": source(value["link"])} if linked else value
+            elif linked and value["link"].split(".")[0] not in chosen:
+                label = f"{id.replace('-', '_')}_{key}"
+                shown["inputs"][label] = {"to": [f"{id}.{key}"]}
+                given[label] = value
+            else:
+                inner[id]["inputs"][key] = value
+    results = {key: {"from": source(item["from"])} for key, item in tree["interface"]["outputs"].items()}
+    graphs = {**tree.get("graphs", {}), name: {"nodes": inner, "interface": shown}}
+    outer[uses] = {"type": f"graph:{name}", "inputs": given}
+    return {**tree, "nodes": outer, "graphs": graphs, "interface": {"outputs": results}}
+
+
+@st.composite
+def drawings(draw: st.DrawFn) -> Any:
+    """A graph of numbers in which every node may take what earlier ones give."""
+    nodes: dict[str, Any] = {}
+    for at in range(draw(st.integers(1, 8))):
+        earlier = st.sampled_from([*nodes]).map(lambda id: {"link": f"{id}.number"}) if nodes else st.integers(0, 3)
+        inputs = st.dictionaries(st.sampled_from(["value", "offset"]), st.integers(0, 3) | earlier)
+        nodes[f"n{at}"] = whole(**draw(inputs))
+    outputs = {id: {"from": f"{id}.number"} for id in draw(st.sets(st.sampled_from([*nodes]), min_size=1))}
+    return {"nodeflow": 1, "nodes": nodes, "interface": {"outputs": outputs}}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(tree=drawings(), choices=st.lists(st.randoms(use_true_random=False), min_size=1, max_size=3))
+def test_whatever_is_grouped_the_keys_are_those_of_the_flat_graph(
+    tree: Any, choices: Any, catalogue: Any, files: Any
+) -> None:
+    expected = resolve(Document.from_tree(tree), catalogue, files).require()
+    made = tree
+    for level, random in enumerate(choices):
+        made = grouped(made, {id for id in made["nodes"] if random.random() < 0.5}, f"g{level}")
+
+    found = resolve(Document.from_tree(made), catalogue, files)
+
+    assert found.problems == ()
+    assert shape(found.require()) == shape(expected)
+    assert found.require().outputs.keys() == expected.outputs.keys()

@@ -16,13 +16,13 @@ import nodeflow
 from nodeflow.api import Field, Graph, ImageFile, InputError, Ref, Run, Seed, expander, node, quiet
 from nodeflow.core.errors import Cancelled, InvalidDocument, MissingFile, NodeFailed, UsageError
 from nodeflow.core.workflow import Document
+from nodeflow.diffusion.files import files_of
 from nodeflow.diffusion.types import Image, Latent, Mask
 from nodeflow.engine.events import Progress, RunFinished, Saved
 from nodeflow.session import Output, Session
 from nodeflow.session.environment import Environment, choose_device
 from nodeflow.session.files import FileDigests
 from nodeflow.session.memory import is_out_of_memory, release_memory
-from nodeflow.session.writing import files_of
 from nodeflow.storage.digests import Digests
 
 CALLS: list[int] = []

@@ -12,8 +12,8 @@ from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
 from nodeflow.core.suggest import shorten
 from nodeflow.core.workflow import Document
+from nodeflow.diffusion.files import files_of
 from nodeflow.session import Result, Running, Session
-from nodeflow.session.writing import files_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from nodeflow.core.errors import NodeFailed, OutOfMemory
 from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph, ResolvedNode
 from nodeflow.diffusion.errors import DiffusionError
+from nodeflow.diffusion.files import files_of
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event, Saved, Warned
 from nodeflow.engine.executor import Engine
@@ -16,7 +17,6 @@ from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import Cancel, DiskTier
 from nodeflow.session.results import NodeReport, Output, Result
 from nodeflow.session.services import RunServices
-from nodeflow.session.writing import files_of
 
 Emit = Callable[[Event], None]
 Place = tuple[int, str]

@@ -250,11 +250,12 @@ class Execution:
         if type.cached and not self._rights.take(index, type):
             return
         context = self._context
-        call = (
-            ItemCalls(index, node, type, arguments, context, board.depths(index))
-            if node.depth
-            else NodeCall(index, node, type, arguments, context)
-        )
+        if not node.depth:
+            call = NodeCall(index, node, type, arguments, context)
+        else:
+            call = ItemCalls(index, node, type, arguments, context, board.depths(index))
+            if type.external and type.remembered:
+                call.recall(partial(self._outside.item, cast(bytes, board.keys[index])))
         context.emit(NodeStarted(node.id))
         self._underway.start(call, inline)
 
@@ -306,6 +307,8 @@ class Execution:
             self._succeeded(call)
         else:
             self._rights.give_back(call.index)
+            if call.type.external and isinstance(call, ItemCalls):
+                self._keeper.keep_items(call)
             self._went_wrong(call.index, call.error)
 
     def _succeeded(self, call: NodeCall) -> None:

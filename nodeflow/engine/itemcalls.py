@@ -1,16 +1,16 @@
 """Calling a node once per item of the lists that it is given where it takes single values."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 from nodeflow.core.blocked import Blocked
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
-from nodeflow.engine.blocking import blocked_in, of_items
+from nodeflow.engine.blocking import blocked_in, first_blocked, of_items
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.mapping import Arguments, Call, Calls, Outputs, spread
-from nodeflow.engine.noderun import NodeRun, RunContext
+from nodeflow.engine.noderun import Item, NodeRun, RunContext
 from nodeflow.engine.nodetypes import NodeType
 
 
@@ -21,7 +21,7 @@ class ItemCalls(NodeCall):
         depths: For every input fed by a list, over how many levels it is spread.
     """
 
-    __slots__ = ("_calls", "_depths", "_held", "_results", "_spread")
+    __slots__ = ("_calls", "_complained", "_depths", "_held", "_results", "_spread")
 
     mapped = True
 
@@ -40,6 +40,17 @@ class ItemCalls(NodeCall):
         self._calls: list[Call] = []
         self._results: list[Outputs | None] = []
         self._held: list[Blocked] = []
+        self._complained = False
+
+    def recall(self, find: Callable[[Item], Outputs | None]) -> None:
+        """Take over what is remembered of single items."""
+        self._divide()
+        self._results = [find(call.path) for call in self._calls]
+
+    def answers(self) -> Mapping[Item, Outputs]:
+        """What was given for the items that are done; those that were held back left out."""
+        done = zip(self._calls, self._results, strict=True)
+        return {call.path: result for call, result in done if result is not None and not first_blocked(result)}
 
     def held_back(self) -> str:
         return of_items(self._held, len(self._calls)) if self._held else ""
@@ -67,12 +78,17 @@ class ItemCalls(NodeCall):
         return whole.fold(cast("list[Outputs]", self._results), len(self.type.spec.outputs))
 
     def _begin(self) -> Calls:
+        divided = self._divide()
+        if divided.uneven and not self._complained:
+            self._complained = True
+            cast(NodeRun, self._run).warn(divided.complaint)
+        return divided
+
+    def _divide(self) -> Calls:
         if self._spread is None:
             self._spread = spread(self.arguments, self._depths, self.node.depth)
             self._calls = list(self._spread)
             self._results = [None] * len(self._calls)
-            if self._spread.uneven:
-                cast(NodeRun, self._run).warn(self._spread.complaint)
         return self._spread
 
     def _left(self) -> list[int]:

@@ -3,6 +3,7 @@
 from nodeflow.engine.board import Board, Outputs
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
+from nodeflow.engine.itemcalls import ItemCalls
 from nodeflow.engine.outside import Outside
 from nodeflow.engine.tiers import Tiers
 
@@ -44,3 +45,11 @@ class Keeper:
             board.costs[index] = entry.cost
         if type.cached:
             self._tiers.give_back(key)
+
+    def keep_items(self, call: ItemCalls) -> None:
+        """An external node has ended before all of its items were done: remember those that were."""
+        index, answers = call.index, call.answers()
+        if answers and index not in self._board.volatile:
+            key = self._board.keys[index]
+            assert key is not None
+            self._outside.keep_items(key, answers, call.seconds / len(answers), call.type.spec.id)

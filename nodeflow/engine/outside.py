@@ -5,7 +5,7 @@ nonce that is drawn when the world is asked, so that everything below is remembe
 kept under the key of the record, tells the nonce and when the answer was given.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 from os import urandom
@@ -14,9 +14,10 @@ from nodeflow.core.errors import UsageError
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.spec import Form, Kind, Scope
 from nodeflow.core.suggest import did_you_mean
-from nodeflow.engine.board import Board
+from nodeflow.engine.board import Board, Outputs
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.keys import KEY_BYTES, digest
+from nodeflow.engine.noderun import Item
 from nodeflow.engine.tiers import Tiers
 
 _STAMP = "stamp"
@@ -52,6 +53,11 @@ def stamp_key(base: bytes) -> bytes:
 def answer_key(base: bytes, nonce: bytes) -> bytes:
     """The key of an external node."""
     return digest(b"nodeflow.answer.1\n", base, nonce)
+
+
+def item_key(base: bytes, item: Item) -> bytes:
+    """Where the answer for one item of a mapped node is kept, with the time when it was given."""
+    return digest(b"nodeflow.item.1\n", base, ",".join(map(str, item)).encode())
 
 
 def reach(board: Board, index: int) -> Scope:
@@ -106,7 +112,8 @@ class Outside:
         self._refresh = refresh
         self._nonces: dict[bytes, bytes] = {}
         self._asked: set[bytes] = set()
-        self._lasting: dict[bytes, tuple[bytes, bytes, Scope]] = {}
+        self._refreshed: set[bytes] = set()
+        self._lasting: dict[bytes, tuple[bytes, bytes, Scope, float]] = {}
 
     def key(self, board: Board, index: int, base: bytes) -> bytes:
         """The key of an external node whose record has the key ``base``."""
@@ -116,20 +123,42 @@ class Outside:
         nonce = self._nonce(board, index, base, scope)
         key = answer_key(base, nonce)
         if scope is not Scope.RUN:
-            self._lasting[key] = base, nonce, scope
+            self._lasting[key] = base, nonce, scope, board.types[index].spec.age
         return key
 
     def keep(self, key: bytes, entry: Entry) -> None:
         """Remember an answer, and that it was given now."""
-        base, nonce, scope = self._lasting[key]
+        base, nonce, scope, _ = self._lasting[key]
         at_home = scope is Scope.HOME
         stamp = Stamp(self._clock(), nonce).entry(entry.seconds)
         self._tiers.keep(key, entry, inf if at_home else 0.0, must=at_home)
         self._tiers.replace(stamp_key(base), stamp, on_disk=at_home)
 
+    def item(self, key: bytes, item: Item) -> Outputs | None:
+        """The answer for one item, from a run that ended before it had those for all."""
+        known = self._lasting.get(key)
+        if known is None or known[0] in self._refreshed:
+            return None
+        base, _, scope, age = known
+        for found in self._tiers.versions(item_key(base, item), on_disk=scope is Scope.HOME):
+            made, *outputs = found.outputs
+            if Stamp(float(str(made)), b"").left(age, self._clock()) > 0:
+                return tuple(outputs)
+        return None
+
+    def keep_items(self, key: bytes, answers: Mapping[Item, Outputs], seconds: float, label: str) -> None:
+        """Remember the answers for single items."""
+        base, _, scope, _ = self._lasting[key]
+        now = self._clock()
+        for item, outputs in answers.items():
+            entry = Entry((now, *outputs), seconds, seconds, label)
+            self._tiers.replace(item_key(base, item), entry, on_disk=scope is Scope.HOME)
+
     def _nonce(self, board: Board, index: int, base: bytes, scope: Scope) -> bytes:
         """That of an answer that still holds, else a new one; the same call is made once in a run."""
         refresh = self._refresh.wants(board.nodes[index].id) and base not in self._asked
+        if refresh:
+            self._refreshed.add(base)
         nonce = None if refresh else self._nonces.get(base)
         if nonce is None and not refresh and scope is not Scope.RUN:
             nonce = self._remembered(base, board.types[index].spec.age, scope)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nodeflow.core.blocked import Blocked
 from nodeflow.core.errors import UsageError
 from nodeflow.core.spec import Form, Kind, Scope
 from nodeflow.engine.cache import Entry
@@ -13,6 +14,7 @@ from nodeflow.engine.events import Status
 from nodeflow.engine.explain import NodeExplanation, explain
 from nodeflow.engine.outside import Stamp
 from nodeflow.engine.prospects import duration
+from nodeflow.engine.runtime import Cancel
 from nodeflow.storage.results import DiskResults
 from tests.engine.conftest import Bench, Link, Sheet
 from tests.engine.test_expansion import Recorder
@@ -393,3 +395,106 @@ def test_lengths_of_time_are_said_in_the_largest_unit(seconds: float, text: str)
 def test_a_stamp_is_read_back_as_it_was_kept() -> None:
     stamp = Stamp(1234.5, b"nonce")
     assert Stamp.of(stamp.entry(1.0)) == stamp
+
+
+# Items of a mapped node whose run ended early.
+
+
+class Crowd:
+    """Answers items, except those that are refused."""
+
+    def __init__(self, bench: Bench, awaits: bool = False) -> None:
+        self.bench = bench
+        self.refused: set[int] = set()
+        self.asked: list[int] = []
+        self.awaits = awaits
+
+    def ask(self, value: int) -> int:
+        self.asked.append(value)
+        if value in self.refused:
+            raise ValueError("refused")
+        return value * 10
+
+    def run(self, engine: Any, values: Any = (1, 2, 3), scope: Scope = Scope.SESSION, **options: Any) -> Any:
+        async def ask_later(value: int) -> int:
+            return self.ask(value)
+
+        function = ask_later if self.awaits else self.ask
+        drawing = self.bench.draw()
+        node = self.bench.node(function, id="Ask", kind=Kind.EXTERNAL, scope=scope, age=60)
+        many = drawing.add("many", self.bench.node(lambda: [*values], id="Many"))
+        drawing.output("answers", drawing.add("ask", node, depth=1, depths={"value": 1}, value=many))
+        self.asked.clear()
+        return self.bench.run(drawing, engine, **options)
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_items_that_were_answered_before_one_failed_are_not_asked_for_again(bench: Bench, awaits: bool) -> None:
+    crowd = Crowd(bench, awaits)
+    crowd.refused = {3}
+    with bench.engine() as engine:
+        assert crowd.run(engine).failures
+        assert crowd.asked == [1, 2, 3]
+        assert crowd.run(engine).failures
+        assert crowd.asked == [3]
+        crowd.refused = set()
+        assert crowd.run(engine).values == {("ask", "out"): [10, 20, 30]}
+        assert crowd.asked == [3]
+        assert crowd.run(engine).values == {("ask", "out"): [10, 20, 30]}
+        assert crowd.asked == []
+
+
+def test_they_survive_a_restart_in_the_home_but_not_their_age_nor_a_refresh(bench: Bench, tmp_path: Path) -> None:
+    crowd = Crowd(bench)
+    crowd.refused = {2}
+    for refresh, seconds, asked in ((False, 0, [1, 2]), (False, 30, [2]), (True, 0, [1, 2]), (False, 60, [1, 2])):
+        bench.now += seconds
+        with bench.engine(disk=reopened(tmp_path)) as engine:
+            assert crowd.run(engine, scope=Scope.HOME, refresh=refresh).failures
+        assert crowd.asked == asked
+
+
+def test_they_survive_a_cancel(bench: Bench) -> None:
+    crowd = Crowd(bench)
+    cancel = Cancel()
+    inner = crowd.ask
+    crowd.ask = lambda value: cancel.request() or inner(value) if value == 2 else inner(value)  # type: ignore[method-assign]
+
+    def looked_after(value: int, run: Any) -> int:
+        return next(iter(run.track([crowd.ask(value)])))
+
+    drawing = bench.draw()
+    node = bench.node(looked_after, id="Ask", kind=Kind.EXTERNAL, scope=Scope.SESSION, age=60)
+    many = drawing.add("many", bench.node(lambda: [1, 2, 3], id="Many"))
+    drawing.output("answers", drawing.add("ask", node, depth=1, depths={"value": 1}, value=many))
+    with bench.engine() as engine:
+        assert bench.run(drawing, engine, cancel=cancel).cancelled
+        assert crowd.asked == [1, 2]
+        assert bench.run(drawing, engine).values == {("ask", "out"): [10, 20, 30]}
+    assert crowd.asked == [1, 2, 2, 3]
+
+
+def test_items_are_not_remembered_where_nothing_is(bench: Bench) -> None:
+    crowd = Crowd(bench)
+    crowd.refused = {2}
+    with bench.engine() as engine:
+        for _ in range(2):
+            assert crowd.run(engine, scope=Scope.RUN).failures
+            assert crowd.asked == [1, 2]
+        crowd.refused = {1}
+        for _ in range(2):
+            assert crowd.run(engine, (1, 5)).failures
+            assert crowd.asked == [1]
+
+
+def test_what_was_held_back_of_items_is_not_remembered(bench: Bench) -> None:
+    crowd = Crowd(bench)
+    crowd.refused = {3}
+    with bench.engine() as engine:
+        for asked in ([1, 3], [3]):
+            assert crowd.run(engine, (1, Blocked("no"), 3)).failures
+            assert crowd.asked == asked
+        crowd.refused = set()
+        result = crowd.run(engine, (1, Blocked("no"), 3))
+    assert result.values == {("ask", "out"): [10, 30]}
+    assert result.withheld == {("ask", "out"): "1 of 3 items: no"}

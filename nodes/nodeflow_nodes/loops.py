@@ -24,7 +24,7 @@ class Passed(Row):
     """
 
     name: str
-    content: Any = None
+    content: Any
 
 
 @expander("ForEach", category="control", title="For each item")

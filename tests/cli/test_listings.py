@@ -30,7 +30,7 @@ def test_a_page_tells_all_about_a_node(shell: Shell) -> None:
 def test_a_page_tells_what_is_in_the_rows_of_an_input(shell: Shell) -> None:
     page = shell("nodes", "ForEach").out
     assert "passed[].name     str           required. Of the input." in page
-    assert "passed[].content  any           default null. Its value, or a link to one." in page
+    assert "passed[].content  any           required. Its value, or a link to one." in page
     assert "computed only when needed" not in page
 
 

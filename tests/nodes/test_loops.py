@@ -13,6 +13,7 @@ from nodeflow import Session
 from nodeflow.api import Graph, InputError, Ref, SubGraph, expander, node
 from nodeflow.core.errors import NodeFailed
 from nodeflow.core.node import node_mark
+from nodeflow.core.workflow import Document
 from nodeflow.diffusion.types import Image
 from nodeflow.session.results import Result
 from nodeflow_nodes.control import gate
@@ -557,3 +558,12 @@ def test_a_call_may_have_other_values_inside(session: Session) -> None:
     result = session.run(graph)
     assert result["all"].value == ["0 A!", "5 A…"]
     assert CALLS == {"a": 2}  # the third has the key of the second
+
+
+def test_what_is_passed_on_has_a_name_and_a_content(session: Session) -> None:
+    tree: Any = loop(["a"]).as_json()
+    tree["nodes"]["loop"]["inputs"]["passed"] = [{"name": "end"}, {"content": "?", "nmae": "end"}]
+    problems = [str(problem) for problem in session.check(Document.from_tree(tree)) if problem.node == "loop"]
+    assert len(problems) == 3
+    assert "passed[0].content: this field is needed" in problems[0]
+    assert 'did you mean "name"?' in "".join(problems)

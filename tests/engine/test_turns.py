@@ -118,3 +118,42 @@ def test_an_expander_behind_a_closed_gate_does_not_record(bench: Any) -> None:
         assert result.status["last"] is Status.SKIPPED
         assert not result.values
         assert list(result.withheld.values()) == ["closed"]
+
+
+def test_a_switch_takes_what_a_loop_ends_with(bench: Any) -> None:
+    async def switch(on: bool, yes: Any, no: Any) -> Any:
+        return await (yes if on else no)
+
+    node = bench.node(switch, id="Switch", lazy=("yes", "no"))
+    for on in (True, False):
+        drawing = bench.draw()
+        number = drawing.add("start", bench.node(lambda value: value, id="Number"), value=4)
+        loop = drawing.add("loop", countdown(bench), value=number)
+        chosen = drawing.add("switch", node, on=on, yes=loop, no=7)
+        drawing.output("result", drawing.add("below", bench.node(lambda value: value, id="Below"), value=chosen))
+        with bench.engine() as engine:
+            for _ in range(2):
+                assert bench.run(drawing, engine).values == {("below", "out"): 0 if on else 7}
+
+
+def test_a_loop_whose_turns_are_all_remembered_is_gone_through_again(bench: Any) -> None:
+    with bench.engine() as engine:
+        bench.run(counted(bench, 200), engine)
+        bench.counts()
+        result = bench.run(counted(bench, 200), engine, use_cache=True)
+        assert result.values == {("below", "out"): 0}
+        assert bench.counts() == {"Countdown": 201}
+
+
+def test_a_failure_in_a_turn_ends_the_loop_there(bench: Any) -> None:
+    def step(value: int) -> int:
+        if value == 2:
+            raise ValueError("two")
+        return value - 1
+
+    drawing = counted(bench, 4)
+    bench.functions["Step"] = lambda value: step(value)
+    result = bench.run(drawing)
+    (failure,) = result.failures
+    assert (failure.node, failure.message) == ("loop/step-2", "ValueError: two")
+    assert result.status["below"] is Status.SKIPPED

@@ -11,7 +11,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.registry import Registry
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.home import find_home
-from nodeflow.testing.findings import Finding, errors
+from nodeflow.testing.findings import SECONDS, Finding, errors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("pack", metavar="DIR", help="folder of the pack, or the name of an installed one")
     check.add_argument("--json", action="store_true", help="print the findings as one JSON object")
     check.add_argument("--write-spec", action="store_true", help="write spec.json anew before comparing with it")
-    check.add_argument("--seconds", type=float, metavar="S", help="how long one run may take (30)")
+    check.add_argument("--seconds", type=float, default=SECONDS, help="how long one run of a node may take")
     listed = commands.add_parser("list", help="list the packs that are installed", allow_abbrev=False)
     listed.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -46,10 +46,9 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from nodeflow.testing.nodecheck import SECONDS
     from nodeflow.testing.packcheck import check_pack
 
-    findings = check_pack(args.pack, seconds=args.seconds or SECONDS, write_spec=args.write_spec)
+    findings = check_pack(args.pack, seconds=args.seconds, write_spec=args.write_spec)
     failed = bool(errors(findings))
     if args.json:
         report = {"pack": args.pack, "ok": not failed, "findings": [_as_json(finding) for finding in findings]}

@@ -51,11 +51,13 @@ class Example:
     Attributes:
         invented: A value was made up of which the spec says little, so that refusing it is no fault.
         varied: It differs from the defaults, so that the node may refuse the combination.
+        given: The author has given it.
     """
 
     inputs: Mapping[str, object]
     invented: bool = False
     varied: bool = False
+    given: bool = False
 
 
 def example(node: Callable[..., object] | str, /) -> Callable[[Give], Give]:
@@ -113,7 +115,7 @@ class Maker:
             Unmakeable: A required input has a type of which nobody gives a value.
         """
         if given:
-            return [Example(inputs) for inputs in given]
+            return [Example(inputs, given=True) for inputs in given]
         needed = [item for item in spec.inputs if item.required]
         base = {item.name: self.value(item) for item in needed}
         invented = any(map(_is_invented, needed))

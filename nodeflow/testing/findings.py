@@ -6,6 +6,9 @@ from typing import Final, Literal
 
 Severity = Literal["error", "note"]
 
+SECONDS: Final = 30.0
+"""How long an import, or one run of a node, may take before it counts as hanging."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -93,6 +96,12 @@ class Finding:
     def __str__(self) -> str:
         head = ": ".join(part for part in (self.place, self.node, self.message) if part)
         return f"{head} → {self.way_out} [{self.code}]"
+
+
+def hangs(node: str, seconds: float, place: tuple[str, int]) -> Finding:
+    """The finding of a node that did not come back in time."""
+    way_out = "give an example that is quick, or find what it waits for"
+    return Finding("node.hangs", node, f"the node did not come back within {seconds:g} s", way_out, *place)
 
 
 def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -11,10 +11,9 @@ from nodeflow.core.packs import Manifest
 from nodeflow.core.spec import Spec
 from nodeflow.storage.home import find_home
 from nodeflow.testing.declared import id_findings, spec_findings
-from nodeflow.testing.findings import Finding, errors
+from nodeflow.testing.findings import SECONDS, Finding, errors, hangs
 from nodeflow.testing.inside import Imported
 from nodeflow.testing.locating import Target, locate
-from nodeflow.testing.nodecheck import SECONDS, hangs
 from nodeflow.testing.outside import Visit, import_seconds, visit
 from nodeflow.testing.snapshot import snapshot_findings
 from nodeflow.testing.sources import NOWHERE, Place, Sources
@@ -71,7 +70,7 @@ class _Check:
         if visited.imported is None:
             return found
         manifest = visited.imported.manifest
-        if write_spec and not manifest.problems:
+        if write_spec and not manifest.problems and self.target.root.is_dir():
             (self.target.root / SNAPSHOT).write_bytes(dump_manifest(manifest))
         found += self._declared(manifest, home)
         if not manifest.problems:
@@ -87,7 +86,7 @@ class _Check:
         """Why a node did not come back, if it did not."""
         place = self.place_of(spec)
         if spec.id in visited.hung:
-            yield hangs(spec, self.seconds, place)
+            yield hangs(spec.id, self.seconds, place)
         if (fate := visited.crashed.get(spec.id)) is not None:
             way_out = "a node raises and never ends the process; `python -X faulthandler` shows where it crashes"
             yield Finding("node.crashed", spec.id, f"the node ended its process: {fate}", way_out, *place)

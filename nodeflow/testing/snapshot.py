@@ -17,6 +17,8 @@ WRITE = "nodeflow pack check . --write-spec"
 
 def snapshot_findings(manifest: Manifest, root: Path, place_of: PlaceOf) -> Iterator[Finding]:
     """Changes since the snapshot that documents saved before would notice, without a version and a migration."""
+    if root.is_file():  # a pack of one file has no place for it
+        return
     file = root / SNAPSHOT
     try:
         old = parse_manifest(file.read_bytes())

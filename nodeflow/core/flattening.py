@@ -4,183 +4,21 @@ Every use of a sub-graph gives its nodes once more, called ``use/node``. Nothing
 are those of the same graph drawn without sub-graphs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from nodeflow.core.consequences import Report, absence, loss, not_run
 from nodeflow.core.errors import Problem
-from nodeflow.core.forms import Draft, Form
+from nodeflow.core.flat import Flat, Place, Seat, is_effect
+from nodeflow.core.forms import Draft
 from nodeflow.core.json import JsonValue
-from nodeflow.core.names import graph_name, place_in
+from nodeflow.core.names import graph_name
 from nodeflow.core.nodes import NodeReader
-from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why, Written, link_of, links_in
+from nodeflow.core.rawlinks import link_of, links_in
+from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why
 from nodeflow.core.spec import Input, Kind
 from nodeflow.core.subgraphs import all_in
 from nodeflow.core.workflow import Document, Node
-
-Place = tuple[str, str]
-"""Path of a plain node, and one of its outputs; empty for the node itself."""
-
-Key = tuple[str, str, str | None]
-"""What makes two problems one: the code, the node where it is defined, the input; without a node, the message."""
-
-_NOTHING: Final[Mapping[str, str]] = {}
-
-
-class Seat(NamedTuple):
-    """A plain node that is to run, where it stands."""
-
-    scope: Scope
-    id: str
-    node: Node
-    form: Form
-
-
-class Somewhere(NamedTuple):
-    """A node that would run if nothing was wrong.
-
-    Attributes:
-        places: What problems may call it, and the uses of sub-graphs that it lies in.
-    """
-
-    path: str
-    type: str
-    places: tuple[str, ...]
-
-
-def inside(graph: str) -> str:
-    """What stands for all places inside the definition of a sub-graph."""
-    return f"{graph}/…"
-
-
-@dataclass(frozen=True, slots=True)
-class Flat:
-    """What is left of a document when sub-graphs and modes are gone.
-
-    Attributes:
-        drafts: The nodes that run.
-        unjudged: Sources of links about which all has been said.
-        results: The outputs of the interface that there are.
-        absent: Those that are not, with the reason; None where a plain value stands instead.
-        graphs: Sub-graphs that take part.
-        quiet: Something saves, shows or is a result, were it not for a mode.
-    """
-
-    drafts: list[Draft]
-    unjudged: set[str]
-    results: Mapping[str, Place]
-    absent: Mapping[str, Nothing | None]
-    graphs: set[str]
-    quiet: bool
-    _routes: Routes
-    _reader: NodeReader
-    _seats: Mapping[str, Seat]
-
-    def form(self, path: str) -> Form | None:
-        """The form of a node, whether it runs or not; None when there is none."""
-        found = self._routes.find(path)
-        return None if found is None else self._reader.form(found[0].nodes[found[1]].type)
-
-    def source(self, path: str, output: str) -> Place | Nothing | None:
-        """The output of a node that runs for which an output stands; None when a plain value stands there."""
-        found = self._routes.find(path)
-        return None if found is None else self._routes.source(*found, output)
-
-    def everything(self) -> Iterator[Somewhere]:
-        """All nodes that would run if nothing was wrong, also those that cannot be read."""
-        return self._everything(self._routes.top, ())
-
-    def _everything(self, scope: Scope, around: tuple[str, ...]) -> Iterator[Somewhere]:
-        for id, node in scope.nodes.items():
-            path, graph = scope.path + id, graph_name(node.type)
-            if node.mode is not None or path in self._routes.silent:
-                continue
-            places = (path, *((place_in(scope.graph, id),) if scope.graph else ()), *around)
-            if graph is None:
-                yield Somewhere(path, node.type, places)
-            elif self._reader.form(node.type) is None:
-                yield Somewhere(path, node.type, (*places, place_in(graph), inside(place_in(graph))))
-            else:
-                yield from self._everything(self._routes.inside(scope, id), (*places, place_in(graph)))
-
-    def effects(self, path: str) -> list[str]:
-        """The effects inside the use of a sub-graph."""
-        inside = f"{path}/"
-        return [at for at, seat in self._seats.items() if at.startswith(inside) and _is_effect(seat)]
-
-    def reason(self, path: str) -> Nothing | None:
-        """Why a node that gives nothing does not run."""
-        found = self._routes.find(path)
-        mode = None if found is None else found[0].nodes[found[1]].mode
-        if path in self._routes.silent:
-            return Nothing(Why.MUTED, self._routes.silent[path], "")
-        return None if mode is None else Nothing(Why.MUTED if mode == "mute" else Why.BYPASSED, path, "")
-
-
-def _is_effect(seat: Seat) -> bool:
-    return seat.form.spec.kind is Kind.EFFECT
-
-
-class Report:
-    """Collects problems of the written out document, and says each once, where the document has it.
-
-    Args:
-        known: What has been said so far.
-        seats: The nodes by path.
-    """
-
-    def __init__(self, known: Iterable[Problem], seats: Mapping[str, Seat]) -> None:
-        self.problems: list[Problem] = []
-        self._known: set[Key] = {_key(item) for item in known}
-        self._seats = seats
-        self._origins: dict[tuple[str, str], Arrival] = {}
-
-    def arrived(self, path: str, input: str, arrival: Arrival | Nothing | None) -> None:
-        """Remember from where an input of a node has its value."""
-        if isinstance(arrival, Arrival):
-            self._origins[path, input] = arrival
-        else:
-            self._origins.pop((path, input), None)
-
-    def add(self, problem: Problem) -> None:
-        """A problem of a plain node, which may come from what is written elsewhere."""
-        seat = self._seats.get(problem.node or "")
-        if seat is None:
-            self._say(problem, _key(problem))
-            return
-        name, bracket, rest = (problem.input or "").partition("[")
-        arrival = self._origins.get((problem.node or "", name))
-        place = Written(seat.scope, seat.id, name, None) if arrival is None else arrival.origin
-        if arrival is None and problem.code == "input.missing":
-            place = self._wanting(place)
-        if arrival is not None and arrival.through:
-            message = f'{problem.message} (handed on by the bypassed "{arrival.through}")'
-            problem = replace(problem, message=message)
-        self.at(place, problem, f"{place.input}{bracket}{rest}" or None)
-
-    def at(self, place: Written, problem: Problem, input: str | None) -> None:
-        """A problem with what is written at a place."""
-        scope = place.scope
-        node = place_in(scope.graph, place.node) if scope.graph else place.node
-        moved = replace(problem, node=place.path, input=input, type=scope.nodes[place.node].type)
-        self._say(moved, (problem.code, node, input))
-
-    def _wanting(self, place: Written) -> Written:
-        """Where a value that nobody gives would have to be given."""
-        scope = place.scope
-        name = scope.fed.get(place.node, _NOTHING).get(place.input)
-        if name is None or scope.parent is None:
-            return place
-        return self._wanting(Written(scope.parent, scope.use, name, None))
-
-    def _say(self, problem: Problem, key: Key) -> None:
-        if key not in self._known:
-            self._known.add(key)
-            self.problems.append(problem)
-
-
-def _key(problem: Problem) -> Key:
-    return problem.code, problem.node or problem.message, problem.input
 
 
 class _Loss(NamedTuple):
@@ -233,7 +71,7 @@ class Flattening:
         drafts = self._drafts()
         unjudged = self._routes.unjudged | self._stuck
         effects = any(draft.form.spec.kind is Kind.EFFECT for draft in self._read.values())
-        quiet = bool(absent) or effects or any(map(_is_effect, self._seats.values()))
+        quiet = bool(absent) or effects or any(map(is_effect, self._seats.values()))
         return Flat(drafts, unjudged, results, absent, self._graphs, quiet, self._routes, self._reader, self._seats)
 
     def _seat_all(self, scope: Scope) -> None:
@@ -306,9 +144,9 @@ class Flattening:
             for input, nothing, fatal in losses:
                 origin = next(self._routes.written(scope, id, input.name))
                 if nothing.why is Why.MUTED and fatal:
-                    self.report.add(_not_run(path, node.type, input.name, nothing.node))
+                    self.report.add(not_run(path, node.type, input.name, nothing.node))
                 elif nothing.why is Why.MUTED or fatal:
-                    self.report.at(origin, _loss(origin, input, nothing), origin.input)
+                    self.report.at(origin, loss(origin, input, nothing), origin.input)
                 if nothing.why is not Why.MUTED and fatal:
                     self._stuck.add(path)
 
@@ -321,7 +159,7 @@ class Flattening:
             end = self._routes.source(self._routes.top, node, output)
             if end is None or isinstance(end, Nothing):
                 absent[name] = end
-                self.report.add(_absent(name, item.source, end))
+                self.report.add(absence(name, item.source, end))
             else:
                 results[name] = end
         return results, absent
@@ -340,32 +178,3 @@ class Flattening:
         for problem in found:
             self.report.add(problem)
         return drafts
-
-
-def _not_run(path: str, type_: str, input: str, muted: str) -> Problem:
-    message = f'"{muted}" is muted, so this node does not run'
-    hint = f'feed {input} from another node, or take the mute off "{muted}"'
-    return Problem("mode.muted", message, path, input, hint=hint, severity="warning", type=type_)
-
-
-def _loss(origin: Written, input: Input, nothing: Nothing) -> Problem:
-    if nothing.why is Why.MUTED:
-        message = f'"{nothing.node}" is muted, so what holds without a link is used'
-        return Problem("mode.muted", message, severity="warning")
-    if nothing.why is Why.BYPASSED:
-        message = f'the bypassed "{nothing.node}" has nothing to hand on in place of its output {nothing.output}'
-        hint = f'feed {origin.input} from another node, or take the bypass off "{nothing.node}"'
-        return Problem("mode.bypass", message, expected=f"a value of type {input.type}", hint=hint)
-    message = f'the bypassed "{nothing.node}" hands on what it gets from itself'
-    return Problem("link.cycle", message, hint=f'feed "{nothing.node}" from another node')
-
-
-def _absent(name: str, source: str, nothing: Nothing | None) -> Problem:
-    message = f'the result "{name}" is absent'
-    if nothing is None:
-        reason, code = "a bypassed node hands on a value that no node makes", "mode.bypass"
-    elif nothing.why is Why.MUTED:
-        reason, code = f'"{nothing.node}" is muted', "mode.muted"
-    else:
-        reason, code = f'the bypassed "{nothing.node}" has nothing to hand on', "mode.bypass"
-    return Problem(code, f"{message}: {reason}", found=source, severity="warning")

@@ -62,7 +62,7 @@ def link(drafts: Sequence[Draft], ids: Collection[str], problems: list[Problem],
         inferred[index] = infer(drafts[index], feeds)
         if inferred[index].misfits:
             # Trying every node takes time: thousands of links that do not fit are told without a guess.
-            offered = specs if len(problems) < _GUESSES else {}
+            offered: Mapping[str, Spec] = specs if len(problems) < _GUESSES else {}
             problems.extend(_misfit_problems(drafts[index], inferred[index], offered))
     return Linked(drafts, position, joints, placed, inferred)
 

@@ -9,6 +9,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.modes import passes_through
 from nodeflow.core.names import graph_name
 from nodeflow.core.nodes import NodeReader
+from nodeflow.core.rawlinks import is_closed, link_of, link_to, links_in
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.workflow import Document, Node, fed_inputs
 
@@ -160,7 +161,7 @@ class Routes:
 
     def source(self, scope: Scope, id: str, output: str) -> tuple[str, str] | Nothing | None:
         """The output of a plain node that an output stands for; None when a value stands there."""
-        end = self._end(Written(scope, id, output, _link(f"{id}.{output}")))
+        end = self._end(Written(scope, id, output, link_to(f"{id}.{output}")))
         return end.link if isinstance(end, End) else end
 
     def find(self, path: str) -> tuple[Scope, str] | None:
@@ -224,7 +225,7 @@ class Routes:
             return self._passed(scope, id, form.spec, output)
         if graph_name(node.type) is not None:
             inner = self.inside(scope, id)
-            return [Written(inner, "", output, _link(inner.outputs[output]))]
+            return [Written(inner, "", output, link_to(inner.outputs[output]))]
         if path in self.silent:
             return Nothing(Why.MUTED, self.silent[path], output)
         return End((path, output))
@@ -246,7 +247,7 @@ class Routes:
     def _value(self, end: End) -> JsonValue | Nothing:
         if end.written is None:
             assert end.link is not None, "a way ends in a link or in a value"
-            return _link(".".join(end.link))
+            return link_to(".".join(end.link))
         value = end.written.value
         return self._inside(value, end.written.scope) if isinstance(value, list) else value
 
@@ -263,7 +264,7 @@ class Routes:
         if not isinstance(value, dict) or is_closed(value):
             return value
         if (link := link_of(value)) is not None:
-            return self._linked_inside(self._end(Written(scope, "", "", _link(".".join(link)))))
+            return self._linked_inside(self._end(Written(scope, "", "", link_to(".".join(link)))))
         members: dict[str, JsonValue] = {}
         for key, item in value.items():
             followed = self._inside(item, scope)
@@ -279,34 +280,3 @@ class Routes:
             # Lists with links put into lists with links: their size could double at every step.
             return Nothing(Why.BYPASSED, end.through, "")
         return self._value(end)
-
-
-def links_in(value: JsonValue) -> Iterator[tuple[str, str]]:
-    """The links in a list, or in a row in one, as node and output."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting.extend(item)
-        elif isinstance(item, dict) and not is_closed(item):
-            if (link := link_of(item)) is not None:
-                yield link
-            else:
-                waiting.extend(item.values())
-
-
-def is_closed(value: Mapping[str, JsonValue]) -> bool:
-    """Whether an object is a draw or an escaped literal: nothing in it is a link."""
-    return "draw" in value or (len(value) == 1 and "value" in value)
-
-
-def link_of(value: JsonValue) -> tuple[str, str] | None:
-    """Node and output of a value that is a link and nothing else."""
-    if isinstance(value, dict) and len(value) == 1 and isinstance(link := value.get("link"), str):
-        source, _, output = link.partition(".")
-        return (source, output) if source and output else None
-    return None
-
-
-def _link(socket: str) -> JsonValue:
-    return {"link": socket}

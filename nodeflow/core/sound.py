@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nodeflow.core.errors import Problem
-from nodeflow.core.flattening import Flat, Somewhere, inside
+from nodeflow.core.flat import Flat, Somewhere, inside
 from nodeflow.core.linking import Linked
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.workflow import Document

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nodeflow.core.errors import Problem
-from nodeflow.core.flattening import Flat, Place
+from nodeflow.core.flat import Flat, Place
 from nodeflow.core.forms import Form
 from nodeflow.core.linking import Linked
 from nodeflow.core.routes import Nothing, Why

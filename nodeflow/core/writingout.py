@@ -6,7 +6,8 @@ from typing import NamedTuple, cast
 
 from nodeflow.core.errors import Problem
 from nodeflow.core.files import GRAPH
-from nodeflow.core.flattening import Flat, Flattening, Place
+from nodeflow.core.flat import Flat, Place
+from nodeflow.core.flattening import Flattening
 from nodeflow.core.forms import Draft
 from nodeflow.core.inputs import rule_problems
 from nodeflow.core.json import JsonValue

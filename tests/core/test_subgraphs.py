@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodeflow.core.assigning import assign
+from nodeflow.core.assigning import assign, inputs_named
 from nodeflow.core.codes import CODES
 from nodeflow.core.completion import complete
 from nodeflow.core.reading import walk
@@ -383,6 +383,16 @@ def test_settings_reach_inside(settings: Any, first: Any, second: Any, catalogue
     assert shape(found.require()) == flat(catalogue, files, first, second)
     written = complete(assign(given, settings, catalogue), catalogue)
     assert shape(resolve(written, catalogue, files).require(), ids=True) == shape(found.require(), ids=True)
+
+
+def test_the_inputs_that_a_setting_would_feed_are_known_beforehand(catalogue: Any) -> None:
+    tree = {**document().tree, "interface": {"inputs": {"both": {"to": ["twice.seed", "decode.latent", "gone.x"]}}}}
+    given = Document.from_tree(tree)
+    known = with_subgraphs(given, catalogue)
+
+    assert [str(item.type) for item in inputs_named(given, "both", known)] == ["int", "Latent"]
+    assert [item.name for item in inputs_named(given, "twice/s1.cfg", known)] == ["cfg"]
+    assert inputs_named(given, "twice/s1.nothing", known) == []
 
 
 def test_a_setting_inside_is_for_that_use_only(catalogue: Any, files: Any) -> None:

@@ -54,11 +54,10 @@ class NodeReader:
             form = forms.get(node.type) or self.form(node.type)
             if form is None:
                 problem = self._unknown_type(id, node.type)
-                if problem is not None:
-                    problems.append(problem)
+                problems += [] if problem is None else [_as_it_matters(problem, node)]
                 continue
             if node.model_extra or node.version != form.spec.version:
-                problems.extend(_node_problems(id, node, form.spec))
+                problems.extend(_as_it_matters(problem, node) for problem in _node_problems(id, node, form.spec))
             before = len(problems)
             drafts.append(reader.read(id, node, form, fed.get(id, _NOTHING)))
             if node.mode:
@@ -82,6 +81,12 @@ class NodeReader:
             self._unknown[type_] = _unknown_type(self.specs, self._graphs, self._pins, type_)
         problem = self._unknown[type_]
         return None if problem is None else replace(problem, node=id)
+
+
+def _as_it_matters(problem: Problem, node: Node) -> Problem:
+    """A muted node takes no part, so that it may be one that is not here."""
+    known = problem.code == "field.unknown"
+    return replace(problem, severity="warning") if node.mode == "mute" and not known else problem
 
 
 def _node_problems(id: str, node: Node, spec: Spec) -> list[Problem]:

@@ -388,13 +388,32 @@ def test_a_node_that_does_not_run_need_not_be_able_to(catalogue: Any, files: Any
         "gone": ("LoadImage", {"file": "gone.png"}, "mute"),
         "wrong": ("Scale", {"image": link("cat.image"), "width": -1, "method": "Fast"}, "bypass"),
         "cat": CAT,
-        "tag": ("mypack.Tag", {"image": link("cat.image")}, "mute"),
         "save": ("Save", {"images": link("wrong.image")}),
     }
 
-    assert said(resolve(document(nodes), catalogue, files)) == [("pack.absent", "tag", None)]
-    del nodes["tag"]
     assert resolve(document(nodes), catalogue, files).problems == ()
+
+
+def test_a_muted_node_may_be_of_a_pack_that_is_not_here(catalogue: Any, files: Any) -> None:
+    def using(mode: str) -> Resolution:
+        nodes = {
+            "cat": CAT,
+            "tag": ("mypack.Tag", {"image": link("cat.image")}, mode),
+            "options": ("Options", {"anything": link("tag.image")}),
+            "late": ("Whole", {}, mode),
+            "save": ("Save", {"images": link("cat.image")}),
+        }
+        tree = document(nodes, {"x": "options.out"}).tree
+        tree["nodes"]["late"]["version"] = 9  # type: ignore[index,call-overload]
+        return resolve(Document.from_tree(tree), catalogue, files)
+
+    assert said(using("mute")) == [
+        ("pack.absent", "tag", None),
+        ("version.newer", "late", None),
+        ("mode.muted", "options", "anything"),
+    ]
+    assert using("mute").errors == ()
+    assert [problem.code for problem in using("bypass").errors] == ["pack.absent", "version.newer"]
 
 
 def test_but_it_has_to_make_sense(catalogue: Any, files: Any) -> None:

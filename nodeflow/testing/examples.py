@@ -20,7 +20,7 @@ Gives = Mapping[str, Sequence[Callable[[], Mapping[str, object]]]]
 """Examples of authors, by the id of the node."""
 
 FILE: Final = Path("tests", "examples.py")
-"""Where a pack's examples are, from the folder of its ``pyproject.toml``."""
+"""Where a pack's examples are, from the folder of its project, or its own where it has none."""
 
 _MARK = "__nodeflow_example__"
 _MOST = 12
@@ -76,10 +76,10 @@ def example(node: Callable[..., object] | str, /) -> Callable[[Give], Give]:
     return keep
 
 
-def load_examples(project: Path | None) -> Gives:
+def load_examples(project: Path) -> Gives:
     """The examples of a pack, from its ``tests/examples.py``; none where there is no such file."""
-    file = None if project is None else project / FILE
-    if file is None or not file.is_file():
+    file = project / FILE
+    if not file.is_file():
         return {}
     found: dict[str, list[Callable[[], Mapping[str, object]]]] = {}
     spec = importlib.util.spec_from_file_location("nodeflow_pack_examples", file)

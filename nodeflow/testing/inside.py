@@ -43,7 +43,7 @@ class Request:
     package: str
     root: Path
     path: Path
-    project: Path | None = None
+    project: Path
     skip: tuple[str, ...] = ()
     only_import: bool = False
 

@@ -21,12 +21,12 @@ class Target:
     Attributes:
         package: Import name of the module that holds ``pack``.
         root: Folder of the top-level package, or the single file.
-        project: Folder with ``pyproject.toml`` and tests, where there is one.
+        project: Folder with ``pyproject.toml`` and the tests, or the package's own where there is none.
     """
 
     package: str
     root: Path
-    project: Path | None = None
+    project: Path
 
     @property
     def path(self) -> Path:
@@ -65,7 +65,7 @@ def _in_folder(folder: Path) -> Iterator[Target]:
         for package in packages:
             yield Target(package, _root(folder, package.partition(".")[0]), folder)
     elif (folder / "__init__.py").is_file():
-        yield Target(folder.name, folder, _project_of(folder) or folder)
+        yield Target(folder.name, folder, _project_of(folder))
     else:
         raise UsageError(f"{folder} is no pack: it has neither {PROJECT} nor __init__.py")
 
@@ -91,7 +91,7 @@ def _root(project: Path, top: str) -> Path:
     raise UsageError(f"{file}: it names the package {top}, which is neither beside it nor in src")
 
 
-def _project_of(root: Path) -> Path | None:
-    """The folder of the project that a package is part of, for one that is installed in place."""
+def _project_of(root: Path) -> Path:
+    """The folder of the project that a package is part of, where it is installed in place; else the package's own."""
     places = (root.parent, root.parent.parent)
-    return next((place for place in places if (place / PROJECT).is_file()), None)
+    return next((place for place in places if (place / PROJECT).is_file()), root)

@@ -1,5 +1,6 @@
 """One node checked in this process, on examples made from its spec and on given ones."""
 
+import random
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -161,6 +162,16 @@ def test_numpy_noise_and_times_are_unseeded_randomness() -> None:
     assert codes(check_node(entropy)) == ["node.random"]
 
 
+def test_a_check_leaves_the_shared_generators_as_they_were() -> None:
+    random.seed(7)
+    np.random.seed(7)
+    torch.manual_seed(7)
+    expected = (random.getstate()[1], np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())  # type: ignore[index]
+    check_node(fine)
+    found = (random.getstate()[1], np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())  # type: ignore[index]
+    assert found == expected
+
+
 def test_an_object_that_no_guard_knows_is_compared_too() -> None:
     class Counter:
         def __init__(self) -> None:
@@ -267,7 +278,6 @@ def test_examples_vary_one_input_at_a_time(maker: Maker) -> None:
 
 
 def test_examples_are_read_from_their_file(tmp_path: Path) -> None:
-    assert load_examples(None) == {}
     assert load_examples(tmp_path) == {}
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "examples.py").write_text(

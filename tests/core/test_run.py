@@ -1,5 +1,7 @@
 """The run outside any graph: nothing is reported and nothing is written."""
 
+import pytest
+
 from nodeflow.core.run import quiet
 
 
@@ -14,3 +16,8 @@ def test_a_quiet_run_says_and_writes_nothing() -> None:
     assert quiet.provenance((0, 1)) == {}
     assert quiet.extensions("samplers") == {}
     assert (quiet.device, quiet.dtype, quiet.token) == ("cpu", "auto", "")
+
+
+def test_a_quiet_run_has_no_settings() -> None:
+    with pytest.raises(KeyError, match="quality"):
+        quiet.setting("quality")

@@ -70,7 +70,12 @@ class ImageFolder:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The name of a secret; the value never stands in a document."""
+    """The name of a secret; it arrives as the value, which never stands in a document.
+
+    The value is that of the environment's ``NODEFLOW_SECRET_NAME``, else of the file ``secrets/NAME`` in the home. It
+    is masked in all that a run tells: failures, warnings, what is shown. What a node *returns* is not touched, so do
+    not return it; a result that holds it is never kept on disk.
+    """
 
     def widget(self) -> Widget:
         return Widget("secret")

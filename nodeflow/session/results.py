@@ -185,6 +185,6 @@ def image_of(value: object) -> Image | None:
         case Image():
             return value
         case Mask():
-            return Image(value.values.unsqueeze(-1).expand(-1, -1, -1, 3))
+            return value.as_image()
         case _:
             return None

@@ -186,3 +186,8 @@ def test_a_network_value_tells_its_size_and_can_be_let_go() -> None:
     assert float(weight.detach().abs().sum()) > 0  # whoever else holds the weights keeps them
     with pytest.raises(ValueRuleError, match="this vae was released"):
         value.to("cpu")
+
+
+def test_a_mask_is_a_picture_in_grey() -> None:
+    picture = Mask(torch.tensor([[[0.0, 0.25]]])).as_image()
+    assert picture.pixels.tolist() == [[[[0.0] * 3, [0.25] * 3]]]

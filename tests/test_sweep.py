@@ -9,7 +9,7 @@ import torch
 from PIL import Image as Picture
 
 from nodeflow import Session
-from nodeflow.api import Field, Graph, InputError, Seed, node
+from nodeflow.api import Field, Graph, InputError, Row, Seed, node
 from nodeflow.core.errors import InvalidDocument, MissingFile, UsageError
 from nodeflow.diffusion.types import Image
 from nodeflow.session.axes import axes_of, points_of
@@ -23,6 +23,13 @@ CALLS: list[str] = []
 BROKEN: set[int] = set()
 
 Tone = Annotated[float, Field(ge=0, le=1)]
+
+
+class Stroke(Row):
+    """A row."""
+
+    file: Path
+    strength: float = 1.0
 
 
 @node("test.Encode")
@@ -216,6 +223,31 @@ def test_names_of_inputs_are_short_unless_they_are_alike() -> None:
     )
     assert point.label == f"a.cfg-4.5_b.cfg-true_text-{'x' * 40}_file-cat"
     assert str(point) == f"a.cfg=4.5, b.cfg=true, c.text={'x' * 60}, d.file=cat.png"
+
+
+def test_rows_and_files_are_values_too(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(b"x")
+    stack = [Stroke(file=tmp_path / "cat.png", strength=0.5)]
+    (point,) = points_of(axes_of({"stack.rows": [stack], "a.on": [None]}))
+    assert str(point) == 'stack.rows=[{"file":"cat.png","strength":0.5}], a.on=null'
+    assert point.label == "rows-file-cat.png-strength-0.5_on-null"
+    with pytest.raises(UsageError, match="a object is no value for an input"):
+        points_of(axes_of({"a.b": [object()]}))  # type: ignore[list-item]
+
+
+def test_a_file_that_is_given_is_known_by_its_content(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "load.json").write_bytes(
+        b"""{"nodeflow": 1, "nodes": {"load": {"type": "LoadImage", "inputs": {"image": "x"}}},
+        "interface": {"outputs": {"picture": {"from": "load.image"}}}}"""
+    )
+    paths = [tmp_path / "a" / "cat.png", tmp_path / "b" / "cat.png"]
+    for shade, path in enumerate(paths):
+        path.parent.mkdir()
+        Picture.new("RGB", (4, 4), (200 * shade, 0, 0)).save(path)
+    over = {"load.image": paths}
+    assert endings(session.sweep(tmp_path / "load.json", over)) == ["done", "done"]
+    Picture.new("RGB", (4, 4), (90, 0, 0)).save(paths[0])
+    assert endings(session.sweep(tmp_path / "load.json", over)) == ["done", "kept"]
 
 
 def test_a_sheet_has_a_row_and_a_column_for_each_value(session: Session, graph: Graph) -> None:

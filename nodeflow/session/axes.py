@@ -3,14 +3,16 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from nodeflow.core.canonical import number_text, record_text
 from nodeflow.core.errors import UsageError
+from nodeflow.core.json import JsonValue
+from nodeflow.core.rows import Row
 from nodeflow.session.sources import Value
 
 MAX_POINTS: Final = 100_000
@@ -102,16 +104,36 @@ def spelled(values: Mapping[str, Value]) -> str:
 
 
 def text_of(value: Value) -> str:
-    """A value for people."""
+    """A value for people; a file by its name."""
+    plain = as_json(value, lambda path: path.name)
+    if isinstance(plain, int | float) and not isinstance(plain, bool):
+        return number_text(plain)
+    return plain if isinstance(plain, str) else record_text(plain)
+
+
+def as_json(value: object, file: Callable[[Path], JsonValue]) -> JsonValue:
+    """A value as JSON has it, rows as objects.
+
+    Args:
+        value: See ``Value``.
+        file: What stands for a file or a folder in it.
+
+    Raises:
+        UsageError: It is no value for an input.
+    """
     match value:
         case Path():
-            return value.name
-        case str():
+            return file(value)
+        case None | bool() | int() | float() | str():
             return value
-        case int() | float() if not isinstance(value, bool):
-            return number_text(value)
+        case list() | tuple():
+            return [as_json(each, file) for each in cast("Sequence[object]", value)]
+        case Row():
+            return {name: as_json(each, file) for name, each in vars(value).items()}
+        case dict():
+            return {str(name): as_json(each, file) for name, each in cast("dict[object, object]", value).items()}
         case _:
-            return record_text(value)
+            raise UsageError(f"a {type(value).__name__} is no value for an input; give what JSON has, a Path, or rows")
 
 
 def _crossed(columns: Mapping[str, Sequence[Value]]) -> list[Axis]:

@@ -11,7 +11,7 @@ from nodeflow.core.canonical import record_bytes
 from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Problem, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.workflow import Document
-from nodeflow.session.axes import Axis, Point, points_of, spelled
+from nodeflow.session.axes import Axis, Point, as_json, points_of, spelled
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.sources import Loaded, Source, Value
@@ -186,7 +186,7 @@ class Sweep:
         """Digest of what runs: the document without its looks, and all values."""
         tree = {name: part for name, part in self._loaded.document.tree.items() if name not in ("ui", "meta")}
         values: dict[str, JsonValue] = {
-            name: _identity(value) for name, value in {**self._inputs, **point.values}.items()
+            name: as_json(value, _content) for name, value in {**self._inputs, **point.values}.items()
         }
         targets: list[JsonValue] = [] if self._targets is None else list(self._targets)
         record: JsonValue = {"document": tree, "values": values, "targets": targets}
@@ -224,7 +224,7 @@ def _wait(_: Point, running: Running) -> Result:
         raise
 
 
-def _identity(value: Value) -> JsonValue:
-    if isinstance(value, Path):
-        return {"file": value.name, "sha256": sha256(value.read_bytes()).hexdigest()}
-    return value
+def _content(path: Path) -> JsonValue:
+    """What tells a file, or a folder of files, from any other of its name."""
+    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    return {"file": path.name, "sha256": [sha256(each.read_bytes()).hexdigest() for each in files]}

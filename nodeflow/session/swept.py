@@ -8,7 +8,7 @@ from typing import cast
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.json import JsonValue
-from nodeflow.session.axes import Point
+from nodeflow.session.axes import Point, as_json
 from nodeflow.session.results import Result
 from nodeflow.session.sources import Value
 from nodeflow.storage.journal import Entry
@@ -110,4 +110,4 @@ def within(folder: Path, path: Path) -> str:
 
 def plain_value(value: Value) -> JsonValue:
     """A value as JSON; a file by its name."""
-    return value.name if isinstance(value, Path) else value
+    return as_json(value, lambda path: path.name)

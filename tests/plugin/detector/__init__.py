@@ -49,11 +49,11 @@ def find(image: Image, detector: Annotated[Path, ModelFile("detectors")], thresh
     """
     from safetensors.torch import load_file
     from torch.nn.functional import conv2d, max_pool2d
+
     answer = conv2d(image.pixels[..., :3].movedim(3, 1), load_file(detector)["kernel"], padding="same")
     peak = answer.amax((2, 3), keepdim=True)
     spot = (answer == peak).float()
     while not (grown := max_pool2d(spot, 3, 1, 1) * (answer >= threshold * peak)).equal(spot):
         spot = grown
     spots = [each.nonzero().flip(1) for each in spot[:, 0]]  # across and down of each pixel
-    boxes = Boxes(tuple((*each.amin(0).tolist(), *(each.amax(0) + 1).tolist()) for each in spots))
-    return Found(boxes, Mask(spot[:, 0]))
+    return Found(Boxes(tuple((*at.amin(0).tolist(), *(at.amax(0) + 1).tolist()) for at in spots)), Mask(spot[:, 0]))

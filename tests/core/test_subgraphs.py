@@ -661,3 +661,38 @@ def test_whatever_is_grouped_the_keys_are_those_of_the_flat_graph(
     assert found.problems == ()
     assert shape(found.require()) == shape(expected)
     assert found.require().outputs.keys() == expected.outputs.keys()
+
+
+def test_rows_with_links_in_them_reach_inside_and_are_blamed_at_the_use(catalogue: Any, files: Any) -> None:
+    inner = {
+        "nodes": {"stack": {"type": "Stack", "inputs": {}}},
+        "interface": {
+            "inputs": {"model": {"to": ["stack.model"]}, "loras": {"to": ["stack.rows"]}},
+            "outputs": {"model": {"from": "stack.model"}},
+        },
+    }
+
+    def stacking(**tune: Any) -> Document:
+        rows = [{"file": "emoji-tiny.safetensors", **tune}]
+        use = {"type": "graph:g", "inputs": {"model": {"link": "load.model"}, "loras": rows}}
+        nodes = {"use": use, "n": {"type": "Number", "version": 2, "inputs": {"value": 0.5}}}
+        return document({**nodes, "twice": used(model={"link": "use.model"})}, g=inner)
+
+    def stacked(strength: Any) -> Resolution:
+        return resolve(stacking(strength=strength), catalogue, files)
+
+    graph = stacked({"link": "n.number"}).require()
+    node = graph.nodes[graph.index["use/stack"]]
+    assert node.nested == {"rows[0].strength": ("rows", (0, "strength"))}
+    assert [(wire.input, graph.nodes[wire.source].id) for wire in node.wires] == [
+        ("model", "load"),
+        ("rows[0].strength", "n"),
+    ]
+    assert said(stacked({"link": "load.latent"})) == [("link.type", "use", "loras[0].strength")]
+    assert said(stacked("much")) == [("literal.type", "use", "loras[0].strength")]
+    assert said(stacked({"link": "n.nothing"})) == [("link.output", "use", "loras[0].strength")]
+    saved = complete(stacking(), catalogue)
+    (row,) = saved.nodes["use"].inputs["loras"]  # type: ignore[misc]
+    assert (row["strength"], row["method"]) == (1.0, "fast")  # type: ignore[index,call-overload]
+    assert saved.graphs["g"].nodes["stack"].inputs == {"rows": []}
+    assert complete(saved, catalogue).dumps() == saved.dumps()

@@ -4,15 +4,16 @@ import argparse
 import csv
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import exit_code, exit_code_of, report, report_problems
-from nodeflow.cli.outcome import problem_report, report_of_error
+from nodeflow.cli.outcome import problem_report
 from nodeflow.cli.progress import INTERRUPTED, follow
 from nodeflow.cli.streams import reserved_stdout
-from nodeflow.cli.swept import SweepReport, point_report
+from nodeflow.cli.swept import SweepReport, point_report, sweep_report_of_error
 from nodeflow.core.errors import MissingFile, NodeflowError, Problem, UsageError
 from nodeflow.session import Result, Running, Session
 from nodeflow.session.axes import Point, axes_of
@@ -55,7 +56,7 @@ def execute(args: argparse.Namespace) -> int:
         except NodeflowError as error:
             report(error, sys.stderr)
             if args.json:
-                out.write(report_of_error(error).line())
+                out.write(sweep_report_of_error(error).line())
             return exit_code(error)
 
 
@@ -65,7 +66,11 @@ def _sweep(args: argparse.Namespace, out: BinaryIO) -> int:
         report_problems(sweep.problems, sys.stderr)
         points, interrupted = _run(sweep)
         failures = [failure for each in points for failure in each.failures]
-        sheets = () if args.no_sheet or interrupted else _sheets(sweep, points, args)
+        try:
+            sheets = () if args.no_sheet or interrupted else _sheets(sweep, points, args)
+        except NodeflowError as error:  # the points are done all the same
+            report(error, sys.stderr)
+            failures, sheets = [*failures, error], ()
         code = INTERRUPTED if interrupted else exit_code_of(failures, cancelled=False)
         _summary(sweep, points, interrupted=interrupted)
         if args.json:
@@ -137,7 +142,7 @@ def _run(sweep: Sweep) -> tuple[list[SweepPoint], bool]:
 
     try:
         for ended in sweep.run(shown):
-            points.append(ended)
+            points.append(replace(ended, result=None))  # its values would fill the memory
             for failure in ended.failures:
                 report(failure, sys.stderr)
     except KeyboardInterrupt:  # while nothing was running here

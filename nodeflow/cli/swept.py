@@ -6,8 +6,17 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from nodeflow.cli.outcome import FailureReport, OutputReport, Part, ProblemReport, failure_report, finite
-from nodeflow.core.errors import NodeFailed
+from nodeflow.cli.messages import exit_code
+from nodeflow.cli.outcome import (
+    FailureReport,
+    OutputReport,
+    Part,
+    ProblemReport,
+    failure_report,
+    finite,
+    problem_report,
+)
+from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError
 from nodeflow.session.axes import Point
 from nodeflow.session.swept import SweepPoint, plain_value
 from nodeflow.version import __version__
@@ -37,14 +46,15 @@ class SweepReport(Part):
     """Everything about one sweep.
 
     ``axes`` are the inputs that were varied, those of one axis together; the last axis changes fastest. ``sheets`` are
-    the contact sheets. ``exit_code`` is that of the process.
+    the contact sheets. ``exit_code`` is that of the process. ``error`` is the whole message when nothing could be run.
     """
 
     nodeflow: str = __version__
-    status: Literal["ok", "failed", "cancelled"]
+    status: Literal["ok", "failed", "cancelled", "invalid"]
     exit_code: int
-    axes: list[list[str]]
-    points: list[PointReport]
+    error: str | None = None
+    axes: list[list[str]] = Field(default_factory=list[list[str]])
+    points: list[PointReport] = Field(default_factory=list[PointReport])
     sheets: list[str] = Field(default_factory=list[str])
     problems: list[ProblemReport] = Field(default_factory=list[ProblemReport])
 
@@ -68,10 +78,21 @@ def point_report(point: Point, ended: SweepPoint | None) -> PointReport:
             for name, each in ended.outputs.items()
         },
         files=[str(path) for path in ended.files],
-        unchanged=[] if ended.result is None else sorted(map(str, ended.result.unchanged)),
+        unchanged=sorted(map(str, ended.unchanged)),
         drawn=dict(ended.drawn),
         failures=[failure_report(failure) for failure in ended.failures if isinstance(failure, NodeFailed)],
-        error=None if ended.error is None else str(ended.error),
+        error=next((str(failure) for failure in ended.failures if not isinstance(failure, NodeFailed)), None),
+    )
+
+
+def sweep_report_of_error(error: NodeflowError) -> SweepReport:
+    """A sweep that could not be carried out."""
+    problems = error.problems if isinstance(error, InvalidDocument) else ()
+    return SweepReport(
+        status="invalid" if problems else "failed",
+        exit_code=exit_code(error),
+        error=str(error),
+        problems=[problem_report(problem) for problem in problems],
     )
 
 

@@ -149,7 +149,7 @@ class Sweep:
                 return kept_point(point, kept, self.outputs.folder)
             return self._run(point, key, journal, follow)
         except NodeflowError as error:
-            return SweepPoint(point, Ending.FAILED, error=error)
+            return SweepPoint(point, Ending.FAILED, failures=(error,))
         finally:
             release()
 

@@ -47,29 +47,25 @@ class SweepPoint:
         point: Its values, and its number from 1.
         outputs: By name of the result.
         files: All that was written for it.
+        unchanged: Those of the files that were there already, to the last byte.
         drawn: What draws gave.
-        result: The run; None when it was not run this time.
-        error: Why it could not be run at all.
+        failures: What failed; a NodeflowError that is no NodeFailed says why it could not be run at all.
+        result: The run with all its values; None when it was not run this time.
     """
 
     point: Point
     ending: Ending
     outputs: Mapping[str, PointOutput] = field(default_factory=dict[str, PointOutput])
     files: tuple[Path, ...] = ()
+    unchanged: frozenset[Path] = frozenset()
     drawn: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    failures: tuple[NodeflowError, ...] = ()
     result: Result | None = None
-    error: NodeflowError | None = None
 
     @property
     def values(self) -> Mapping[str, Value]:
         """The values of this point, by input."""
         return self.point.values
-
-    @property
-    def failures(self) -> tuple[NodeflowError, ...]:
-        """What failed."""
-        failed = () if self.result is None else self.result.failures
-        return failed if self.error is None else (self.error, *failed)
 
 
 def ended_point(point: Point, result: Result) -> SweepPoint:
@@ -78,7 +74,8 @@ def ended_point(point: Point, result: Result) -> SweepPoint:
     outputs = {name: PointOutput(each.type, each.json(), each.paths) for name, each in result.items()}
     written = [path for paths in result.saved.values() for path in paths]
     written += [path for output in result.values() for path in output.paths]
-    return SweepPoint(point, ending, outputs, tuple(dict.fromkeys(written)), result.drawn, result)
+    files = tuple(dict.fromkeys(written))
+    return SweepPoint(point, ending, outputs, files, result.unchanged, result.drawn, result.failures, result)
 
 
 def noted_point(ended: SweepPoint, folder: Path) -> Entry:
@@ -100,7 +97,8 @@ def kept_point(point: Point, entry: Entry, folder: Path) -> SweepPoint:
         for name, each in cast("dict[str, dict[str, JsonValue]]", entry["outputs"]).items()
     }
     files = tuple(folder / name for name in cast("dict[str, JsonValue]", entry["files"]))
-    return SweepPoint(point, Ending.KEPT, outputs, files, cast("dict[str, JsonValue]", entry["drawn"]))
+    drawn = cast("dict[str, JsonValue]", entry["drawn"])
+    return SweepPoint(point, Ending.KEPT, outputs, files, drawn=drawn)
 
 
 def within(folder: Path, path: Path) -> str:

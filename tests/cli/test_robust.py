@@ -4,6 +4,7 @@ import io
 import resource
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,22 +63,44 @@ def test_a_home_that_takes_nothing_is_one_warning(sealed: None, command: list[st
     assert "make it writable" in warning
 
 
-def test_a_full_disk_fails_the_points_that_do_not_fit_and_leaves_nothing_half_written(
-    shell: Shell, place: Path
-) -> None:
-    paint = document({"p": ("Paint", {"seed": 1})}, interface=interface({}, {"picture": "p.image"}))
-    (place / "paint.json").write_bytes(paint)
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """A disk on which no file can be larger."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        said = shell("sweep", "paint.json", "--over", "p.width=8,4000,16", "--no-cache", "--json")
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def paint(place: Path) -> Path:
+    path = place / "paint.json"
+    path.write_bytes(document({"p": ("Paint", {"seed": 1})}, interface=interface({}, {"picture": "p.image"})))
+    return path
+
+
+FULL = "would be larger than this system or process may write"
+
+
+def test_a_full_disk_fails_the_points_that_do_not_fit(shell: Shell, paint: Path, place: Path) -> None:
+    with largest_file(40_000):
+        said = shell("sweep", paint, "--over", "p.width=8,4000,16", "--no-cache", "--json")
     assert said.code == 5
     assert [point["status"] for point in said.report["points"]] == ["done", "failed", "done"]
-    assert "would be larger than this system or process may write" in said.report["points"][1]["failures"][0]["message"]
+    assert FULL in said.report["points"][1]["failures"][0]["message"]
     assert [name for name in files_in(place / "output") if name.startswith("picture")] == [
         "picture_width-16_00001.png",
         "picture_width-8_00001.png",
     ]
     assert not list((place / "output").glob("*.tmp"))
+
+
+def test_a_sheet_that_does_not_fit_costs_no_point(shell: Shell, paint: Path, place: Path) -> None:
+    with largest_file(20_000):
+        said = shell("sweep", paint, "--over", "p.seed=1..4", "--set", "p.width=400", "--no-cache", "--json")
+    assert said.code == 5
+    assert [point["status"] for point in said.report["points"]] == ["done"] * 4
+    assert said.report["sheets"] == []
+    assert FULL in said.err

@@ -1,8 +1,7 @@
 """A document as it is saved: of today's node versions, with every input written, defaults included.
 
 So an update of a pack that changes a default never changes an old picture. Nodes of packs that are not installed,
-and those that no migration reaches, are kept as they are. What a use of a sub-graph leaves out stays out: it stands
-in the definition.
+and those that no migration reaches, are kept as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,8 @@ from typing import cast
 from nodeflow.core.fields import RESERVED
 from nodeflow.core.json import JsonValue
 from nodeflow.core.names import graph_name
-from nodeflow.core.names import graph_name
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.specs import Specs
-from nodeflow.core.subgraphs import with_subgraphs
 from nodeflow.core.subgraphs import with_subgraphs
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.workflow import Document, Node
@@ -49,10 +46,7 @@ def _complete_node(node: Tree, typed: Node, specs: Mapping[str, Spec]) -> JsonVa
         return {**node, "inputs": _whole(typed.inputs, spec.inputs)} if typed.inputs else node
     if typed.version != spec.version:
         return node
-    inputs = spec.inputs
-    if graph_name(typed.type) is not None:  # what a use leaves out stands in the definition
-        inputs = tuple(input for input in inputs if input.name in typed.inputs)
-    return {**node, "version": typed.version, "inputs": _filled(typed.inputs, inputs)}
+    return {**node, "version": typed.version, "inputs": _filled(typed.inputs, spec.inputs)}
 
 
 def _filled(given: Mapping[str, JsonValue], inputs: Sequence[Input], *, escaped: bool = False) -> Tree:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nodeflow.testing.findings import Finding
     from nodeflow.testing.nodecheck import check_node
     from nodeflow.testing.packcheck import assert_pack, check_pack
-    from nodeflow.testing.running import GraphRun, NodeRun, SavedFile, given, run_graph, run_node
+    from nodeflow.testing.recording import given
+    from nodeflow.testing.running import GraphRun, NodeRun, SavedFile, run_graph, run_node
     from nodeflow.testing.values import a_clip, a_conditioning, a_latent, a_mask, a_model, a_vae, an_image
 
 __all__ = [
@@ -54,7 +55,8 @@ _MODULES = {
     "nodeflow.testing.findings": ("Finding",),
     "nodeflow.testing.nodecheck": ("check_node",),
     "nodeflow.testing.packcheck": ("assert_pack", "check_pack"),
-    "nodeflow.testing.running": ("GraphRun", "NodeRun", "SavedFile", "given", "run_graph", "run_node"),
+    "nodeflow.testing.recording": ("given",),
+    "nodeflow.testing.running": ("GraphRun", "NodeRun", "SavedFile", "run_graph", "run_node"),
     "nodeflow.testing.values": (
         "a_clip",
         "a_conditioning",

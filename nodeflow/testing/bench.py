@@ -54,12 +54,13 @@ class Bench(Session):
         self.workplace = _Workplace(self.workplace.home, packs=registry)
 
     def picture(self) -> Path:
-        """A picture file, for inputs that ask for one."""
+        """A picture file, alone in its folder, for inputs that ask for one."""
         from nodeflow.diffusion.pictures import write_picture
         from nodeflow.testing.values import an_image
 
-        place = self.folder / "example.png"
+        place = self.folder / "pictures" / "example.png"
         if not place.exists():
+            place.parent.mkdir()
             place.write_bytes(write_picture(an_image()))
         return place
 

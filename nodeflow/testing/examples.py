@@ -136,6 +136,8 @@ class Maker:
         match item.widget.kind if item.widget is not None else None:
             case "image_file":
                 return self.picture()
+            case "image_folder":
+                return self.picture().parent
             case "model_file" | "graph" as kind:
                 raise Unmakeable(f'"{item.name}" is a {kind.replace("_", " ")}')
             case "secret":

@@ -1,31 +1,21 @@
 """One node, or a small graph, run by the real engine on plain Python values."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
-from nodeflow.core.errors import UsageError
-from nodeflow.core.files import FILE_WIDGETS
-from nodeflow.core.graph import Graph, Link
-from nodeflow.core.node import ExpanderFunction, Later, NodeFunction, node
-from nodeflow.core.plain import plain_value
-from nodeflow.core.rows import Row
-from nodeflow.core.spec import Input, Output, Spec
-from nodeflow.core.suggest import did_you_mean, listing
-from nodeflow.core.types import ANY, Type, is_generic
+from nodeflow.core.blocked import Blocked
+from nodeflow.core.graph import Graph
+from nodeflow.core.node import ExpanderFunction, NodeFunction
+from nodeflow.core.spec import Spec
 from nodeflow.session.results import Result
 from nodeflow.session.sources import Source
 from nodeflow.testing.bench import Bench, bench, registry_for
-from nodeflow.testing.conversion import converted
+from nodeflow.testing.recording import NODE, around
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-NODE = "node"
-"""Id of the node that is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +35,8 @@ class NodeRun(Generic[R]):
     """What one run of one node gave.
 
     Attributes:
-        value: What the node returned: the value of its one output, the NamedTuple of several, None for an effect.
+        value: What the node returned: the value of its one output, the NamedTuple of several, None for an effect; where
+            it held a value back, a ``Blocked`` that tells why.
         outputs: The same by name.
         warnings: What it said by ``run.warn``.
         shown: What it showed by ``run.show``.
@@ -69,6 +60,7 @@ class GraphRun:
         shown: By node id.
         saved: By node id.
         status: How each node ended: ``ran``, ``skipped``.
+        withheld: For outputs that a node held back, the reason.
     """
 
     outputs: Mapping[str, object]
@@ -76,6 +68,7 @@ class GraphRun:
     shown: Mapping[str, tuple[object, ...]]
     saved: Mapping[str, tuple[SavedFile, ...]]
     status: Mapping[str, str]
+    withheld: Mapping[str, str]
 
     def __getitem__(self, name: str) -> object:
         return self.outputs[name]
@@ -131,10 +124,10 @@ def run_spec(
     Args:
         build: Makes one value of the outputs, in order, where there are several.
     """
-    graph, settings = _recorded(place, spec, inputs)
+    graph, settings = around(place, spec, inputs)
     targets = [f"{NODE}.{output.name}" for output in spec.outputs] or [NODE]
     result = place.start(graph, settings, targets=targets, write=()).result()
-    values = [result[target].value for target in targets] if spec.outputs else []
+    values = [_value(result, target) for target in targets] if spec.outputs else []
     outputs = dict(zip((output.name for output in spec.outputs), values, strict=True))
     value = build(*values) if build is not None else next(iter(values), None)
     return NodeRun(
@@ -177,107 +170,12 @@ def run_graph(
             shown={id: tuple(values) for id, values in result.shown.items() if values},
             saved=_saved(place, result),
             status={id: report.status for id, report in result.nodes.items()},
+            withheld=dict(result.withheld),
         )
 
 
-def given(graph: Graph, value: T, *, id: str | None = None) -> T:
-    """Record ``value`` itself, such as ``an_image()``, to be linked to: ``g(blur)(given(g, an_image()), radius=3)``.
-
-    Args:
-        graph: What is recorded into.
-        id: Names the node that stands for the value.
-    """
-    number = len(graph.functions)
-    marked = node(f"{_GIVEN}{number}")(_giving(value))
-    return cast(T, graph(marked, id=id or f"given_{number}")())
-
-
-def _giving(value: object) -> Callable[[], object]:
-    """A function that gives ``value`` and declares the type of it."""
-
-    def give() -> object:
-        """A value of a test."""
-        return value
-
-    if isinstance(value, list):
-        kinds = {type(item) for item in cast("list[object]", value)}
-        kind: Any = kinds.pop() if len(kinds) == 1 else Any
-        give.__annotations__["return"] = list[kind]
-    else:
-        give.__annotations__["return"] = type(value)
-    return give
-
-
-_GIVEN = "given:"
-"""Starts the type id of a node that stands for a value; no pack can have such an id."""
-
-
-def _recorded(place: Bench, spec: Spec, inputs: Mapping[str, object]) -> tuple[Graph, Mapping[str, Any]]:
-    """A graph of the node and of one node for each value that no document can hold, and the files to set."""
-    graph = Graph()
-    literals: dict[str, object] = {}
-    settings: dict[str, Any] = {}
-    for name, value in inputs.items():
-        item = spec.input(name)
-        if item is None:
-            hint = did_you_mean(name, spec.input_names) or f"it has {listing(sorted(spec.input_names))}"
-            raise UsageError(f"{spec.id} has no input {name!r}; {hint}")
-        plain = value.value if isinstance(value, Later) else value
-        if item.widget is not None and item.widget.kind in FILE_WIDGETS:
-            path = Path(cast("str | Path", plain))
-            literals[name], settings[f"{NODE}.{name}"] = path.name, path
-        elif item.widget is not None and item.widget.kind == "secret":
-            literals[name] = place.keep_secret(name, str(plain))
-        else:
-            literals[name] = _literal_or_link(place, graph, item, plain)
-    graph.record(spec, literals, id=NODE)
-    return graph, settings
-
-
-def _literal_or_link(place: Bench, graph: Graph, item: Input, value: object) -> object:
-    """A value as a document can hold it, else a link to a node that gives it."""
-    inner = _inner(item.type).name
-    whole = inner in ("list", "any") or not _is_list(value)  # a list for a single value maps; no literal can say so
-    if whole and not (item.fields and _names_file(value)):
-        with suppress(ValueError):  # no document can hold it
-            return plain_value(value)
-    made = converted(value, item.type)
-    spec = Spec(f"{_GIVEN}{item.name}", outputs=(Output("value", _type_of(place, item.type, made)),))
-    place.workplace.registry.add_spec(spec, lambda: made)
-    return Link(graph.record(spec, {}, id=f"given_{item.name}").id, "value")
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
-
-
-def _names_file(value: object) -> bool:
-    """Whether there is a ``Path`` in rows: the very file, and no name below the folders of models or pictures."""
-    match value:
-        case list() | tuple():
-            return any(map(_names_file, cast("list[object]", value)))
-        case dict():
-            return any(map(_names_file, cast("dict[object, object]", value).values()))
-        case Row():
-            return any(map(_names_file, vars(value).values()))
-        case _:
-            return isinstance(value, Path)
-
-
-def _type_of(place: Bench, declared: Type, value: object) -> Type:
-    """The type of a linked value: its own where packs know it, so that a wrong one is told, else what is declared."""
-    inner = _inner(declared)
-    if isinstance(value, list):
-        members = cast("list[object]", value)
-        wanted = inner.args[0] if inner.name == "list" else inner
-        return Type("list", (_type_of(place, wanted, members[0]) if members else _inner(wanted),))
-    own = type(value).__name__
-    return Type(own) if own in place.workplace.registry.sockets else inner
-
-
-def _inner(type: Type) -> Type:
-    plain = type.args[0] if type.name == "optional" else type
-    return ANY if is_generic(plain) else plain
+def _value(result: Result, target: str) -> object:
+    return result[target].value if target in result else Blocked(result.withheld.get(target, ""))
 
 
 def _builder(fn: Callable[..., Any], spec: Spec) -> Callable[..., Any] | None:

@@ -230,7 +230,8 @@ INPUTS: list[tuple[Input, object]] = [
     (Input("a", Type("any")), "example"),
     (Input("g", Type("$T")), "example"),
     (Input("s", Type("Sound")), "a sound"),
-    (Input("f", Type("Path"), widget=Widget("image_file")), Path("example.png")),
+    (Input("f", Type("Path"), widget=Widget("image_file")), Path("pictures/example.png")),
+    (Input("f", Type("Path"), widget=Widget("image_folder")), Path("pictures")),
     (Input("c", Type("str"), widget=Widget("color")), "#336699"),
 ]
 
@@ -238,7 +239,7 @@ INPUTS: list[tuple[Input, object]] = [
 @pytest.fixture
 def maker() -> Maker:
     tables: dict[str, tuple[JsonValue, ...]] = {"moods": ("glad",)}
-    return Maker(lambda table: tables.get(table, ()), lambda: Path("example.png"), {"Sound": "a sound"})
+    return Maker(lambda table: tables.get(table, ()), lambda: Path("pictures/example.png"), {"Sound": "a sound"})
 
 
 @pytest.mark.parametrize(("item", "value"), INPUTS, ids=[f"{item.type} {item.range or ''}" for item, _ in INPUTS])

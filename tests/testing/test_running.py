@@ -11,6 +11,7 @@ import torch
 from PIL import Image as Pillow
 
 from nodeflow.api import (
+    Blocked,
     Field,
     Graph,
     ImageFile,
@@ -121,6 +122,11 @@ def spoil(image: Image) -> Image:
     return image
 
 
+@node("trial.Close")
+def close() -> int:
+    return Blocked("closed today")  # type: ignore[return-value]
+
+
 @node("trial.Refuse")
 def refuse(width: int = 7) -> int:
     raise InputError("width", "must be a multiple of 8; try 8")
@@ -175,6 +181,15 @@ def test_what_a_node_says_shows_and_saves_is_handed_over() -> None:
 def test_lazy_nodes_and_expanders_run_too() -> None:
     assert run_node(either, first=False, yes=later(1), no=2).value == 2
     assert run_node(thrice, number=1.0).value == 4
+
+
+def test_a_value_that_is_held_back_tells_why() -> None:
+    assert run_node(close).value == Blocked("closed today")
+    graph = Graph()
+    graph.output("number", graph(add)(graph(close)()))
+    done = run_graph(graph)
+    assert done.outputs == {}
+    assert done.withheld == {"number": "closed today"}
 
 
 def test_files_are_the_very_files_and_a_secret_is_its_value(tmp_path: Path) -> None:

@@ -86,6 +86,13 @@ def test_sizes_that_the_use_of_a_sub_graph_gives_are_looked_at_later(session: Se
     assert made.graphs["g"].interface.outputs["latent"].source == "empty-item.out"
 
 
+def test_the_size_may_be_given_with_the_run(session: Session) -> None:
+    declared = {"inputs": {"size": {"to": ["empty.batch_size"]}}, "outputs": {"latent": {"from": "empty.latent"}}}
+    one = Document.from_tree({"nodeflow": 1, "nodes": {"empty": empty(1)}, "interface": declared})
+    third = session.run(session.document(one, item=3), {"size": 4})["latent"].tensor()
+    assert (session.run(one, {"size": 4})["latent"].tensor().shape[0], third.shape[0]) == (4, 1)
+
+
 def test_links_inside_lists_move_and_literal_objects_do_not(session: Session) -> None:
     literal = {"value": {"link": "empty.latent"}}
     odd = {"type": "absent.Node", "inputs": {"rows": [{"latent": {"link": "empty.latent"}}], "text": literal}}

@@ -119,7 +119,8 @@ def _cut(tree: Tree, item: Item, specs: Specs, makes: Makes, *, inside: bool = F
     nodes = cast("dict[str, Tree]", tree["nodes"])
     takers: dict[str, Tree] = {}
     moved: dict[str, str] = {}
-    for source in _sources(nodes, specs, makes, _asked(tree) if inside else frozenset()):
+    asked = _asked(tree) if inside or item.batch_size == ANY_SIZE else frozenset[str]()
+    for source in _sources(nodes, specs, makes, asked):
         taker = _free_id(f"{source.partition('.')[0]}-item", nodes.keys() | takers.keys())
         takers[taker] = _taker(source, item, specs)
         moved[source] = f"{taker}.{specs.specs[_TAKE].outputs[0].name}"
@@ -136,7 +137,7 @@ def _cut(tree: Tree, item: Item, specs: Specs, makes: Makes, *, inside: bool = F
 
 
 def _asked(graph: Tree) -> frozenset[str]:
-    """The sockets that the interface of a sub-graph feeds: each use of it may give them other values."""
+    """The sockets that an interface feeds: whoever uses or runs the graph may give them other values."""
     inputs = cast("dict[str, Tree]", cast(Tree, graph.get("interface", {})).get("inputs", {}))
     return frozenset(str(socket) for declared in inputs.values() for socket in cast("list[JsonValue]", declared["to"]))
 

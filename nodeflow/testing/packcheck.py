@@ -76,7 +76,7 @@ class _Check:
         if not manifest.problems:
             found += snapshot_findings(manifest, self.target.root, self.place_of)
         refused = {finding.node for finding in found if finding.code == "input.default"}
-        for spec in manifest.specs:
+        for spec in {spec.id: spec for spec in manifest.specs}.values():
             tried = visited.findings.get(spec.id, ())
             found += [item for item in tried if not (spec.id in refused and item.code == "node.not_run")]
             found += self._ended(spec, visited)

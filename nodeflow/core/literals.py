@@ -26,7 +26,19 @@ def read_literal(input: Input, value: JsonValue, choices: Sequence[JsonValue] | 
     Raises:
         Unfit: With the nearest value that would be accepted, where there is one.
     """
-    read = _read(input.type, value, input.range or _OPEN)
+    return _checked(_read(input.type, value, input.range or _OPEN, _READERS), choices)
+
+
+def read_linked(input: Input, value: JsonValue, choices: Sequence[JsonValue] | None = None) -> JsonValue:
+    """``read_literal`` for what a link brings: a node may give numbers that nobody could write down.
+
+    Raises:
+        Unfit: As for literals.
+    """
+    return _checked(_read(input.type, value, input.range or _OPEN, _LINKED), choices)
+
+
+def _checked(read: JsonValue, choices: Sequence[JsonValue] | None) -> JsonValue:
     if choices is not None and read is not None:
         _check_choices(read, choices)
     return read
@@ -41,17 +53,20 @@ def check_items(count: int, bounds: Range | None) -> None:
 _OPEN: Final = Range()
 
 
-def _read(type_: Type, value: JsonValue, bounds: Range) -> JsonValue:
-    reader = _READERS.get(type_.name)
+Readers = Mapping[str, Callable[[JsonValue, Range], JsonValue]]
+
+
+def _read(type_: Type, value: JsonValue, bounds: Range, readers: Readers) -> JsonValue:
+    reader = readers.get(type_.name)
     if reader is not None:
         return reader(value, bounds)
     match type_.name:
         case "list":
-            return _read_list(type_.args[0], value, bounds)
+            return _read_list(type_.args[0], value, bounds, readers)
         case "optional":
-            return None if value is None else _read(type_.args[0], value, bounds)
+            return None if value is None else _read(type_.args[0], value, bounds, readers)
         case "union":
-            return _read_union(type_.args, value, bounds)
+            return _read_union(type_.args, value, bounds, readers)
         case name if name.startswith("$"):
             return value
         case _:
@@ -60,10 +75,7 @@ def _read(type_: Type, value: JsonValue, bounds: Range) -> JsonValue:
 
 
 def _read_int(value: JsonValue, bounds: Range) -> JsonValue:
-    number = _number(value, "a whole number")
-    if isinstance(number, float) and not number.is_integer():
-        hint = f"use {math.floor(number)} or {math.ceil(number)}"
-        raise Unfit("number.whole", "not a whole number", "a whole number", hint)
+    number = _whole(value)
     floor = bounds.ge if bounds.ge is not None else bounds.gt
     # Whole numbers start at 0 unless the input says that it goes below.
     least = 0 if floor is None else -MAX_SAFE_INTEGER
@@ -74,10 +86,28 @@ def _read_int(value: JsonValue, bounds: Range) -> JsonValue:
     return number
 
 
+def _linked_int(value: JsonValue, bounds: Range) -> JsonValue:
+    return int(_whole(value)) if bounds is _OPEN else _read_int(value, bounds)
+
+
+def _whole(value: JsonValue) -> int | float:
+    number = _number(value, "a whole number")
+    if isinstance(number, float) and not number.is_integer():
+        hint = f"use {math.floor(number)} or {math.ceil(number)}"
+        raise Unfit("number.whole", "not a whole number", "a whole number", hint)
+    return number
+
+
 def _read_float(value: JsonValue, bounds: Range) -> JsonValue:
     number = _number(value, "a number")
     check_range(number, bounds, whole=False)
     return float(number)
+
+
+def _linked_float(value: JsonValue, bounds: Range) -> JsonValue:
+    if bounds is _OPEN and isinstance(value, float):
+        return value
+    return _read_float(value, bounds)
 
 
 def _number(value: JsonValue, expected: str) -> int | float:
@@ -85,6 +115,8 @@ def _number(value: JsonValue, expected: str) -> int | float:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return integral(value)
+    if isinstance(value, float):
+        raise Unfit("literal.type", f"{value} is not finite", expected)
     hint = None
     if isinstance(value, str):
         try:
@@ -124,11 +156,11 @@ def _read_object(value: JsonValue) -> JsonValue:
     return value
 
 
-def _read_list(item: Type, value: JsonValue, bounds: Range) -> JsonValue:
+def _read_list(item: Type, value: JsonValue, bounds: Range, readers: Readers) -> JsonValue:
     if not isinstance(value, list):
         raise Unfit("literal.type", f"{kind_of(value)} instead of a list", "a list", f"write [{shorten(value)}]")
     _check_length(len(value), bounds, "items")
-    return _each(value, lambda member: _read(item, member, _OPEN))
+    return _each(value, lambda member: _read(item, member, _OPEN, readers))
 
 
 def _each(values: Sequence[JsonValue], read: Callable[[JsonValue], JsonValue]) -> list[JsonValue]:
@@ -162,11 +194,11 @@ def _check_length(length: int, bounds: Range, unit: str) -> None:
         raise Unfit(code, f"{length} {unit}", expected)
 
 
-def _read_union(members: Sequence[Type], value: JsonValue, bounds: Range) -> JsonValue:
+def _read_union(members: Sequence[Type], value: JsonValue, bounds: Range, readers: Readers) -> JsonValue:
     faults: list[Unfit] = []
     for member in members:
         try:
-            return _read(member, value, bounds)
+            return _read(member, value, bounds, readers)
         except Unfit as fault:
             faults.append(fault)
     # A member that takes this kind of value, but not this one, has the most to say.
@@ -188,7 +220,7 @@ def _check_choices(value: JsonValue, choices: Sequence[JsonValue]) -> JsonValue:
     raise Unfit("literal.choice", "not one of the choices", listing(names), hint)
 
 
-_READERS: Final[Mapping[str, Callable[[JsonValue, Range], JsonValue]]] = {
+_READERS: Final[Readers] = {
     "int": _read_int,
     "float": _read_float,
     "str": _read_text,
@@ -198,3 +230,6 @@ _READERS: Final[Mapping[str, Callable[[JsonValue, Range], JsonValue]]] = {
     "Path": _read_text,
 }
 """Types whose values can be written down, and how they are read."""
+
+_LINKED: Final[Readers] = {**_READERS, "int": _linked_int, "float": _linked_float}
+"""The same for what links bring."""

@@ -10,10 +10,11 @@ from nodeflow.core.files import NAMING_WIDGETS, FileCheck
 from nodeflow.core.forms import Draft, Nested, Place
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import check_items, read_literal
+from nodeflow.core.places import is_row, item_type, takes_objects
 from nodeflow.core.secrets import SECRET
 from nodeflow.core.spec import Input, Widget
 from nodeflow.core.suggest import did_you_mean, kind_of, listing, shorten
-from nodeflow.core.types import ANY, Type
+from nodeflow.core.types import ANY
 from nodeflow.core.unfit import Unfit
 
 Tree = dict[str, JsonValue]
@@ -124,7 +125,7 @@ class ValueReader:
         return read[0]
 
     def _list(self, draft: Draft, input: Input, place: Place, values: list[JsonValue]) -> JsonValue | Absence:
-        type_ = _item_type(input.type)
+        type_ = item_type(input.type)
         if type_ is None or not (input.fields or (_holds_object(values) and not place.escaped)):
             return self.literal(draft, input, place.label, values)
         try:
@@ -143,7 +144,7 @@ class ValueReader:
         """An item of a list: there an object may be a row, or a literal that needs no escape."""
         if isinstance(value, dict) and (place.escaped or not _means_something(value)):
             return self._record(draft, input, place, value)
-        if _is_row(input) and not isinstance(value, dict):
+        if is_row(input) and not isinstance(value, dict):
             needed = [item.name for item in input.fields if item.required]
             hint = f"write {shorten({needed[0]: value})}" if len(needed) == 1 else None
             expected = f"an object with {listing([item.name for item in input.fields])}"
@@ -152,9 +153,9 @@ class ValueReader:
         return self.read(draft, input, place, value)
 
     def _record(self, draft: Draft, input: Input, place: Place, value: Tree) -> JsonValue | Absence:
-        if _is_row(input):
+        if is_row(input):
             return self._row(draft, input, place, value)
-        if place.escaped or not _takes_objects(input.type):
+        if place.escaped or not takes_objects(input.type):
             return self.literal(draft, input, place.label, value)
         inner = Input(input.name, ANY)
         return {key: self._member(draft, inner, place.inside(key), member) for key, member in value.items()}
@@ -200,27 +201,3 @@ def _means_something(value: Tree) -> bool:
 
 def _holds_object(value: JsonValue) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_object, value)))
-
-
-def _is_row(input: Input) -> bool:
-    return bool(input.fields) and _item_type(input.type) is None
-
-
-def _item_type(type_: Type) -> Type | None:
-    """What the items of a list are; None where no list is taken."""
-    match type_.name:
-        case "list" | "optional":
-            return type_.args[0] if type_.name == "list" else _item_type(type_.args[0])
-        case "union":
-            members = tuple(dict.fromkeys(item for member in type_.args if (item := _item_type(member))))
-            return members[0] if len(members) == 1 else Type("union", members) if members else None
-        case "any":
-            return ANY
-        case name:
-            return ANY if name.startswith("$") else None
-
-
-def _takes_objects(type_: Type) -> bool:
-    if type_.name in ("optional", "union"):
-        return any(map(_takes_objects, type_.args))
-    return type_.name in ("any", "dict") or type_.name.startswith("$")

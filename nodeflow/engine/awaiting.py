@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from nodeflow.core.blocked import Blocked
+from nodeflow.core.errors import InputError
 
 
 class Unavailable(Exception):
@@ -44,7 +45,7 @@ class Promise:
             return
         if isinstance(value, Blocked):
             self._future.set_exception(BlockedInput(value))
-        elif isinstance(value, Unavailable):
+        elif isinstance(value, Unavailable | InputError):
             self._future.set_exception(value)
         else:
             self._future.set_result(value)

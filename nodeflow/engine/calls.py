@@ -6,7 +6,7 @@ from typing import cast
 
 from nodeflow.core.errors import NodeflowError, Retry
 from nodeflow.core.resolved import ResolvedNode
-from nodeflow.engine.handing import Handing
+from nodeflow.engine.handing import Given, Handing
 from nodeflow.engine.mapping import Arguments, Outputs
 from nodeflow.engine.noderun import NodeLog, NodeRun, RunContext
 from nodeflow.engine.nodetypes import NodeType
@@ -16,6 +16,9 @@ from nodeflow.engine.room import Room
 
 class NodeCall:
     """One node with its arguments, ready to be called on whatever thread it belongs to.
+
+    Args:
+        given: Holds what links bring against what the inputs declare; None where that is not needed.
 
     Attributes:
         log: What the node said by its ``run``; made when it takes one or is mapped.
@@ -44,7 +47,13 @@ class NodeCall:
     mapped = False
 
     def __init__(
-        self, index: int, node: ResolvedNode, type: NodeType, arguments: Arguments, context: RunContext
+        self,
+        index: int,
+        node: ResolvedNode,
+        type: NodeType,
+        arguments: Arguments,
+        context: RunContext,
+        given: Given | None,
     ) -> None:
         self.index = index
         self.node = node
@@ -63,7 +72,9 @@ class NodeCall:
             self._run = NodeRun(context, node.id, type.spec, self.log)
         if type.spec.takes_run:
             arguments["run"] = self._run
-        self._handing = Handing(node, type, context) if Handing.needed(node, type, context) else None
+        self._handing = None
+        if given is not None or Handing.needed(node, type, context):
+            self._handing = Handing(node, type, context, given)
 
     def held_back(self) -> str:
         """Why calls for some items were not made; mostly all are."""

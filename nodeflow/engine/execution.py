@@ -67,7 +67,7 @@ class Execution:
         self._environment = context.services.environment(context.device, context.dtype)
         self._inbox: Inbox = SimpleQueue()
         self._hoped: dict[int, list[str]] = {}
-        self._plan = Plan(graph, self, keep_records=tiers.disk is not None)
+        self._plan = Plan(graph, self, context.services, keep_records=tiers.disk is not None)
         self._board = self._plan.board
         self._ledger = Ledger(context, self._board)
         self._holding = Holding(self._board)
@@ -249,11 +249,11 @@ class Execution:
             return
         if type.cached and not self._rights.take(index, type):
             return
-        context = self._context
+        context, given = self._context, self._plan.holds.given(index) if type.watchful else None
         if not node.depth:
-            call = NodeCall(index, node, type, arguments, context)
+            call = NodeCall(index, node, type, arguments, context, given)
         else:
-            call = ItemCalls(index, node, type, arguments, context, board.depths(index))
+            call = ItemCalls(index, node, type, arguments, context, given, board.depths(index))
             if type.external and type.remembered:
                 call.recall(partial(self._outside.item, cast(bytes, board.keys[index])))
         context.emit(NodeStarted(node.id))

@@ -100,7 +100,7 @@ class Forecast:
         self._errors: dict[int, str] = {}
         self._graph = graph
         self._prospects = Prospects(self._find, clock, refresh)
-        self._plan = Plan(graph, self, keep_records=True)
+        self._plan = Plan(graph, self, services, keep_records=True)
         self._board = self._plan.board
 
     def plan_for(self, targets: Sequence[Place] | None) -> None:

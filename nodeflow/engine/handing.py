@@ -1,7 +1,7 @@
 """What is done with the arguments of a call at the last moment, and afterwards, where a node needs more than values."""
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import TypeAlias, cast
 
 from nodeflow.core.errors import InputError
 from nodeflow.core.resolved import ResolvedNode
@@ -14,24 +14,28 @@ from nodeflow.engine.noderun import RunContext
 from nodeflow.engine.nodetypes import NodeType
 from nodeflow.engine.runtime import Check
 
+Given: TypeAlias = Callable[[Arguments], Arguments]
+"""Makes of the values that links bring what the inputs declare; raises InputError where they do not take them."""
+
 _KINDS = frozenset((SECRET,))
 
 
 class Handing:
-    """Calls the function of one node: values of links are put inside lists and rows, names of secrets become the
-    secrets, and in development the inputs are watched.
+    """Calls the function of one node: values of links are held against what the inputs declare and put inside lists
+    and rows, names of secrets become the secrets, and in development the inputs are watched.
     """
 
-    __slots__ = ("_context", "_node", "_type")
+    __slots__ = ("_context", "_held", "_node", "_type")
 
-    def __init__(self, node: ResolvedNode, type: NodeType, context: RunContext) -> None:
+    def __init__(self, node: ResolvedNode, type: NodeType, context: RunContext, held: Given | None) -> None:
+        self._held = held
         self._node = node
         self._type = type
         self._context = context
 
     @staticmethod
     def needed(node: ResolvedNode, type: NodeType, context: RunContext) -> bool:
-        """Whether the node cannot simply be called."""
+        """Whether the node cannot simply be called, whatever links bring."""
         return node.nested is not None or bool(type.secrets) or context.guard is not None
 
     def call(self, arguments: Arguments) -> object:
@@ -49,7 +53,8 @@ class Handing:
         return result
 
     def _given(self, arguments: Arguments) -> tuple[Arguments, Check | None]:
-        given = put_inside(arguments, self._node.nested or {})
+        held = arguments if self._held is None else self._held(arguments)
+        given = put_inside(held, self._node.nested or {})
         guard = self._context.guard
         check = None if guard is None else guard({name: value for name, value in given.items() if name != "run"})
         for item in self._type.secrets:

@@ -13,6 +13,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedNode, Wire
 from nodeflow.engine import keys as key_records
 from nodeflow.engine.board import IDLE, LOST, Board, Planner
+from nodeflow.engine.holds import Holds
 from nodeflow.engine.inside import put_inside
 from nodeflow.engine.own import value_of
 from nodeflow.engine.runtime import Constant
@@ -27,11 +28,14 @@ class Identities:
         lose: What to do with a node whose key can never be known.
     """
 
-    def __init__(self, board: Board, planner: Planner, lose: Callable[[int], None], keep_records: bool) -> None:
+    def __init__(
+        self, board: Board, planner: Planner, holds: Holds, lose: Callable[[int], None], keep_records: bool
+    ) -> None:
         self.records: dict[str, bytes] | None = {} if keep_records else None
         self.bases: dict[int, bytes] = {}
         self._board = board
         self._planner = planner
+        self._holds = holds
         self._lose = lose
         self._followers: dict[int, list[int]] = {}
         self._tags: dict[tuple[str, str], bytes] = {}
@@ -176,7 +180,8 @@ class Identities:
                 place = board.add(value_of(f"{node.id}.{wire.input}", _json(place))), "out"
                 self._identify(place[0])
             if isinstance(place, Constant):
-                literals[wire.input] = _json(place)
+                value, hold = _json(place), self._holds.on(index, wire, None)
+                literals[wire.input] = value if hold is None else self._holds.read(hold, value)
             else:
                 wires.append(Wire(wire.input, *place, wire.depth))
         board.wires[index] = tuple(wires)

@@ -9,6 +9,7 @@ from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.engine.blocking import blocked_in, first_blocked, of_items
 from nodeflow.engine.calls import NodeCall
+from nodeflow.engine.handing import Given
 from nodeflow.engine.mapping import Arguments, Call, Calls, Outputs, spread
 from nodeflow.engine.noderun import Item, NodeRun, RunContext
 from nodeflow.engine.nodetypes import NodeType
@@ -32,9 +33,10 @@ class ItemCalls(NodeCall):
         type: NodeType,
         arguments: Arguments,
         context: RunContext,
+        given: Given | None,
         depths: dict[str, int],
     ) -> None:
-        super().__init__(index, node, type, arguments, context)
+        super().__init__(index, node, type, arguments, context, given)
         self._depths = depths
         self._spread: Calls | None = None
         self._calls: list[Call] = []

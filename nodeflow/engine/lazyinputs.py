@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
+from nodeflow.core.blocked import Blocked
+from nodeflow.core.errors import InputError
+from nodeflow.core.resolved import Wire
 from nodeflow.engine.awaiting import Promise, Unavailable
-from nodeflow.engine.board import LOST
+from nodeflow.engine.board import LOST, Place
 from nodeflow.engine.cache import Entry
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.keys import settled
@@ -23,6 +26,7 @@ class LazyInputs:
 
     def __init__(self, plan: Plan, tiers: Tiers, lanes: Lanes, inbox: Callable[[Callable[[], None]], None]) -> None:
         self._plan = plan
+        self._holds = plan.holds
         self._tiers = tiers
         self._lanes = lanes
         self._inbox = inbox
@@ -69,7 +73,7 @@ class LazyInputs:
         wire = next(wire for wire in board.wires[call.index] if wire.input == promise.input)
         place = board.resolve((wire.source, wire.output))
         if isinstance(place, Constant):
-            self._hand_over(promise, place.value)
+            self._hand_over(promise, self._held(call, wire, None, place.value))
             return
         index, output = place
         plan.want(index)
@@ -78,11 +82,20 @@ class LazyInputs:
             self._refused.add(call.index)
             self._hand_over(promise, Unavailable("an awaited input failed"))
         elif outputs is not None:
-            self._hand_over(promise, outputs[board.types[index].position[output]])
+            value = outputs[board.types[index].position[output]]
+            self._hand_over(promise, self._held(call, wire, place, value))
         else:
             board.uses[index] += 1
             board.watched.add(index)
             self._open.setdefault(index, []).append((call, promise))
+
+    def _held(self, call: NodeCall, wire: Wire, place: Place | None, value: object) -> object:
+        """A value as its input has it, or the error that it does not take it."""
+        hold = None if isinstance(value, Blocked) else self._holds.on(call.index, wire, place)
+        try:
+            return value if hold is None else self._holds.read(hold, value)
+        except InputError as error:
+            return error
 
     def _hand_over(self, promise: Promise, value: object) -> None:
         self._lanes.call_soon(partial(promise.settle, value))

@@ -9,6 +9,7 @@ from typing import TypeAlias, cast
 from nodeflow.core.errors import InputError
 from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.json import JsonValue
+from nodeflow.core.linked import has_scalars, is_bounded, is_strict, is_vague
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.core.secrets import SECRET
@@ -42,6 +43,9 @@ class NodeType:
         on_device: A synchronous node that must have the device to itself.
         root: Runs although nobody asks for its outputs.
         secrets: Inputs whose literals name secrets, which become values when the node is called.
+        watchful: Some values that links bring must be looked at.
+        strict: Inputs that look at them even when the types of the link agree.
+        vague: Values of different sorts may come from one of its outputs.
     """
 
     __slots__ = (
@@ -67,7 +71,10 @@ class NodeType:
         "root",
         "secrets",
         "spec",
+        "strict",
         "sync",
+        "vague",
+        "watchful",
     )
 
     def __init__(self, spec: Spec, services: Services, environment: str) -> None:
@@ -94,6 +101,9 @@ class NodeType:
         self._converts = self._conversions()
         self.literal = not self._converts
         self.quick = False
+        self.watchful = any(is_bounded(item) or has_scalars(item) for item in spec.inputs)
+        self.strict = frozenset(item.name for item in spec.inputs if is_strict(item))
+        self.vague = any(is_vague(item.type) for item in spec.outputs)
         self.plain = not (self.control or self.external or self._files)
 
     @property

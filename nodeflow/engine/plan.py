@@ -9,8 +9,10 @@ from os import urandom
 
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.engine.board import DONE, IDLE, KEYLESS, LOST, PLANNED, Board, Outputs, Place, Planner
+from nodeflow.engine.holds import Holds
 from nodeflow.engine.identity import Identities
 from nodeflow.engine.keys import KEY_BYTES
+from nodeflow.engine.runtime import Services
 
 _STILL_TO_COME = (IDLE, DONE)
 """A source in one of these states has to be wanted; one that is done has let its outputs go."""
@@ -25,11 +27,13 @@ class Plan:
         elsewhere: Nodes that can run now and do not need the device.
         copies: Nodes that take the outputs of an equal node of the same run.
         planned: How many nodes were found to have to run so far.
+        holds: What links bring is held against what inputs declare.
     """
 
-    def __init__(self, graph: ResolvedGraph, planner: Planner, keep_records: bool) -> None:
+    def __init__(self, graph: ResolvedGraph, planner: Planner, services: Services, keep_records: bool) -> None:
         self.board = Board(graph, planner)
-        self.identities = Identities(self.board, planner, self.lose, keep_records)
+        self.holds = Holds(self.board, services)
+        self.identities = Identities(self.board, planner, self.holds, self.lose, keep_records)
         self.ready: list[int] = []
         self.elsewhere: list[int] = []
         self.copies: dict[int, int] = {}

@@ -36,7 +36,9 @@ class Recording:
 
     def _one(self, index: int, values: Arguments) -> Expansion:
         board = self._board
-        given = put_inside(values, board.nodes[index].nested or {})
+        hold = self._plan.holds.given(index)
+        held = values if hold is None else hold(values)
+        given = put_inside(held, board.nodes[index].nested or {})
         return self._context.services.expand(board.types[index].spec, given, board.references(index))
 
     def _each(self, index: int, values: Arguments) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph
 from nodeflow.core.secrets import Vault
 from nodeflow.core.spec import Input, Spec
@@ -119,6 +120,10 @@ class Services(Protocol):
 
     def extensions(self, table: str) -> Mapping[str, object]:
         """What packs have added to an open table."""
+        ...
+
+    def choices(self, table: str) -> Sequence[JsonValue]:
+        """The names in an open table."""
         ...
 
     def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:

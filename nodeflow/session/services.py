@@ -1,6 +1,6 @@
 """What the engine needs from outside, put together for one run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeflow.core.codedigest import code_digest
@@ -78,6 +78,10 @@ class RunServices:
     def extensions(self, table: str) -> Mapping[str, object]:
         """What packs have added to an open table."""
         return self.registry.extensions(table)
+
+    def choices(self, table: str) -> Sequence[str]:
+        """The names in an open table."""
+        return self.registry.choices(table)
 
     def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
         """Write a file into the output folder, unless the very same one is there already."""

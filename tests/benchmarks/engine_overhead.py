@@ -76,6 +76,9 @@ class Services:
     def extensions(self, table: str) -> Mapping[str, object]:
         return {}
 
+    def choices(self, table: str) -> tuple[str, ...]:
+        return ()
+
     def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
         return SavedFile(prefix)
 

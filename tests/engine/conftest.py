@@ -188,6 +188,9 @@ class Bench:
     def extensions(self, table: str) -> Mapping[str, object]:
         return {"table": table}
 
+    def choices(self, table: str) -> tuple[str, ...]:
+        return {"tables": ("round", "square")}[table]
+
     def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
         unchanged = (prefix, suffix, data) in self.written
         self.written.append((prefix, suffix, data))

@@ -7,7 +7,8 @@ from typing import Final
 from nodeflow.core.errors import Problem
 from nodeflow.core.flat import Seat
 from nodeflow.core.names import place_in
-from nodeflow.core.routes import Arrival, Nothing, Why, Written
+from nodeflow.core.remains import Gap, Nothing, Why, written_label
+from nodeflow.core.routes import Arrival, Written
 from nodeflow.core.spec import Input
 
 Key = tuple[str, str, str | None]
@@ -46,12 +47,22 @@ class Report:
         name, bracket, rest = (problem.input or "").partition("[")
         arrival = self._origins.get((problem.node or "", name))
         place = Written(seat.scope, seat.id, name, None) if arrival is None else arrival.origin
+        label = bracket + rest
+        if arrival is not None and arrival.gaps:
+            label = written_label(label, arrival.gaps)
         if arrival is None and problem.code == "input.missing":
             place = self._wanting(place)
         if arrival is not None and arrival.through:
             message = f'{problem.message} (handed on by the bypassed "{arrival.through}")'
             problem = replace(problem, message=message)
-        self.at(place, problem, f"{place.input}{bracket}{rest}" or None)
+        self.at(place, problem, place.input + label or None)
+
+    def gap(self, path: str, input: Input, gap: Gap) -> None:
+        """An item of a list is left out, or a field of a row falls back to its default."""
+        arrival = self._origins[path, input.name]
+        problem = _left_out(arrival.origin, input, gap)
+        if problem is not None:
+            self.at(arrival.origin, problem, arrival.origin.input + ("" if arrival.through else gap.label))
 
     def at(self, place: Written, problem: Problem, input: str | None) -> None:
         """A problem with what is written at a place."""
@@ -96,6 +107,18 @@ def loss(origin: Written, input: Input, nothing: Nothing) -> Problem:
         return Problem("mode.bypass", message, expected=f"a value of type {input.type}", hint=hint)
     message = f'the bypassed "{nothing.node}" hands on what it gets from itself'
     return Problem("link.cycle", message, hint=f'feed "{nothing.node}" from another node')
+
+
+def _left_out(origin: Written, input: Input, gap: Gap) -> Problem | None:
+    """What to say of a place inside to which nothing comes; None where a field has a default and nothing is muted."""
+    told = loss(origin, input, gap.nothing)
+    if gap.within is None:
+        return told if gap.nothing.why is Why.MUTED else None
+    if gap.nothing.why is Why.MUTED:
+        return replace(told, message=f'"{gap.nothing.node}" is muted, so this item is left out')
+    if gap.nothing.why is Why.BYPASSED:
+        return replace(told, message=f"{told.message}, so this item is left out", expected=None, severity="warning")
+    return told
 
 
 def absence(name: str, source: str, nothing: Nothing | None) -> Problem:

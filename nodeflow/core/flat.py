@@ -7,7 +7,8 @@ from typing import NamedTuple
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.names import graph_name, place_in
 from nodeflow.core.nodes import NodeReader
-from nodeflow.core.routes import Nothing, Routes, Scope, Why
+from nodeflow.core.remains import Nothing, Why
+from nodeflow.core.routes import Routes, Scope
 from nodeflow.core.spec import Kind
 from nodeflow.core.workflow import Node
 

@@ -15,7 +15,8 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.names import graph_name
 from nodeflow.core.nodes import NodeReader
 from nodeflow.core.rawlinks import link_of, links_in
-from nodeflow.core.routes import Arrival, Nothing, Routes, Scope, Why
+from nodeflow.core.remains import Gap, Nothing, Why
+from nodeflow.core.routes import Arrival, Routes, Scope
 from nodeflow.core.spec import Input, Kind
 from nodeflow.core.subgraphs import all_in
 from nodeflow.core.workflow import Document, Node
@@ -26,11 +27,13 @@ class _Loss(NamedTuple):
 
     Attributes:
         fatal: The node cannot do without.
+        gap: The place inside that it would come to; None where the whole input is meant.
     """
 
     input: Input
     nothing: Nothing
     fatal: bool
+    gap: Gap | None = None
 
 
 class Flattening:
@@ -99,11 +102,12 @@ class Flattening:
             input = form.inputs.get(name)
             if input is None:
                 continue
-            arrival = self._routes.arrival(scope, id, name)
+            arrival = self._routes.arrival(scope, id, input)
             self.report.arrived(path, name, arrival)
             if isinstance(arrival, Arrival):
                 inputs[name] = arrival.value
                 losses += [_Loss(input, arrival.instead, False)] if arrival.instead is not None else []
+                losses += [_Loss(input, gap.nothing, False, gap) for gap in arrival.gaps]
             elif arrival is not None:
                 losses.append(_Loss(input, arrival, input.required))
                 if input.required and arrival.why is Why.MUTED:
@@ -141,7 +145,10 @@ class Flattening:
     def _tell_losses(self) -> None:
         for path, losses in self._losses.items():
             scope, id, node, _ = self._seats[path]
-            for input, nothing, fatal in losses:
+            for input, nothing, fatal, gap in losses:
+                if gap is not None:
+                    self.report.gap(path, input, gap)
+                    continue
                 origin = next(self._routes.written(scope, id, input.name))
                 if nothing.why is Why.MUTED and fatal:
                     self.report.add(not_run(path, node.type, input.name, nothing.node))

@@ -1,15 +1,15 @@
 """Where values come from: links followed into and out of sub-graphs and through bypassed nodes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final, NamedTuple
 
 from nodeflow.core.json import JsonValue
 from nodeflow.core.modes import passes_through
 from nodeflow.core.names import graph_name
 from nodeflow.core.nodes import NodeReader
-from nodeflow.core.rawlinks import is_closed, link_of, link_to, links_in
+from nodeflow.core.rawlinks import link_of, link_to, links_in
+from nodeflow.core.remains import Gap, Nothing, Remains, Why
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.workflow import Document, Node, fed_inputs
 
@@ -53,27 +53,6 @@ class Written(NamedTuple):
         return self.scope.path + self.node
 
 
-class Why(Enum):
-    """Why nothing arrives."""
-
-    MUTED = "muted"
-    BYPASSED = "bypassed"
-    CIRCLE = "circle"
-
-
-class Nothing(NamedTuple):
-    """Nothing arrives.
-
-    Attributes:
-        node: Path of the node that is muted, or bypassed, or in a circle of bypassed ones.
-        output: The output that was asked for.
-    """
-
-    why: Why
-    node: str
-    output: str
-
-
 class End(NamedTuple):
     """Where a link leads.
 
@@ -97,12 +76,14 @@ class Arrival(NamedTuple):
         origin: Where the document says so; for a socket that an interface feeds that is at the use.
         through: Path of the bypassed node that handed it on; empty when there was none.
         instead: What a value that would have come first led to, where there was one.
+        gaps: Places inside to which nothing comes.
     """
 
     value: JsonValue
     origin: Written
     through: str = ""
     instead: Nothing | None = None
+    gaps: Sequence[Gap] = ()
 
 
 class Routes:
@@ -146,15 +127,16 @@ class Routes:
         if input in inputs:
             yield Written(scope, id, input, inputs[input])
 
-    def arrival(self, scope: Scope, id: str, input: str) -> Arrival | Nothing | None:
+    def arrival(self, scope: Scope, id: str, input: Input) -> Arrival | Nothing | None:
         """What comes to an input; None where nothing is written."""
         absence: Nothing | None = None
-        for written in self.written(scope, id, input):
+        for written in self.written(scope, id, input.name):
             end = self._end(written)
             if isinstance(end, End):
-                value = self._value(end)
+                gaps: list[Gap] = []
+                value = self._value(end, input, gaps)
                 if not isinstance(value, Nothing):
-                    return Arrival(value, written, end.through, absence or end.instead)
+                    return Arrival(value, written, end.through, absence or end.instead, gaps)
                 end = value
             absence = absence or end
         return absence
@@ -244,34 +226,17 @@ class Routes:
                 return written
         return Nothing(Why.BYPASSED, scope.path + id, output)
 
-    def _value(self, end: End) -> JsonValue | Nothing:
+    def _value(self, end: End, input: Input | None, gaps: list[Gap]) -> JsonValue | Nothing:
         if end.written is None:
             assert end.link is not None, "a way ends in a link or in a value"
             return link_to(".".join(end.link))
-        value = end.written.value
-        return self._inside(value, end.written.scope) if isinstance(value, list) else value
-
-    def _inside(self, value: JsonValue, scope: Scope) -> JsonValue | Nothing:
-        """A list, or a row in it, with the links in it followed; nothing where one of them leads to nothing."""
-        if isinstance(value, list):
-            items: list[JsonValue] = []
-            for item in value:
-                followed = self._inside(item, scope)
-                if isinstance(followed, Nothing):
-                    return followed
-                items.append(followed)
-            return items
-        if not isinstance(value, dict) or is_closed(value):
+        value, scope = end.written.value, end.written.scope
+        if not isinstance(value, list):
             return value
-        if (link := link_of(value)) is not None:
-            return self._linked_inside(self._end(Written(scope, "", "", link_to(".".join(link)))))
-        members: dict[str, JsonValue] = {}
-        for key, item in value.items():
-            followed = self._inside(item, scope)
-            if isinstance(followed, Nothing):
-                return followed
-            members[key] = followed
-        return members
+        remains = Remains(lambda link: self._linked_inside(self._end(Written(scope, "", "", link_to(".".join(link))))))
+        followed = remains.of(value, input)
+        gaps += remains.gaps
+        return followed
 
     def _linked_inside(self, end: End | Nothing) -> JsonValue | Nothing:
         if isinstance(end, Nothing):
@@ -279,4 +244,4 @@ class Routes:
         if end.written is not None and any(links_in(end.written.value)):
             # Lists with links put into lists with links: their size could double at every step.
             return Nothing(Why.BYPASSED, end.through, "")
-        return self._value(end)
+        return self._value(end, None, [])

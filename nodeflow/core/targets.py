@@ -8,7 +8,7 @@ from nodeflow.core.errors import Problem
 from nodeflow.core.flat import Flat, Place
 from nodeflow.core.forms import Form
 from nodeflow.core.linking import Linked
-from nodeflow.core.routes import Nothing, Why
+from nodeflow.core.remains import Nothing, Why
 from nodeflow.core.spec import Kind
 from nodeflow.core.suggest import did_you_mean, listing
 

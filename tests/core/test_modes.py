@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from nodeflow.core.modes import passes_through
-from nodeflow.core.spec import Input, Output, Spec
+from nodeflow.core.remains import Nothing, Remains, Why
+from nodeflow.core.spec import Input, Output, Range, Spec
 from nodeflow.core.types import ANY, Type
 from nodeflow.core.validate import Resolution, resolve
 from nodeflow.core.workflow import Document
@@ -560,3 +561,154 @@ def test_a_node_below_two_silent_ones_is_told_once(catalogue: Any, files: Any) -
         ("mode.muted", "rows", "anything"),
     ]
     assert ids(found) == ["rows", "w"]
+
+
+TUNE = {"file": "emoji-tiny.safetensors"}
+LOAD = ("Load", {"checkpoint": "emoji-tiny.safetensors"})
+
+
+def stacked(rows: Any, catalogue: Any, files: Any, **others: Any) -> Resolution:
+    """A stack of rows beside a muted number and a bypassed picture that has nothing to hand on."""
+    nodes = {
+        "load": LOAD,
+        "n": ("Number", {"value": 0.5}),
+        "muted": ("Number", {"value": 0.5}, "mute"),
+        "empty": ("Split", {"image": link("no.image")}, "bypass"),
+        "no": ("LoadImage", {"file": "cat.png"}, "bypass"),
+        "stack": ("Stack", {"model": link("load.model"), "rows": rows}),
+        **others,
+    }
+    return resolve(document(nodes, {"x": "stack.model"}), catalogue, files)
+
+
+def literal(found: Resolution, id: str, input: str) -> Any:
+    return found.require().nodes[found.require().index[id]].literals[input]
+
+
+def test_a_field_of_a_row_falls_back_to_its_own_default(catalogue: Any, files: Any) -> None:
+    rows = [{**TUNE, "strength": link("n.number")}, {**TUNE, "strength": link("muted.number"), "method": "smooth"}]
+
+    found = stacked(rows, catalogue, files)
+
+    assert said(found) == [("mode.muted", "stack", "rows[1].strength")]
+    assert "so what holds without a link is used" in str(found.problems[0])
+    assert fed(found, "stack") == {"model": "load.model", "rows[0].strength": "n.number"}
+    assert [(row["strength"], row["method"]) for row in literal(found, "stack", "rows")] == [
+        (None, "fast"),
+        (1.0, "smooth"),
+    ]
+
+
+def test_a_field_below_a_bypassed_node_with_nothing_to_hand_on_has_its_default_too(catalogue: Any, files: Any) -> None:
+    found = stacked([{**TUNE, "strength": link("no.image")}], catalogue, files)
+
+    assert found.problems == ()
+    assert literal(found, "stack", "rows")[0]["strength"] == 1.0
+
+
+def test_where_a_field_has_no_default_the_rule_is_that_of_the_input(catalogue: Any, files: Any) -> None:
+    found = stacked([{"file": link("muted.number")}, TUNE], catalogue, files)
+
+    assert said(found) == [("mode.muted", "stack", "rows")]
+    assert literal(found, "stack", "rows") == []
+
+
+def test_an_item_of_a_list_is_left_out_and_the_others_keep_their_names(catalogue: Any, files: Any) -> None:
+    images = [link("cat.image"), link("a.image"), link("b.image"), link("no.image"), link("load.latent")]
+    nodes = {
+        "load": LOAD,
+        "cat": CAT,
+        "a": ("Scale", {"image": link("cat.image")}, "mute"),
+        "b": ("Scale", {"image": link("a.image")}, "bypass"),
+        "no": ("LoadImage", {"file": "cat.png"}, "bypass"),
+        "sheet": ("Sheet", {"images": images}),
+    }
+
+    found = resolve(document(nodes, {"x": "sheet.image"}), catalogue, files)
+
+    assert said(found) == [
+        ("mode.muted", "sheet", "images[1]"),
+        ("mode.muted", "sheet", "images[2]"),
+        ("mode.bypass", "sheet", "images[3]"),
+        ("link.type", "sheet", "images[4]"),
+    ]
+    assert [item.severity for item in found.problems] == ["warning", "warning", "warning", "error"]
+    assert '"a" is muted, so this item is left out' in str(found.problems[0])
+    assert "in place of its output image, so this item is left out" in str(found.problems[2])
+
+    right = resolve(
+        document({**nodes, "sheet": ("Sheet", {"images": images[:4]})}, {"x": "sheet.image"}), catalogue, files
+    )
+
+    assert fed(right, "sheet") == {"images[0]": "cat.image"}
+
+
+def test_a_list_of_which_nothing_is_left_is_no_list(catalogue: Any, files: Any) -> None:
+    nodes = {
+        "cat": CAT,
+        "a": ("Scale", {"image": link("cat.image")}, "mute"),
+        "sheet": ("Sheet", {"images": [link("a.image")]}),
+    }
+
+    found = resolve(document(nodes, {"x": "sheet.image"}), catalogue, files)
+
+    assert said(found) == [("mode.muted", "sheet", "images"), ("mode.muted", None, None), ("run.nothing", None, None)]
+
+
+def test_a_list_of_which_too_little_is_left_is_no_list() -> None:
+    gone = Nothing(Why.MUTED, "m", "out")
+    remains = Remains(lambda found: gone if found[0] == "m" else link(".".join(found)))
+    pair = Input("images", Type("list", (IMAGE,)), range=Range(min_length=2))
+
+    assert remains.of([link("m.out"), link("n.out")], pair) == gone
+    assert remains.of([link("m.out"), link("n.out"), link("o.out")], pair) == [link("n.out"), link("o.out")]
+
+
+def test_lists_and_objects_inside_are_left_out_by_the_same_rules(catalogue: Any, files: Any) -> None:
+    def options(anything: Any) -> Resolution:
+        nodes = {"n": ("Number", {"value": 1.0}), "m": ("Number", {"value": 2.0}, "mute")}
+        made = {**nodes, "o": ("Options", {"anything": anything})}
+        return resolve(document(made, {"x": "o.out"}), catalogue, files)
+
+    nested = options([[link("m.number"), link("n.number")], {"a": [1, link("m.number")]}])
+    assert said(nested) == [
+        ("mode.muted", "o", "anything[0][0]"),
+        ("mode.muted", "o", "anything[1].a[1]"),
+    ]
+    assert literal(nested, "o", "anything") == [[None], {"a": [1]}]
+    assert said(options([1, {"a": link("m.number")}])) == [("mode.muted", "o", "anything")]
+    assert said(options([1, [link("m.number")]])) == [("mode.muted", "o", "anything")]
+
+
+def test_a_list_in_a_field_falls_back_with_its_field(catalogue: Any, files: Any) -> None:
+    found = stacked([{**TUNE, "steps": [link("muted.number")]}], catalogue, files)
+
+    assert said(found) == [("mode.muted", "stack", "rows[0].steps")]
+    assert literal(found, "stack", "rows")[0]["steps"] == []
+
+
+def test_a_gap_in_what_a_bypassed_node_hands_on_is_told_where_it_is_linked(catalogue: Any, files: Any) -> None:
+    nodes = {
+        "cat": CAT,
+        "a": ("Scale", {"image": link("cat.image")}, "mute"),
+        "o": ("Options", {"anything": [link("cat.image"), link("a.image")]}, "bypass"),
+        "p": ("Options", {"anything": link("o.out")}),
+    }
+
+    found = resolve(document(nodes, {"x": "p.out"}), catalogue, files)
+
+    assert said(found) == [("mode.muted", "p", "anything")]
+    assert fed(found, "p") == {"anything[0]": "cat.image"}
+
+
+def test_a_circle_at_an_item_is_an_error(catalogue: Any, files: Any) -> None:
+    nodes = {
+        "cat": CAT,
+        "a": ("Scale", {"image": link("b.image")}, "bypass"),
+        "b": ("Scale", {"image": link("a.image")}, "bypass"),
+        "sheet": ("Sheet", {"images": [link("cat.image"), link("a.image")]}),
+    }
+
+    found = resolve(document(nodes, {"x": "sheet.image"}), catalogue, files)
+
+    assert [(item.code, item.input) for item in found.errors] == [("link.cycle", "images[1]")]

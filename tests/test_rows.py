@@ -179,3 +179,16 @@ def test_two_files_of_one_name_are_refused(session: Any, tmp_path: Path) -> None
 
     with pytest.raises(UsageError, match=r"layers\[1\]\.file: .* has the same name as .*one"):
         session.run(g, {"layers": rows})
+
+
+def test_a_run_is_given_a_value_for_one_field_of_one_row(session: Session) -> None:
+    g = Graph()
+    g.output("result", g(total)([Step(amount=1.0), Step(amount=2.0)]))
+    (id,) = [id for id, node in g.nodes.items() if node.spec.id == "rows.Sum"]
+
+    assert session.run(g, inputs={f"{id}.rows[1].amount": 10})["result"].value == 11.0
+    assert session.run(g, inputs={f"{id}.rows[0].mode": "take"})["result"].value == 1.0
+    with pytest.raises(
+        InvalidDocument, match=r'no "\w+\.rows\[0\]\.amont" to set.*did you mean "\w+\.rows\[0\]\.amount"'
+    ):
+        session.run(g, inputs={f"{id}.rows[0].amont": 1})

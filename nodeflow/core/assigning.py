@@ -11,11 +11,14 @@ from nodeflow.core.interface import as_range
 from nodeflow.core.json import JsonValue
 from nodeflow.core.names import GRAPH_PREFIX, graph_name
 from nodeflow.core.overriding import opened
+from nodeflow.core.places import input_inside
 from nodeflow.core.ranges import check_range
+from nodeflow.core.rawlinks import links_in
+from nodeflow.core.setinside import Path, set_inside, split_label, written
 from nodeflow.core.spec import Input
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import with_subgraphs
-from nodeflow.core.suggest import did_you_mean, listing, nearest, shorten
+from nodeflow.core.suggest import listing, nearest, shorten
 from nodeflow.core.texts import parse_text
 from nodeflow.core.types import ANY
 from nodeflow.core.unfit import Unfit
@@ -32,7 +35,8 @@ def assign(document: Document, values: Mapping[str, JsonValue], specs: Specs) ->
     Args:
         document: Stays as it is.
         values: By name of an input of the interface, by ``node.input``, or by ``use/node.input`` for one inside a
-            single use of a sub-graph. A text is read as the declared type has it: ``"20"`` becomes a number for a
+            single use of a sub-graph; with what leads to a place inside a list or rows behind it, as in
+            ``stack.rows[0].strength``. A text is read as the declared type has it: ``"20"`` becomes a number for a
             number and stays a text for a text. An object with the key ``draw`` is a draw.
         specs: The nodes there are.
 
@@ -57,6 +61,33 @@ def apply_settings(
         draws: Tells what settings that are draws may give, so that this is held against the interface too.
     """
     problems: list[Problem] = []
+    labels = {name: split_label(name) for name in settings}
+    whole = {name: value for name, value in settings.items() if not labels[name][1]}
+    given = _with_whole(document, whole, specs, draws, problems)
+    for name, (base, path) in labels.items():
+        sockets = _sockets(document, base, specs) if path else ()
+        if path and not any(_is_there(document, socket, specs) for socket in sockets):
+            problems.append(_unknown_setting(document, base, name.removeprefix(base)))
+            continue
+        for socket in sockets:
+            input = input_at(document, socket, specs)
+            label = socket if base not in document.interface.inputs else base
+            try:
+                given = _with_part(given, socket, input, label, path, settings[name])
+            except Unfit as fault:
+                problems.append(Problem(fault.code, fault.message, expected=fault.expected, hint=fault.hint))
+                break
+    return given, problems
+
+
+def _with_whole(
+    document: Document,
+    settings: Mapping[str, JsonValue],
+    specs: Specs,
+    draws: DrawTrial | None,
+    problems: list[Problem],
+) -> Document:
+    """A document with other values of whole inputs."""
     values: dict[str, dict[str, JsonValue]] = {}
     inside: dict[str, dict[str, JsonValue]] = {}
     for name, value in settings.items():
@@ -65,24 +96,69 @@ def apply_settings(
             problems.append(_unknown_setting(document, name))
         for socket in sockets:
             input = input_at(document, socket, specs)
-            read = parse_text(input.type if input else ANY, value) if isinstance(value, str) else value
+            read = _read(input, value)
             use, slash, place = socket.partition("/")
             if slash:
-                inside.setdefault(use, {})[place] = _written(read)
+                inside.setdefault(use, {})[place] = written(read)
             else:
                 node, _, socket_name = socket.partition(".")
-                values.setdefault(node, {})[socket_name] = _written(read)
+                values.setdefault(node, {})[socket_name] = written(read)
                 problems.extend(_narrowed(document, name, socket, input, read, draws))
     document = document.with_inputs(values) if values else document
     for use, places in inside.items():
         document = _with_values_inside(document, use, places)
-    return document, problems
+    return document
+
+
+def _read(input: Input | None, value: JsonValue) -> JsonValue:
+    return parse_text(input.type if input else ANY, value) if isinstance(value, str) else value
+
+
+def _is_there(document: Document, socket: str, specs: Specs) -> bool:
+    """Whether an input is declared, or written down for a node that is not here."""
+    node, _, name = socket.partition(".")
+    return input_at(document, socket, specs) is not None or _standing(document, node, name)[0] is not None
+
+
+def _with_part(
+    document: Document, socket: str, input: Input | None, label: str, path: Path, value: JsonValue
+) -> Document:
+    """A document with another value at one place inside an input.
+
+    Raises:
+        Unfit: There is no such place.
+    """
+    node, _, name = socket.partition(".")
+    stands, linked = _standing(document, node, name)
+    if stands is None and input is not None:
+        stands = input.default
+    new = set_inside(stands, input, label, path, _read(input and input_inside(input, path), value))
+    if linked:
+        message = f'"{label}" has links to nodes of its sub-graph, so nothing inside it can be set'
+        raise Unfit("setting.unknown", message, hint=f'set all of it: "{label}"')
+    use, slash, place = socket.partition("/")
+    return _with_values_inside(document, use, {place: new}) if slash else document.with_inputs({node: {name: new}})
+
+
+def _standing(document: Document, path: str, input: str) -> tuple[JsonValue, bool]:
+    """What is given to an input, and whether that has links to nodes inside a sub-graph."""
+    use, slash, id = path.rpartition("/")
+    node, user = _node_at(document, path), _node_at(document, use) if slash else None
+    if user is not None:
+        interface = document.graphs[graph_name(user.type) or ""].interface
+        for shown, item in interface.inputs.items():
+            if f"{id}.{input}" in item.to and (found := _standing(document, use, shown))[0] is not None:
+                return found
+    value = None if node is None else node.inputs.get(input)
+    return value, bool(slash) and any(links_in(value))
 
 
 def inputs_named(document: Document, name: str, specs: Specs) -> Sequence[Input]:
     """The inputs that a setting of this name would feed, as far as they are known; ``specs`` knows the sub-graphs."""
-    inputs = (input_at(document, socket, specs) for socket in _sockets(document, name, specs))
-    return [input for input in inputs if input is not None]
+    base, path = split_label(name)
+    inputs = (input_at(document, socket, specs) for socket in _sockets(document, base, specs))
+    places = (input_inside(input, path) for input in inputs if input is not None)
+    return [place for place in places if place is not None]
 
 
 def input_at(document: Document, socket: str, specs: Specs) -> Input | None:
@@ -114,17 +190,13 @@ def _sockets(document: Document, name: str, specs: Specs) -> Sequence[str]:
     return [name] if dot and path in document.nodes else []
 
 
-def _written(value: JsonValue) -> JsonValue:
-    """A value as an input of a document has it."""
-    return {"value": value} if isinstance(value, dict) and not is_draw(value) else value
-
-
-def _unknown_setting(document: Document, name: str) -> Problem:
+def _unknown_setting(document: Document, name: str, inside: str = "") -> Problem:
     names = [*document.interface.inputs, *_settable("", document.nodes, document, levels=2)]
-    message = f'there is no input "{name}" to set'
+    message = f'there is no input "{name}{inside}" to set'
     ends = {known.rpartition(".")[2]: known for known in names}  # people leave the node out
-    meant = did_you_mean(name, names) or did_you_mean(ends.get(nearest(name, ends) or "", ""), names)
-    return Problem("setting.unknown", message, expected=listing(names), hint=meant)
+    meant = nearest(name, names) or ends.get(nearest(name, ends) or "")
+    hint = None if meant is None else f'did you mean "{meant}{inside}"?'
+    return Problem("setting.unknown", message, expected=listing(names), hint=hint)
 
 
 def _settable(path: str, nodes: Mapping[str, Node], document: Document, *, levels: int) -> Iterator[str]:

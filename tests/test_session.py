@@ -16,6 +16,7 @@ import nodeflow
 from nodeflow.api import Field, Graph, ImageFile, InputError, Ref, Run, Seed, expander, node, quiet
 from nodeflow.core.errors import Cancelled, InvalidDocument, MissingFile, NodeFailed, UsageError
 from nodeflow.core.workflow import Document
+from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.files import files_of
 from nodeflow.diffusion.types import Image, Latent, Mask
 from nodeflow.engine.events import Progress, RunFinished, Saved
@@ -352,6 +353,12 @@ def test_every_kind_of_value_has_its_file() -> None:
     assert written(["a", 1, None, {"b": [True]}]) == ["json"]
     assert written([Mask(torch.zeros(1, 4, 4)), 1.5, float("inf")]) == ["png", "json"]
     assert written(object()) == []
+
+
+def test_half_of_a_character_is_escaped_in_json_and_has_no_place_in_a_text() -> None:
+    assert list(files_of(["a", 1, "\ud800"], lambda item: {})) == [("json", b'["a", 1, "\\ud800"]')]
+    with pytest.raises(ValueRuleError, match=r"half of a character \(\\ud800, at character 2\)"):
+        list(files_of("a\ud800", lambda item: {}))
 
 
 def test_outputs_that_are_lists_or_masks_give_pictures() -> None:

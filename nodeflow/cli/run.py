@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from os import fsencode
 from typing import BinaryIO
 
 from nodeflow.cli import wire
@@ -97,9 +98,9 @@ def _without_chunks(_: object) -> dict[str, str]:
 
 def _lines(result: Result) -> bytes:
     """Paths of the files, and values that are plain."""
-    lines = [str(path) for paths in result.saved.values() for path in paths]
+    lines = [fsencode(path) for paths in result.saved.values() for path in paths]
     for output in result.values():
-        lines += [str(path) for path in output.paths if str(path) not in lines]
+        lines += [path for path in map(fsencode, output.paths) if path not in lines]
         if (plain := output.json()) is not None:
-            lines.append(f"{output.name}: {plain}")
-    return "".join(f"{line}\n" for line in lines).encode()
+            lines.append(f"{output.name}: {plain}".encode("utf-8", "backslashreplace"))
+    return b"".join(line + b"\n" for line in lines)

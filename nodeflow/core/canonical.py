@@ -5,6 +5,7 @@ that reads back equal, keys in the order they came in (keys that look like array
 every JavaScript engine orders them so), nothing escaped but what JSON demands.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring
 from typing import Final
@@ -19,6 +20,15 @@ _INDENT: Final = "  "
 
 quote: Callable[[str], str] = encode_basestring
 """A text as JSON, without escaping what needs none."""
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+def half_character(text: str) -> str | None:
+    """The first half of a character in a text, which has no UTF-8, as JSON escapes it; None in nearly every text."""
+    match = None if text.isascii() else _HALF.search(text)
+    return None if match is None else f"\\u{ord(match[0]):04x}"
 
 
 def number_text(value: float) -> str:

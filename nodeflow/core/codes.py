@@ -8,6 +8,7 @@ CODES: Final[Mapping[str, str]] = {
     "json.syntax": "The text is not JSON; the message says in which line and column.",
     "json.duplicate": "A key occurs twice in one object, so that readers would disagree about its value.",
     "json.number": "A number is NaN, infinite, or an integer that JavaScript cannot hold.",
+    "json.text": "A text or a key has half of a character: a surrogate without its other half.",
     "limit.bytes": "The document is larger than a document may be.",
     "limit.depth": "Brackets are nested deeper than a document may nest them.",
     "limit.values": "The document has more values than a document may have.",

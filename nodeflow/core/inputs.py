@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from nodeflow.core.canonical import record_text
+from nodeflow.core.canonical import half_character, record_text
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.errors import InputError, PackFailed, Problem
 from nodeflow.core.files import FileCheck
 from nodeflow.core.forms import Draft, Form
+from nodeflow.core.json import JsonValue
+from nodeflow.core.reading import WHOLE
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.core.values import ABSENT, ValueReader
@@ -50,12 +52,8 @@ class InputReader:
                 read = values.literal(draft, input, name, value)
             if name in form.secrets:
                 self.problems[known:] = map(_without_values, self.problems[known:])
-            if read is not ABSENT:
-                try:
-                    texts[name] = record_text(read)
-                    literals[name] = read
-                except ValueError as error:
-                    values.say(draft, name, "json.number", str(error), read, "plain JSON")
+            if read is not ABSENT and (text := self._text(draft, name, read)) is not None:
+                texts[name], literals[name] = text, read
         for name in form.required:
             if name not in node.inputs:
                 hint = f"give a value for the workflow's input {fed[name]}" if name in fed else None
@@ -64,6 +62,18 @@ class InputReader:
             values.literal(draft, form.inputs[name], name, form.defaults[name])
         draft.record = _record(draft, texts)
         return draft
+
+    def _text(self, draft: Draft, name: str, read: JsonValue) -> str | None:
+        """A literal in canonical JSON, which the values of settings and of Python may not have."""
+        try:
+            text = record_text(read)
+        except ValueError as error:
+            self._values.say(draft, name, "json.number", str(error), read, "plain JSON")
+            return None
+        half = half_character(text)
+        if half is not None:
+            self._values.say(draft, name, "json.text", f"there is half of a character, {half}", None, WHOLE)
+        return text if half is None else None
 
     def _unknown(self, draft: Draft, name: str) -> None:
         names = draft.form.inputs

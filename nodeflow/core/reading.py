@@ -1,7 +1,8 @@
 """JSON text in: read within limits, refusing whatever another reader would take for something else.
 
 Size, nesting and the number of values are measured on the text, before any value is built. What JavaScript would
-silently change (a key that occurs twice, an integer it cannot hold, NaN) is an error that says where it stands.
+silently change (a key that occurs twice, an integer it cannot hold, NaN) is an error that says where it stands, and so
+is a text that no file can hold, because half of a character is missing.
 """
 
 import json
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-from nodeflow.core.canonical import MAX_SAFE_INTEGER, number_text
+from nodeflow.core.canonical import MAX_SAFE_INTEGER, half_character, number_text
 from nodeflow.core.errors import InvalidDocument, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.names import place_in
@@ -60,7 +61,7 @@ def read_json(data: bytes | str, limits: Limits = LIMITS) -> JsonValue:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidDocument([Problem("json.syntax", f"this is not JSON: {error.msg} at {where}")]) from None
-    if marks.found:
+    if marks.found or (_HALF.search(text) and any(map(_half_in, (inner for _, inner in walk(value))))):
         raise InvalidDocument(marks.problems(value))
     return value
 
@@ -70,6 +71,18 @@ def integral(value: float) -> int | float:
     if value.is_integer() and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         return int(value)
     return value
+
+
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may be half of a character, unless the other half follows."""
+
+WHOLE: Final = "whole characters; two escapes may make one, as \\ud83d\\ude00 do"
+
+
+def _half_in(value: JsonValue) -> str | None:
+    """The half of a character in a text, or in a key of an object."""
+    texts = value if isinstance(value, dict) else (value,) if isinstance(value, str) else ()
+    return next(filter(None, map(half_character, texts)), None)
 
 
 # The closing quote is optional so that an unterminated string is one match: the scan stays linear.
@@ -151,6 +164,11 @@ class _Marks:
 
     def problems(self, root: JsonValue) -> Iterator[Problem]:
         for path, value in walk(root):
+            path = tuple(key if isinstance(key, int) else _printable(key) for key in path)
+            if (half := _half_in(value)) is not None:
+                where = "a key of" if isinstance(value, dict) else "the text at"
+                message = f"{where} {spell(path)} has half of a character"
+                yield Problem("json.text", message, *place(path), found=half, expected=WHOLE)
             if isinstance(value, _Lost):
                 node, input = place(path)
                 yield Problem(
@@ -163,8 +181,13 @@ class _Marks:
                 )
             elif id(value) in self.repeated:
                 _, key = self.repeated[id(value)]
+                key = _printable(key)
                 node, input = place((*path, key))
                 yield Problem("json.duplicate", f'the key "{key}" occurs twice in {spell(path)}', node, input)
+
+
+def _printable(key: str) -> str:
+    return key.encode("utf-8", "backslashreplace").decode()
 
 
 def walk(root: JsonValue, path: Path = ()) -> Iterator[tuple[Path, JsonValue]]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
+from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.types import Conditioning, Image, Latent, Mask
 
 Provenance = Callable[[tuple[int, int] | None], Mapping[str, str]]
@@ -29,14 +30,30 @@ def files_of(value: object, provenance: Provenance) -> Iterator[tuple[str, bytes
         case Conditioning():
             yield "safetensors", _conditioning(value, provenance(None))
         case str():
-            yield "txt", value.encode("utf-8")
+            yield "txt", text_bytes(value)
         case _ if _is_json(value) and not _is_texts(value):
-            yield "json", json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+            # Half of a character has no UTF-8, but an escape in JSON, which is what this error handler writes.
+            yield "json", json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
         case list() | tuple():
             for member in cast("list[object]", value):
                 yield from files_of(member, provenance)
         case _:
             return
+
+
+def text_bytes(text: str) -> bytes:
+    """A text as a file holds it.
+
+    Raises:
+        ValueRuleError: It has half of a character.
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"{text[error.start]!r}".strip("'")
+        raise ValueRuleError(
+            f"the text has half of a character ({half}, at character {error.start + 1}), which no file can hold"
+        ) from None
 
 
 def _is_json(value: object) -> bool:

@@ -74,7 +74,10 @@ def save_text(
         filename_prefix: Start of the file name; `a/b` writes into the folder `a`.
         format: Ending of the file name.
     """
-    run.save(filename_prefix, format, text.encode("utf-8"))
+    from nodeflow.diffusion.files import text_bytes
+
+    with blaming("text"):
+        run.save(filename_prefix, format, text_bytes(text))
 
 
 @node("SaveAny", category="values", title="Save anything", kind=Kind.EFFECT, lane=Lane.CPU)
@@ -87,7 +90,8 @@ def save_any(value: Any, filename_prefix: FilePrefix = "any/nodeflow", *, run: R
     """
     from nodeflow.diffusion.files import files_of
 
-    files = list(files_of(value, run.provenance))
+    with blaming("value"):
+        files = list(files_of(value, run.provenance))
     if not files:
         takes = "pictures, masks, latents, conditioning, texts, numbers and lists of them can be"
         raise InputError("value", f"a value of type {type(value).__name__} cannot be written into a file; {takes}")

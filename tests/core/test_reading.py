@@ -67,6 +67,25 @@ def test_a_text_that_is_no_unicode_is_refused() -> None:
     assert codes('"\ud800"')[0][0] == "json.encoding"
 
 
+def test_half_of_a_character_is_refused_where_it_stands_in_words_that_can_be_printed() -> None:
+    half = r"\ud83d"
+    text = f'{{"nodes": {{"a": {{"inputs": {{"x": ["ok", "{half}"], "{half}": 1}}}}}}, "{half}": {{"b": 1, "b": 1}}}}'
+    with pytest.raises(InvalidDocument) as raised:
+        read_json(text)
+
+    assert [(problem.code, problem.node, problem.input, problem.found) for problem in raised.value.problems] == [
+        ("json.text", None, None, half),
+        ("json.text", "a", None, half),
+        ("json.text", "a", "x", half),
+        ("json.duplicate", None, None, None),
+    ]
+    assert str(raised.value).encode()
+
+
+def test_two_halves_that_make_a_character_are_a_text() -> None:
+    assert read_json(r'"\ud83d\uDE00"') == "😀"
+
+
 def test_every_number_and_key_at_fault_is_named_at_its_place() -> None:
     with pytest.raises(InvalidDocument) as raised:
         read_json(

@@ -117,6 +117,17 @@ def test_a_value_that_python_has_and_json_not_is_refused(catalogue: Any, files: 
     assert (problem.code, problem.node, problem.input) == ("json.number", "n", "anything")
 
 
+def test_half_of_a_character_is_refused_in_whatever_is_given(catalogue: Any, files: Any) -> None:
+    document = Document(nodeflow=1, nodes={"n": Node(type="Options", inputs={"anything": 1})})
+
+    (problem,) = resolve(
+        document, catalogue, files, targets=["n"], settings={"n.anything": {"value": ["\ud800"]}}
+    ).problems
+
+    assert (problem.code, problem.node, problem.input) == ("json.text", "n", "anything")
+    assert "whole characters" in str(problem)
+
+
 def test_settings_are_read_by_the_declared_type(catalogue: Any, files: Any, picture: Any) -> None:
     document = parse_document(
         picture.changed(picture.added("Text", value="a") | {"interface.outputs.text": {"from": "extra.text"}})

@@ -29,6 +29,12 @@ TEXTS: list[tuple[str, str | bytes, str, str]] = [
         "json.duplicate",
         '"a" · x',
     ),
+    (
+        "half of a character",
+        r'{"nodeflow": 1, "nodes": {"a": {"type": "Load", "inputs": {"x": "\ud800"}}}}',
+        "json.text",
+        '"a" · x',
+    ),
     ("NaN", '{"nodeflow": 1, "nodes": {"a": {"type": "Load", "inputs": {"x": NaN}}}}', "json.number", '"a" · x'),
     (
         "an integer beyond 2^53",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nodeflow import Session
-from nodeflow.api import Graph
+from nodeflow.api import Graph, node
 from nodeflow.core.errors import InvalidDocument, NodeFailed
 from nodeflow.session.results import Result
 from nodeflow_nodes.control import gate
@@ -138,6 +138,20 @@ def test_values_are_saved_in_files_of_their_kind(session: Session) -> None:
     assert result.saved["text"][0].read_text() == "a"
     assert result.saved["text"][0].name == "a_00001.md"
     assert result.saved["any"][0].read_text() == "[1, 2]"
+
+
+@node("test.Half")
+def half() -> str:
+    return "a\ud800"
+
+
+@pytest.mark.parametrize(("save", "input"), [(save_text, "text"), (save_any, "value")])
+def test_a_text_with_half_of_a_character_is_refused_in_one_line(session: Session, save: Any, input: str) -> None:
+    graph = Graph()
+    graph(save, id="save")(graph(half)())
+    with pytest.raises(NodeFailed, match=f"{input}: the text has half of a character") as caught:
+        session.run(graph)
+    assert not caught.value.traceback
 
 
 def test_a_closed_gate_keeps_what_is_below_from_running(session: Session) -> None:

@@ -19,7 +19,7 @@ process.stdout.write(JSON.stringify([documentText(value), recordText(value)]));
 """
 
 numbers = st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.floats(allow_nan=False, allow_infinity=False)
-letters = st.text() | st.text("0123456789") | st.sampled_from(["__proto__", "\ud83d", "\uffff", "\U00010000"])
+letters = st.text() | st.text("0123456789") | st.sampled_from(["__proto__", "\uffff", "\U00010000"])
 values = st.recursive(
     st.none() | st.booleans() | numbers | letters,
     lambda inner: st.lists(inner) | st.dictionaries(letters, inner),

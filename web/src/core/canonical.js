@@ -3,7 +3,8 @@
  * The one canonical form of JSON: the same bytes from JavaScript and from Python (`nodeflow/core/canonical.py`).
  *
  * A document is what `JSON.stringify(document, null, 2)` prints, and a newline. What another reader would take for
- * something else (a key that occurs twice, an integer that a double cannot hold) is refused when it is read.
+ * something else (a key that occurs twice, an integer that a double cannot hold), and a text with half of a character,
+ * which no file can hold, is refused when it is read.
  */
 
 /** @typedef {import("./json.d.ts").JsonValue} JsonValue */
@@ -11,7 +12,7 @@
 /** JSON text that cannot be read as a document, with the code that Python gives the same fault. */
 export class InvalidJson extends Error {
   /**
-   * @param {"json.syntax" | "json.number" | "json.duplicate"} code
+   * @param {"json.syntax" | "json.number" | "json.duplicate" | "json.text"} code
    * @param {string} message
    */
   constructor(code, message) {
@@ -26,7 +27,8 @@ export class InvalidJson extends Error {
  *
  * @param {string} text
  * @returns {JsonValue}
- * @throws {InvalidJson} It is not JSON, has a key twice in one object, or a number that is not the same everywhere.
+ * @throws {InvalidJson} It is not JSON, has a key twice in one object, a number that is not the same everywhere, or half
+ *   of a character.
  */
 export function readJson(text) {
   const json = text.startsWith("\ufeff") ? text.slice(1) : text;
@@ -127,6 +129,8 @@ function refuseWhatIsNoJson(root) {
   }
 }
 
+const HALF = /\p{Surrogate}/u;
+
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\],]/gsu;
 
 /**
@@ -158,6 +162,7 @@ function refuseWhatIsAmbiguous(json) {
         isKey = keys !== null;
         break;
       case '"':
+        checkText(token);
         if (isKey && keys !== null) {
           rememberKey(keys, JSON.parse(token));
         }
@@ -178,6 +183,14 @@ function rememberKey(keys, key) {
     throw new InvalidJson("json.duplicate", `the key ${JSON.stringify(key)} occurs twice in one object`);
   }
   keys.add(key);
+}
+
+/** @param {string} token */
+function checkText(token) {
+  const half = HALF.exec(token.includes("\\u") ? JSON.parse(token) : token);
+  if (half !== null) {
+    throw new InvalidJson("json.text", `a text has ${JSON.stringify(half[0])}, half of a character`);
+  }
 }
 
 /** @param {string} token */

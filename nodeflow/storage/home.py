@@ -86,11 +86,8 @@ def read_config(home: Home) -> Config:
     """
     try:
         text = home.config.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config()
-    except NotADirectoryError as error:
-        way_out = "set NODEFLOW_HOME to a folder, or to one that can be made"
-        raise UsageError(f"the home {home.config.parent} is not a folder, or lies below a file; {way_out}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{home.config}: cannot be read: {error}") from error
     try:

@@ -72,7 +72,6 @@ def test_a_settings_file_that_is_a_folder_is_a_clear_error(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_home_that_cannot_be_a_folder_is_told_as_such(tmp_path: Path, name: str) -> None:
+def test_a_home_that_cannot_be_a_folder_says_nothing_and_keeps_nothing_from_running(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="is not a folder, or lies below a file; set NODEFLOW_HOME"):
-        read_config(Home(tmp_path / name))
+    assert read_config(Home(tmp_path / name)) == Config()

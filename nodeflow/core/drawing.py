@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from nodeflow.core.draws import DRAWS, TABLE, CounterDraw, Draw, DrawSource
 from nodeflow.core.errors import NodeflowError, PackFailed
@@ -12,6 +13,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.core.unfit import Unfit
+from nodeflow.core.wanted import OUTSIDE, wanted
 from nodeflow.core.workflow import Document
 
 Tree = dict[str, JsonValue]
@@ -39,11 +41,21 @@ def read_draw(value: Mapping[str, JsonValue], specs: Specs) -> Draw:
     try:
         return model.model_validate(dict(value))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        known = did_you_mean(field, model.model_fields) if first["type"] == "extra_forbidden" else None
-        message = f"draw {name}, {field}: {first['msg'].removeprefix('Value error, ')}"
-        raise Unfit("draw.field", message, listing(model.model_fields), known) from None
+        raise _wrong_field(str(name), error.errors(include_url=False)[0], model) from None
+
+
+def _wrong_field(name: str, details: ErrorDetails, model: type[Draw]) -> Unfit:
+    field, fields = ".".join(map(str, details["loc"])), model.model_fields
+    match details["type"]:
+        case "extra_forbidden":
+            message, hint = f"draw {name}: there is no field {field}", did_you_mean(field, fields)
+            return Unfit("draw.field", message, listing(fields), hint)
+        case "missing":
+            return Unfit("draw.field", f"draw {name}: the field {field} is missing", listing(fields))
+        case kind if kind == OUTSIDE:
+            return Unfit("draw.field", f"draw {name}, {field}: {wanted(details)}")
+        case _:
+            return Unfit("draw.field", f"draw {name}: the field {field} is wrong", f"{field} as {wanted(details)}")
 
 
 def _hint(name: JsonValue, names: Sequence[str]) -> str | None:

@@ -1,5 +1,6 @@
 """Pins: the packs and model files that a document was made with, held against those that are here."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -11,6 +12,7 @@ from nodeflow.core.workflow import Document, ModelPin, PackPin
 
 _OPERATORS: Final = frozenset("<>=!~")
 _SHOWN: Final = 12
+_DIGEST: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class Stock(Protocol):
@@ -94,7 +96,9 @@ class PinCheck:
         """What is wrong with the pinned packs; that a node lacks its pack is told with the node."""
         for name, pin in self.document.packs.items():
             here = self.stock.pack(name)
-            if here is not None:
+            if faults := [*_pack_faults(name, pin, here)]:
+                yield from faults
+            elif here is not None:
                 yield from _pack_problems(name, pin, here)
             elif not self._has_node_of(name):
                 message, hint = f"the document names the pack {name}, which is not installed", install_hint(name, pin)
@@ -102,10 +106,12 @@ class PinCheck:
 
     def models(self, files: Collection[tuple[str, str]]) -> Iterator[Problem]:
         """What is wrong with the pinned ones among these model files; that one is missing is told with its node."""
+        for pinned, model in self.document.models.items():
+            yield from _digest_fault(f"models.{pinned}", model.sha256)
         for kind, name in files:
             pin = pin_of(self.document.models, kind, name)
             found = None if pin is None else self.stock.sha256(kind, name)
-            if pin is None or found is None or found == pin.sha256.lower():
+            if pin is None or found is None or found == pin.sha256.lower() or not _DIGEST.fullmatch(pin.sha256):
                 continue
             twin = self.stock.named(kind, pin.sha256)
             hint = f'the right one is here as "{twin}"' if twin else "results may differ; get the right file"
@@ -115,6 +121,34 @@ class PinCheck:
     def _has_node_of(self, pack: str) -> bool:
         scopes = (self.document.nodes, *(graph.nodes for graph in self.document.graphs.values()))
         return any(node.type.startswith(f"{pack}.") for nodes in scopes for node in nodes.values())
+
+
+def _pack_faults(name: str, pin: PackPin, here: PackPin | None) -> Iterator[Problem]:
+    """What of a pin cannot be held against anything."""
+    if pin.version and not (here and pin.version == here.version) and not _is_readable(pin.version):
+        message = f"the version that the document asks for of the pack {name} cannot be read"
+        yield Problem("pack.version", message, found=shorten(pin.version), expected='"1.2", or such as ">=1.2,<2"')
+    if pin.sha256:
+        yield from _digest_fault(f"packs.{name}", pin.sha256)
+
+
+def _is_readable(version: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    if is_condition(version):
+        return meets("0", version) is not None
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _digest_fault(pinned: str, digest: str) -> Iterator[Problem]:
+    if not _DIGEST.fullmatch(digest):
+        found = f"{shorten(digest)}, {len(digest)} characters"
+        message = f"the field {pinned}.sha256 is wrong"
+        yield Problem("field.value", message, found=found, expected="64 hexadecimal digits")
 
 
 def _pack_problems(name: str, pin: PackPin, here: PackPin) -> Iterator[Problem]:
@@ -134,12 +168,10 @@ def _version_problem(name: str, wanted: str, here: str) -> Problem | None:
         message = f"the document was made with another version of the pack {name}"
         hint = f"results may differ; {_way_back(name, wanted, here)}"
         return Problem("pack.version", message, None, None, found, wanted, hint, "warning")
-    met = meets(here, wanted)
-    if met is None:
-        message = f"the version that the document asks for of the pack {name} cannot be read"
-        return Problem("pack.version", message, found=shorten(wanted), expected='"1.2", or such as ">=1.2,<2"')
     message = f"the document asks for another version of the pack {name}"
-    return None if met else Problem("pack.version", message, None, None, found, wanted, _pip(name, wanted))
+    return (
+        None if meets(here, wanted) else Problem("pack.version", message, None, None, found, wanted, _pip(name, wanted))
+    )
 
 
 def _way_back(name: str, wanted: str, here: str) -> str:

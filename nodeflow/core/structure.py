@@ -10,6 +10,7 @@ from nodeflow.core.errors import Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import Path, place, spell
 from nodeflow.core.suggest import did_you_mean, listing, shorten
+from nodeflow.core.wanted import wanted
 
 
 def count_nodes(tree: JsonValue) -> int:
@@ -116,9 +117,9 @@ def _problem(details: ErrorDetails, tree: JsonValue, fields: FieldsAt) -> Proble
         )
     if code == "field.missing":
         return Problem(code, f"the field {spell(path)} is missing", node, type=type_)
-    expected = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
     what = "name" if is_key else "field"
-    return Problem(code, f"the {what} {spell(inside)} is wrong", node, found=found, expected=expected, type=type_)
+    message = f"the {what} {spell(inside)} is wrong"
+    return Problem(code, message, node, found=found, expected=wanted(details), type=type_)
 
 
 def _node_type(tree: JsonValue, path: Path) -> str | None:

@@ -73,9 +73,9 @@ def test_locking_again_changes_nothing_and_check_agrees(shell: Shell, file: Path
 
 
 def test_what_is_missing_is_named_and_its_pins_are_kept(shell: Shell, file: Path) -> None:
-    pins = {"mypack": {"version": ">=1.2", "sha256": "00"}}
+    pins = {"mypack": {"version": ">=1.2", "sha256": "00" * 32}}
     nodes = {**TREE["nodes"], "tag": {"type": "mypack.Tag", "odd": 1}}
-    tree = written(file, nodes=nodes, packs=pins, models={"gone.safetensors": {"sha256": "11"}})
+    tree = written(file, nodes=nodes, packs=pins, models={"gone.safetensors": {"sha256": "11" * 32}})
 
     said = shell("lock", file)
 

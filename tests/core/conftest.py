@@ -264,10 +264,10 @@ class Shelf:
         return PackPin(version="1.0", sha256="a" * 64) if name == "test" else None
 
     def sha256(self, kind: str, name: str) -> str | None:
-        return {"emoji-tiny.safetensors": "cc", "sub/other.safetensors": "dd"}.get(name)
+        return {"emoji-tiny.safetensors": "c" * 64, "sub/other.safetensors": "d" * 64}.get(name)
 
     def named(self, kind: str, sha256: str) -> str | None:
-        return {"cc": "emoji-tiny.safetensors", "dd": "sub/other.safetensors"}.get(sha256)
+        return {"c" * 64: "emoji-tiny.safetensors", "d" * 64: "sub/other.safetensors"}.get(sha256)
 
 
 @pytest.fixture

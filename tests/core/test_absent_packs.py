@@ -67,8 +67,8 @@ MADE: Any = {
         "inputs": {"amount": {"to": ["tag.amount"], "order": 1}},
         "outputs": {"tagged": {"from": "use.image"}, "text": {"from": "words.string"}},
     },
-    "packs": {"mypack": {"version": ">=1.2", "sha256": "ab12"}, "otherpack": {"version": "0.1"}},
-    "models": {"a.safetensors": {"sha256": "cd34"}},
+    "packs": {"mypack": {"version": ">=1.2", "sha256": "ab12" * 16}, "otherpack": {"version": "0.1"}},
+    "models": {"a.safetensors": {"sha256": "cd34" * 16}},
     "ui": {"nodes": {"tag": {"x": 240}}, "frames": [{"of": ["tag"]}], "9": "index", "theirs": {"link": "not.ours"}},
 }
 

@@ -155,7 +155,7 @@ def test_a_draw_of_a_pack_is_tried_like_a_built_in_one(catalogue: Any) -> None:
     specs = type(catalogue)(draws={"mypack.take": Take})
 
     assert DrawTrial(specs, FirstDraws()).samples({"draw": "mypack.take", "stage": "b"}) == ("b001",)
-    with pytest.raises(Unfit, match=r"draw mypack\.take, stage"):
+    with pytest.raises(Unfit, match=r"draw mypack\.take: the field stage is missing"):
         read_draw({"draw": "mypack.take"}, specs)
     with pytest.raises(Unfit) as raised:
         read_draw({"draw": "mypack.tak"}, specs)

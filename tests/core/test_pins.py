@@ -28,7 +28,10 @@ def severities(stock: Any, **pins: Any) -> list[tuple[str, str]]:
         ({"version": ">=0.9,<2"}, []),
         ({"version": "==1.0", "sha256": "A" * 64}, []),
         ({"version": "1.1"}, [("pack.version", "warning")]),
-        ({"version": "nightly"}, [("pack.version", "warning")]),
+        ({"version": "nightly"}, [("pack.version", "error")]),
+        ({"version": "1.*"}, [("pack.version", "error")]),
+        ({"sha256": "xyz"}, [("field.value", "error")]),
+        ({"version": "banana", "sha256": "a" * 63}, [("pack.version", "error"), ("field.value", "error")]),
         ({"version": "~=1.1"}, [("pack.version", "error")]),
         ({"version": "!=="}, [("pack.version", "error")]),
         ({"sha256": "b" * 64}, [("pack.digest", "warning")]),
@@ -52,10 +55,10 @@ def test_a_version_that_is_none_never_meets_a_condition() -> None:
     ("models", "found"),
     [
         ({}, []),
-        ({"emoji-tiny.safetensors": {"sha256": "CC"}}, []),
-        ({"checkpoints/emoji-tiny.safetensors": {"sha256": "cc"}, "emoji-tiny.safetensors": {"sha256": "00"}}, []),
-        ({"emoji-tiny.safetensors": {"sha256": "00"}}, [("model.digest", "warning")]),
-        ({"another.safetensors": {"sha256": "00"}}, []),
+        ({"emoji-tiny.safetensors": {"sha256": "C" * 64}}, []),
+        ({"checkpoints/emoji-tiny.safetensors": {"sha256": "c" * 64}, "emoji-tiny.safetensors": {"sha256": "0" * 64}}, []),
+        ({"emoji-tiny.safetensors": {"sha256": "0" * 64}}, [("model.digest", "warning")]),
+        ({"another.safetensors": {"sha256": "0" * 64}}, []),
     ],
 )
 def test_a_model_is_held_against_its_pin(models: Any, found: Any, stock: Any) -> None:
@@ -63,7 +66,7 @@ def test_a_model_is_held_against_its_pin(models: Any, found: Any, stock: Any) ->
 
 
 def test_what_cannot_be_looked_up_is_not_judged(catalogue: Any, files: Any) -> None:
-    document = pinned(packs={"gone": {"version": ">=9"}}, models={"emoji-tiny.safetensors": {"sha256": "00"}})
+    document = pinned(packs={"gone": {"version": ">=9"}}, models={"emoji-tiny.safetensors": {"sha256": "0" * 64}})
 
     assert [problem.code for problem in check(document, catalogue, files)] == ["run.nothing"]
     assert list(PinCheck(document, UnknownStock()).models([EMOJI])) == []

@@ -60,7 +60,7 @@ DOCUMENT: dict[str, Any] = {
         }
     },
     "interface": {"outputs": {"picture": {"from": "tag.image"}, "words": {"from": "text.conditioning"}}},
-    "packs": {"mypack": {"version": ">=1.2", "sha256": "00"}},
+    "packs": {"mypack": {"version": ">=1.2", "sha256": "00" * 32}},
     "ui": {"nodes": {"tag": {"x": 1, "y": 2}}, "notes": ["kept"]},
 }
 

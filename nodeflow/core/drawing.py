@@ -27,6 +27,27 @@ def is_draw(value: JsonValue) -> bool:
     return isinstance(value, dict) and "draw" in value
 
 
+def has_draw(document: Document) -> bool:
+    """Whether there is a draw anywhere in a document: also inside lists and rows, and in sub-graphs, used or not."""
+    scopes = (document.nodes, *(graph.nodes for graph in document.graphs.values()))
+    waiting = [value for nodes in scopes for node in nodes.values() for value in node.inputs.values()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            if "draw" in value:
+                return True
+            if not _is_plain(value):
+                waiting.extend(value.values())
+    return False
+
+
+def _is_plain(value: Mapping[str, JsonValue]) -> bool:
+    """Whether an object is a link or an escaped literal, so that nothing in it is a draw."""
+    return len(value) == 1 and not _PLAIN.isdisjoint(value)
+
+
 def read_draw(value: Mapping[str, JsonValue], specs: Specs) -> Draw:
     """The draw that an object with the key ``draw`` describes.
 
@@ -164,7 +185,7 @@ class _Drawing:
         match value:
             case dict() if "draw" in value:
                 return self._drawn(label, value)
-            case dict() if len(value) == 1 and not _PLAIN.isdisjoint(value):
+            case dict() if _is_plain(value):
                 return value
             case dict():
                 return {key: self.value(f"{label}.{key}", inner) for key, inner in value.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from nodeflow.core.assigning import apply_settings
 from nodeflow.core.codes import CODES
-from nodeflow.core.drawing import DrawTrial
+from nodeflow.core.drawing import DrawTrial, has_draw
 from nodeflow.core.draws import DrawSource, FirstDraws
 from nodeflow.core.errors import Problem, refusal
 from nodeflow.core.files import FileCheck, Files
@@ -40,6 +40,7 @@ class Resolution:
         targets: What was asked for by name; the nodes are positions in ``graph``.
         names: What each of them is called by whoever asked for it.
         drawn: Inputs that are draws, by node id; ``graph`` holds one of the values that they may give.
+        undrawn: Whether there is a draw anywhere, also where only a loop comes to it: what ``drawn`` does not tell.
         models: Kind and name of every model file that was looked for.
         sound: What could run all the same when there is an error; None when nothing can be said about that.
     """
@@ -49,6 +50,7 @@ class Resolution:
     targets: tuple[Target, ...] = ()
     names: tuple[str, ...] = ()
     drawn: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    undrawn: bool = False
     models: tuple[tuple[str, str], ...] = ()
     sound: SoundPart | None = None
 
@@ -141,6 +143,7 @@ def resolve(
         tuple((places[root.node], root.output) for root in asked),
         tuple(root.name for root in asked),
         drawn,
+        has_draw(document),
         models,
     )
 

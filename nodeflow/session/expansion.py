@@ -71,6 +71,8 @@ class Expanders:
 
 def _checked(resolution: Resolution) -> ResolvedGraph:
     if resolution.graph is not None:
+        for id, inputs in resolution.drawn.items():
+            raise NodeflowError(f"what it records cannot run: {id}.{inputs[0]} is a draw; record a value instead")
         return resolution.graph
     first, *others = resolution.errors
     more = f" (and {len(others)} more)" if others else ""

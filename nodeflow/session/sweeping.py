@@ -169,7 +169,7 @@ class Sweep:
         """The document with its draws made, once for this point, however often it is begun."""
         inputs = {**self._inputs, **point.values}
         prepared = self._prepared(point)
-        if not prepared.resolution.drawn:
+        if not prepared.resolution.undrawn:
             return self._loaded, inputs, {}
         files = {name: value for name, value in inputs.items() if isinstance(value, Path)}
         if noted := journal.begun(key):

@@ -163,7 +163,7 @@ class Workplace:
             draws=SubmissionSource(files.inputs, self._draws.read),
             stock=self._stock(files),
         )
-        if resolution.graph is not None and not resolution.drawn:
+        if resolution.graph is not None and not resolution.undrawn:
             document = complete(assign(document, given.values, self.registry), self.registry)
         return Prepared(document, resolution, files, given.values, targets)
 
@@ -203,7 +203,7 @@ class Workplace:
 
     def _drawn(self, prepared: Prepared, draws: DrawSource) -> Prepared:
         """The document with literals in the places of draws, checked once more."""
-        if not prepared.resolution.drawn:
+        if not prepared.resolution.undrawn:
             return prepared
         given = draw_settings(prepared.settings, self.registry, draws)
         document = assign(prepared.document, {**prepared.settings, **given}, self.registry)

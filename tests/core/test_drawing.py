@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodeflow.core.drawing import DrawTrial, draw_all, draw_settings
+from nodeflow.core.drawing import DrawTrial, draw_all, draw_settings, has_draw
 from nodeflow.core.draws import Draw, FirstDraws
 from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.unfit import Unfit
@@ -226,3 +226,21 @@ def test_a_place_for_state_that_cannot_be_used_is_an_error_of_its_own(catalogue:
 
     with pytest.raises(UsageError, match="read-only"):
         draw_all(document({"a": sample(seed={"draw": "counter", "name": "n"})}), catalogue, ReadOnly())
+
+
+@pytest.mark.parametrize(
+    ("value", "is_there"),
+    [
+        (1, False),
+        ({"draw": "random"}, True),
+        ([1, [{"draw": "random"}]], True),
+        ([{"name": "a", "content": {"draw": "random"}}], True),
+        ({"value": {"draw": "random"}}, False),
+        ([{"value": {"draw": "random"}}], False),
+        ({"link": "load.latent"}, False),
+    ],
+)
+def test_a_document_says_whether_there_is_a_draw_anywhere(value: Any, is_there: bool) -> None:
+    holder = {"a": {"type": "x.Y", "inputs": {"number": value}}}
+    for parts in ({"nodes": holder}, {"nodes": {}, "graphs": {"body": {"nodes": holder}}}):
+        assert has_draw(Document.from_tree({"nodeflow": 1, **parts})) is is_there

@@ -13,6 +13,7 @@ from nodeflow.core.migrations import ExtraNode, Migrated
 from nodeflow.core.node import Lazy, Ref, expander, later, migrates, node
 from nodeflow.core.packs import ModelKind, Pack, Setting
 from nodeflow.core.rows import Row
+from nodeflow.core.rules import Graphs
 from nodeflow.core.run import Run, quiet
 from nodeflow.core.spec import Kind, Lane, Scope
 from nodeflow.core.types import Codec, Encoded, Socket
@@ -52,6 +53,7 @@ __all__ = [
     "FilePrefix",
     "Fraction",
     "Graph",
+    "Graphs",
     "Guidance",
     "ImageFile",
     "ImageFolder",

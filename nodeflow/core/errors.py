@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one hierarchy with one clear line per problem."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 Severity = Literal["error", "warning"]
@@ -126,6 +126,31 @@ class NodeFailed(NodeflowError):
         self.traceback = traceback
         where = f'{type} "{node}"' + (f" · {input}" if input else "")
         super().__init__(f"{where}: {message}")
+
+
+class RecordedWrongly(NodeflowError):
+    """What an expander recorded cannot run.
+
+    Args:
+        problem: The first one, at a recorded node.
+        others: How many more there are.
+    """
+
+    def __init__(self, problem: Problem, others: int = 0) -> None:
+        self.problem = problem
+        self.others = others
+        super().__init__(self.told(""))
+
+    def told(self, stem: str) -> str:
+        """What is wrong, for recorded nodes that are called after the expander.
+
+        Args:
+            stem: What their ids begin with.
+        """
+        recorded = self.problem.node
+        used = (self.problem.type or "").startswith("graph:")
+        there = replace(self.problem, node=recorded and f"{stem}{recorded}", type=None if used else self.problem.type)
+        return f"what it makes cannot run: {there}" + (f" (and {self.others} more)" if self.others else "")
 
 
 class OutOfMemory(NodeFailed):

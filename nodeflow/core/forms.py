@@ -1,7 +1,7 @@
 """What reading the inputs of nodes starts from and ends with: a form for each type, a draft for each node."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nodeflow.core.canonical import quote, record_text
@@ -91,6 +91,7 @@ class Draft:
         links: Input, or label of a place inside its literal such as ``rows[0].strength``, to (node id, output name).
         nested: The labels among ``links``.
         drawn: Inputs and labels whose literal is one of those that their draw may give.
+        wrong: Inputs that are not given as they should be, which has been told.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Draft:
     nested: dict[str, Nested]
     drawn: list[str]
     record: bytes = b""
+    wrong: list[str] = field(default_factory=list[str])
 
     def target(self, socket: str) -> Type:
         """The type that an input, or a place inside one, takes."""

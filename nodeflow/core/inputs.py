@@ -6,13 +6,12 @@ from typing import Final
 
 from nodeflow.core.canonical import half_character, record_text
 from nodeflow.core.drawing import DrawTrial
-from nodeflow.core.errors import InputError, PackFailed, Problem
+from nodeflow.core.errors import Problem
 from nodeflow.core.files import FileCheck
 from nodeflow.core.forms import Draft, Form
 from nodeflow.core.json import JsonValue
 from nodeflow.core.reading import WHOLE
-from nodeflow.core.specs import Specs
-from nodeflow.core.suggest import did_you_mean, listing, shorten
+from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.core.values import ABSENT, ValueReader
 from nodeflow.core.workflow import Node
 
@@ -54,10 +53,13 @@ class InputReader:
                 self.problems[known:] = map(_without_values, self.problems[known:])
             if read is not ABSENT and (text := self._text(draft, name, read)) is not None:
                 texts[name], literals[name] = text, read
+            if len(self.problems) > known:
+                draft.wrong.append(name)
         for name in form.required:
             if name not in node.inputs:
                 hint = f"give a value for the workflow's input {fed[name]}" if name in fed else None
                 values.missing(draft, form.inputs[name], name, what="input", hint=hint)
+                draft.wrong.append(name)
         for name in form.secrets & form.defaults.keys() - node.inputs.keys():
             values.literal(draft, form.inputs[name], name, form.defaults[name])
         draft.record = _record(draft, texts)
@@ -84,22 +86,6 @@ class InputReader:
 def _without_values(problem: Problem) -> Problem:
     """A problem with a secret without what stands in its place, which may be the secret itself."""
     return replace(problem, found=None, hint=problem.hint if problem.code.startswith("secret.") else None)
-
-
-def rule_problems(draft: Draft, specs: Specs) -> list[Problem]:
-    """What the node's own rules over several inputs say about its literals."""
-    spec = draft.form.spec
-    try:
-        for rule in specs.checks(spec):
-            rule(**draft.known)
-    except InputError as error:
-        found = None if error.input in draft.form.secrets else shorten(draft.literals.get(error.input))
-        return [Problem("input.rule", error.message, draft.id, error.input, found, type=spec.id)]
-    except Exception as error:  # noqa: BLE001 - a rule is foreign code, and its failure says nothing about the inputs
-        reason = str(error) if isinstance(error, PackFailed) else f"{type(error).__name__}: {error}"
-        message = "the rules of this node cannot be tried"
-        return [Problem("pack.failed", message, draft.id, hint=reason, severity="warning", type=spec.id)]
-    return []
 
 
 def _record(draft: Draft, texts: Mapping[str, str]) -> bytes:

@@ -56,7 +56,8 @@ class NodeFunction(Protocol[P, R_co]):
         """Add a rule over several inputs, tried on literal values before anything runs.
 
         The rule names the inputs it looks at as its parameters and raises ``InputError``. It is tried only when all
-        of them are literals.
+        of them are literals that can be read. A parameter that is a ``Ref`` is given whether the input is linked or
+        not, with a ``Link`` at each place that is; one of type ``Graphs`` is given the sub-graphs of the document.
         """
         ...
 

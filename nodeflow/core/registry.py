@@ -1,11 +1,9 @@
 """What is known of all packs together: specs by id, and the code behind them on demand."""
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nodeflow.core.code import PackCode
@@ -14,7 +12,6 @@ from nodeflow.core.converters import converters
 from nodeflow.core.discovery import root_of
 from nodeflow.core.draws import DRAWS, TABLE, Draw
 from nodeflow.core.errors import PackFailed
-from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migration
 from nodeflow.core.node import node_mark
 from nodeflow.core.packs import Manifest, ModelKind, Pack, SettingValue, SocketSpec
@@ -23,6 +20,9 @@ from nodeflow.core.spec import Spec
 from nodeflow.core.stamps import Seen
 from nodeflow.core.tables import LazyTable, Tables, join, owner_of
 from nodeflow.core.types import Codec, Type
+
+if TYPE_CHECKING:
+    from nodeflow.core.rules import Rule
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Registry:
     _single: dict[str, tuple[Spec, Callable[..., Any]]] = field(default_factory=dict[str, Any])
     _reported: list[PackFailed] = field(default_factory=list[PackFailed])
     _callables: dict[str, Callable[..., Any]] = field(default_factory=dict[str, Any])
-    _rules: dict[str, tuple[Callable[..., None], ...]] = field(default_factory=dict[str, Any])
+    _rules: "dict[str, tuple[Rule, ...]]" = field(default_factory=dict[str, Any])
     _settings: dict[str, Mapping[str, SettingValue]] = field(default_factory=dict[str, Any])
     _tables: Tables | None = None
 
@@ -175,8 +175,8 @@ class Registry:
             known = self._callables[spec.id] = arriving(self._function(spec))
         return known
 
-    def checks(self, spec: Spec) -> tuple[Callable[..., None], ...]:
-        """The rules over several inputs; each is called with all literals by name and raises InputError.
+    def checks(self, spec: Spec) -> "tuple[Rule, ...]":
+        """The rules over several inputs; each is called with what is known of them, and raises InputError.
 
         A rule sees literals as the node does: members of an enum, rows, paths that are not yet looked up.
         """
@@ -184,10 +184,10 @@ class Registry:
             return ()
         known = self._rules.get(spec.id)
         if known is None:
-            from nodeflow.core.arrival import arriving
+            from nodeflow.core.rules import Rule
 
             mark = node_mark(self._function(spec))
-            known = self._rules[spec.id] = tuple(_rule(arriving(check)) for check in mark.checks) if mark else ()
+            known = self._rules[spec.id] = tuple(map(Rule, mark.checks)) if mark else ()
         return known
 
     def migration(self, id: str, version: int) -> Migration | None:
@@ -266,16 +266,3 @@ class Registry:
 
     def _attribute(self, place: str, pack: str) -> Any:
         return self.code.attribute(place, pack, self.packs)
-
-
-def _rule(check: Callable[..., None]) -> Callable[..., None]:
-    """A check that can be called with all literals: it looks at its own, and passes when one of them is missing."""
-    parameters = inspect.signature(check).parameters
-    needed = {name for name, item in parameters.items() if item.default is inspect.Parameter.empty}
-
-    @functools.wraps(check)
-    def rule(**literals: JsonValue) -> None:
-        if needed <= literals.keys():
-            check(**{name: value for name, value in literals.items() if name in parameters})
-
-    return rule

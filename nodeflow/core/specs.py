@@ -1,10 +1,11 @@
 """What documents need to know of the nodes there are; a registry satisfies it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nodeflow.core.draws import Draw
 from nodeflow.core.migrations import Migration
+from nodeflow.core.rules import Rule
 from nodeflow.core.spec import Spec
 
 
@@ -24,8 +25,8 @@ class Specs(Protocol):
         """The names that packs have put into an open table, such as ``samplers``."""
         ...
 
-    def checks(self, spec: Spec, /) -> Sequence[Callable[..., None]]:
-        """The rules over several inputs; each is called with all literals by name and raises InputError."""
+    def checks(self, spec: Spec, /) -> Sequence[Rule]:
+        """The rules over several inputs; each is called with what is known of them, and raises InputError."""
         ...
 
     def migration(self, id: str, version: int, /) -> Migration | None:

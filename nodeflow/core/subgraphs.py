@@ -1,6 +1,6 @@
 """The sub-graphs that a document defines, each described as a node: ``graph:NAME`` with what its interface shows."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from nodeflow.core.migrations import Migration
 from nodeflow.core.names import GRAPH_PREFIX, graph_name, place_in
 from nodeflow.core.nodes import Inputs, NodeReader
 from nodeflow.core.order import cycles, order
+from nodeflow.core.rules import Rule
 from nodeflow.core.spec import Input, Output, Range, Spec
 from nodeflow.core.specs import Specs
 from nodeflow.core.types import ANY, Type, is_generic
@@ -45,7 +46,7 @@ class Extended:
     def choices(self, table: str) -> Sequence[str]:
         return self.base.choices(table)
 
-    def checks(self, spec: Spec) -> Sequence[Callable[..., None]]:
+    def checks(self, spec: Spec) -> Sequence[Rule]:
         return self.base.checks(spec)
 
     def migration(self, id: str, version: int) -> Migration | None:

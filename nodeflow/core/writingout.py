@@ -9,11 +9,11 @@ from nodeflow.core.files import GRAPH
 from nodeflow.core.flat import Flat, Place
 from nodeflow.core.flattening import Flattening
 from nodeflow.core.forms import Draft
-from nodeflow.core.inputs import rule_problems
 from nodeflow.core.json import JsonValue
 from nodeflow.core.linking import Linked, link, lost_links
 from nodeflow.core.names import graph_name
 from nodeflow.core.reading import LIMITS
+from nodeflow.core.ruling import rule_problems
 from nodeflow.core.specs import Specs
 from nodeflow.core.subgraphs import SubGraphs, all_in
 from nodeflow.core.workflow import Document, Node
@@ -48,7 +48,7 @@ def wire(
     specs = graphs.reader.specs
     if not document.graphs and not any(node.mode for node in document.nodes.values()):
         linked = link(drafts, ids, problems, specs.specs)
-        problems.extend(_rules(linked.drafts, specs))
+        problems.extend(rule_problems(linked.drafts, graphs.reader))
         return Wired(linked, {name: _place(item.source) for name, item in document.interface.outputs.items()})
     problems.extend(lost_links(drafts, ids))  # types and circles are those of the nodes that run
     too_large = _too_large(document, specs) if document.graphs else None
@@ -59,7 +59,7 @@ def wire(
     flat = flattening.flat()
     found: list[Problem] = []
     linked = link(flat.drafts, {draft.id for draft in flat.drafts} | flat.unjudged | ids, found, specs.specs)
-    for problem in (*found, *_rules(flat.drafts, specs)):
+    for problem in (*found, *rule_problems(flat.drafts, graphs.reader)):
         flattening.report.add(problem)
     used = flat.graphs.union(*(all_in(document.graphs, name) for name in _named_bodies(flat.drafts)))
     problems.extend([*graphs.told(used), *flattening.report.problems])
@@ -69,10 +69,6 @@ def wire(
 def _place(socket: str) -> Place:
     node, _, output = socket.partition(".")
     return node, output
-
-
-def _rules(drafts: Sequence[Draft], specs: Specs) -> list[Problem]:
-    return [problem for draft in drafts if draft.form.spec.checks for problem in rule_problems(draft, specs)]
 
 
 def _named_bodies(drafts: Sequence[Draft]) -> set[str]:

@@ -7,7 +7,15 @@ from pathlib import Path
 from traceback import TracebackException
 from types import TracebackType
 
-from nodeflow.core.errors import InputError, NodeFailed, NodeflowError, NodeUnusable, OutOfMemory, PackFailed
+from nodeflow.core.errors import (
+    InputError,
+    NodeFailed,
+    NodeflowError,
+    NodeUnusable,
+    OutOfMemory,
+    PackFailed,
+    RecordedWrongly,
+)
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.core.secrets import Vault
 
@@ -34,6 +42,8 @@ def failure_of(node: ResolvedNode, error: BaseException, vault: Vault) -> NodeFa
     type = node.spec.id
     if isinstance(error, InputError):
         return NodeFailed(node.id, type, vault.scrub(error.message), input=error.input)
+    if isinstance(error, RecordedWrongly):
+        return NodeFailed(node.id, type, vault.scrub(error.told(f"{node.id}/")))
     if isinstance(error, NodeflowError):
         unusable = isinstance(error, PackFailed)
         return (NodeUnusable if unusable else NodeFailed)(node.id, type, vault.scrub(str(error)))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from nodeflow.core.errors import NodeflowError
+from nodeflow.core.errors import NodeflowError, RecordedWrongly
 from nodeflow.core.files import GRAPH, Files
 from nodeflow.core.graph import Graph, Link
 from nodeflow.core.json import JsonValue
@@ -47,7 +47,7 @@ class Expanders:
                 expander gets a reference.
 
         Raises:
-            NodeflowError: What it recorded cannot run; the first problem is told, with the recorded node it is about.
+            RecordedWrongly: What it recorded cannot run; the first problem is told, with the recorded node it is about.
         """
         ids = {name: f"argument-{number}" for number, name in enumerate(linked)}
         places = {name: Link(id, _VALUE) for name, id in ids.items()}
@@ -75,8 +75,7 @@ def _checked(resolution: Resolution) -> ResolvedGraph:
             raise NodeflowError(f"what it records cannot run: {id}.{inputs[0]} is a draw; record a value instead")
         return resolution.graph
     first, *others = resolution.errors
-    more = f" (and {len(others)} more)" if others else ""
-    raise NodeflowError(f"what it records cannot run: {first}{more}")
+    raise RecordedWrongly(first, len(others))
 
 
 def _uses_subgraphs(graph: Graph) -> bool:

@@ -1,10 +1,12 @@
 """Nodes that run a sub-graph again and again: for each item of a list, from item to item, and as long as it asks to."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from nodeflow.api import Field, Graph, InputError, Ref, Row, SubGraph, expander
+from nodeflow.api import Field, Graph, Graphs, InputError, Ref, Row, SubGraph, expander
 from nodeflow_nodes.lists import choose, make_list
 from nodeflow_nodes.primitives import boolean
 
@@ -46,7 +48,7 @@ def for_each(
         passed: Further inputs of the sub-graph, the same for each item.
         output: Which output of the sub-graph to collect; may be empty when there is only one.
     """
-    loop = _Loop(graph, body, passed)
+    loop = _Loop(graph, body, passed, ("item",))
     collected = loop.output(output)
     turns = [loop.turn(f"item-{place}", item=_item(graph, items, place), index=place) for place in range(len(items))]
     return graph(make_list, id="results")([results[collected] for results in turns])
@@ -73,7 +75,7 @@ def accumulate(
         passed: Further inputs of the sub-graph, the same for each item.
         output: Which output of the sub-graph is the next state; empty for its only one, or the one called `state`.
     """
-    loop = _Loop(graph, body, passed)
+    loop = _Loop(graph, body, passed, ("item", "state"))
     following = loop.output(output, usual="state")
     for place in range(len(items)):
         state = loop.turn(f"item-{place}", item=_item(graph, items, place), index=place, state=state)[following]
@@ -110,7 +112,7 @@ def while_loop(
     if limit == 0:
         way_out = "raise it, or set at_limit to stop"
         raise InputError("limit", f"it is reached before turn {index}, which is asked for; {way_out}")
-    loop = _Loop(graph, body, passed)
+    loop = _Loop(graph, body, passed, ("state",))
     loop.require_outputs("state", "again")
     results = loop.turn(f"turn-{index}", index=index, state=state)
     # Through a node of its own the wish for another turn is never known before that turn has run.
@@ -121,30 +123,60 @@ def while_loop(
 
 
 @for_each.check
+def _each_item_fits(items: Ref[object], body: str, passed: Ref[Sequence[Passed]], output: str, graphs: Graphs) -> None:
+    loop = _Body(graphs, body, passed, ("item",))
+    loop.output(output)
+    for place, item in _known_items(items).items():
+        loop.try_turn(graphs, {"item": place}, item=item, index=0)
+
+
 @accumulate.check
+def _each_item_and_the_state_fit(
+    items: Ref[object], state: Ref[object], body: str, passed: Ref[Sequence[Passed]], output: str, graphs: Graphs
+) -> None:
+    loop = _Body(graphs, body, passed, ("item", "state"))
+    loop.output(output, usual="state")
+    for place, item in _known_items(items).items():
+        loop.try_turn(graphs, {"item": place, "state": "state"}, item=item, state=state, index=0)
+
+
 @while_loop.check
-def _names_are_given_once(passed: Sequence[Mapping[str, Any]]) -> None:
-    _require_different([row.get("name") for row in passed])
+def _the_state_fits(state: Ref[object], body: str, passed: Ref[Sequence[Passed]], graphs: Graphs) -> None:
+    loop = _Body(graphs, body, passed, ("state",))
+    loop.require_outputs("state", "again")
+    loop.try_turn(graphs, {"state": "state"}, state=state, index=0)
 
 
-def _require_different(names: Sequence[str | None]) -> None:
-    """Refuses a name that is there twice; None is one that is not known yet."""
-    for place, name in enumerate(names):
-        if name is not None and name in names[:place]:
-            raise InputError(f"passed[{place}].name", f"{name} is given twice")
+def _known_items(items: object) -> Mapping[str, object]:
+    """The items by their places, or the link that brings them all."""
+    if not isinstance(items, list):
+        return {"items": items}
+    return {f"items[{place}]": item for place, item in enumerate(cast("list[object]", items))}
 
 
-class _Loop:
-    """Uses of one sub-graph that differ by what the loop gives to each."""
+class _Body:
+    """The sub-graph of a loop: what may be given to it and taken from it, in a check and in a run alike."""
 
-    def __init__(self, graph: Graph, body: str, passed: Sequence[Passed]) -> None:
-        self._graph = graph
-        self._body = body
-        self._takes = graph.takes(body)
-        self._gives = graph.gives(body)
-        self._passed = {row.name: row.content for row in passed}
-        _require_different([row.name for row in passed])
-        self._require("passed", "input", self._passed, self._takes)
+    def __init__(self, graphs: Graph | Graphs, body: str, passed: Sequence[Passed], own: Collection[str]) -> None:
+        """Looks at a sub-graph.
+
+        Args:
+            graphs: Where it is.
+            body: Its name.
+            passed: What it is given in each turn.
+            own: The inputs that it must have for what the loop gives it.
+
+        Raises:
+            InputError: It lacks an input, or ``passed`` has a name that it may not have.
+        """
+        self.body = body
+        self.takes = graphs.takes(body)
+        self._gives = graphs.gives(body)
+        self._require("body", "input", own, self.takes)
+        if not isinstance(passed, list | tuple):
+            raise InputError("passed", "write the rows down; not all of them, but the content of each can be linked")
+        self._check_names([row.name for row in passed], {*own, "index"})
+        self.passed = {row.name: row.content for row in passed}
 
     def output(self, chosen: str, *, usual: str = "") -> str:
         """The output that counts: the chosen one, else the usual one, else the only one there is."""
@@ -155,28 +187,66 @@ class _Loop:
             return usual
         if len(self._gives) != 1:
             listed = ", ".join(self._gives) or "none"
-            raise InputError("output", f'the sub-graph "{self._body}" has these outputs: {listed}; name one')
+            raise InputError("output", f'the sub-graph "{self.body}" has these outputs: {listed}; name one')
         return self._gives[0]
 
     def require_outputs(self, *names: str) -> None:
         """Refuses a sub-graph that does not give all of these."""
         self._require("body", "output", names, self._gives)
 
-    def turn(self, id: str, **own: Any) -> Mapping[str, Any]:
-        """Records one use, and gives its outputs by name."""
-        self._require("body", "input", own.keys() - {"index"}, self._takes)
-        if twice := own.keys() & self._passed.keys():
-            raise InputError(
-                "passed", f"{min(twice)} is given by the loop itself; call the input of the sub-graph otherwise"
-            )
-        given = {name: value for name, value in own.items() if name in self._takes}
-        return self._graph.call(self._body, {**self._passed, **given}, id=id)
+    def inputs(self, own: Mapping[str, object]) -> dict[str, object]:
+        """All that the sub-graph is given in a turn."""
+        return {**self.passed, **{name: value for name, value in own.items() if name in self.takes}}
+
+    def try_turn(self, graphs: Graphs, places: Mapping[str, str], **own: object) -> None:
+        """Refuses what the sub-graph does not take.
+
+        Args:
+            graphs: Where it is.
+            places: From which input of the loop each of its own comes.
+            own: What the loop gives.
+        """
+        try:
+            graphs.check(self.body, self.inputs(own))
+        except InputError as error:
+            name = re.split(r"[.\[]", error.input, maxsplit=1)[0]
+            contents = {passed: f"passed[{row}].content" for row, passed in enumerate(self.passed)}
+            place = {**contents, "index": "body", **places}.get(name)
+            inside = error.input.removeprefix(name)
+            said = f'as {name} of the sub-graph "{self.body}": {error.message}'
+            raise InputError("passed" if place is None else place + inside, said) from None
+
+    def _check_names(self, names: Sequence[object], own: Collection[str]) -> None:
+        for row, name in enumerate(names):
+            place = f"passed[{row}].name"
+            if not isinstance(name, str):
+                raise InputError(place, "write the name down; only the content can be linked")
+            if name in names[:row]:
+                raise InputError(place, f"{name} is given twice")
+            if name in own and name in self.takes:
+                raise InputError(
+                    place, f"{name} is given by the loop itself; call the input of the sub-graph otherwise"
+                )
+            self._require(place, "input", (name,), self.takes)
 
     def _require(self, input: str, kind: str, names: Iterable[str], known: Sequence[str]) -> None:
         for name in names:
             if name not in known:
                 listed = ", ".join(known) or "none"
-                raise InputError(input, f'the sub-graph "{self._body}" has no {kind} {name}; there are: {listed}')
+                meant = "".join(f"; did you mean {close}?" for close in get_close_matches(name, known, 1))
+                raise InputError(input, f'the sub-graph "{self.body}" has no {kind} {name}; there are: {listed}{meant}')
+
+
+class _Loop(_Body):
+    """Uses of one sub-graph that differ by what the loop gives to each."""
+
+    def __init__(self, graph: Graph, body: str, passed: Sequence[Passed], own: Collection[str]) -> None:
+        super().__init__(graph, body, passed, own)
+        self._graph = graph
+
+    def turn(self, id: str, **own: Any) -> Mapping[str, Any]:
+        """Records one use, and gives its outputs by name."""
+        return self._graph.call(self.body, self.inputs(own), id=id)
 
 
 def _item(graph: Graph, items: Sequence[object], place: int) -> object:

@@ -17,6 +17,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import Migrated, Migration
 from nodeflow.core.node import Lazy, node
 from nodeflow.core.rows import Row
+from nodeflow.core.rules import Rule
 from nodeflow.core.secrets import SecretFault
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Spec
@@ -171,8 +172,8 @@ class Catalogue:
     def choices(self, table: str) -> Sequence[str]:
         return {"samplers": ("euler", "euler_ancestral", "ddim"), "draws": tuple(self.draws)}[table]
 
-    def checks(self, spec: Spec) -> Sequence[Callable[..., None]]:
-        return (self.rules[spec.id],) if spec.id in self.rules else ()
+    def checks(self, spec: Spec) -> Sequence[Rule]:
+        return (Rule(self.rules[spec.id]),) if spec.id in self.rules else ()
 
     def migration(self, id: str, version: int) -> Migration | None:
         return self.steps.get((id, version))
@@ -197,15 +198,15 @@ def _broken_step(inputs: dict[str, JsonValue]) -> Mapping[str, JsonValue]:
     return {"value": inputs["gone"]}
 
 
-def _rule_of_scale(width: int = 0, height: int = 0, **others: JsonValue) -> None:
+def _rule_of_scale(width: int = 0, height: int = 0) -> None:
     _no_large_squares(width, height)
 
 
-def _unavailable(**literals: JsonValue) -> None:
+def _unavailable() -> None:
     raise PackFailed("test", "No module named 'torch'")
 
 
-def _divide(**literals: JsonValue) -> None:
+def _divide() -> None:
     assert 1 / 0
 
 

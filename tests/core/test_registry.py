@@ -1,7 +1,7 @@
 """The registry: what packs bring together, what several of them claim, and the code behind it on demand."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ from nodeflow.api import Encoded, Field, InputError, Lazy, ModelFile, Pack, Row,
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import BUILT_IN, Manifest, MigrationSpec, SocketSpec
 from nodeflow.core.registry import Registry
+from nodeflow.core.rules import Known
 from nodeflow.core.signature import read_spec
 from nodeflow.core.spec import Spec
 
@@ -238,16 +239,32 @@ def test_a_function_typed_in_under_the_id_of_a_pack_takes_its_place(make_pack: M
     assert registry.implementation(registry.spec("shop.Add"))(a=1, b=2) == 3
 
 
+class NoGraphs:
+    """A document without sub-graphs."""
+
+    def takes(self, name: str) -> Sequence[str]:
+        raise KeyError(name)
+
+    gives = takes
+
+    def check(self, name: str, inputs: Mapping[str, Any]) -> None:
+        raise KeyError(name)
+
+
+def known(**literals: Any) -> Known:
+    return Known(literals, literals, (), NoGraphs())
+
+
 def test_rules_take_all_literals_and_pass_when_one_of_theirs_is_missing() -> None:
     registry = Registry()
     spec = registry.add_node(add)
     (rule,) = registry.checks(spec)
-    rule(a=4, b=2, other="x")
-    rule(b=20)
+    rule(known(a=4, b=2, other="x"))
+    rule(known(b=20))
     with pytest.raises(InputError, match="a: is too large"):
-        rule(a=9, b=2, other="x")
+        rule(known(a=9, b=2, other="x"))
     with pytest.raises(InputError, match="a: is too large"):
-        rule(a=11)
+        rule(known(a=11))
 
 
 def test_a_node_without_rules_is_not_imported_for_them() -> None:
@@ -452,9 +469,9 @@ def test_a_rule_sees_what_the_function_sees() -> None:
     registry = Registry()
     spec = registry.add_node(ruled)
     (rule,) = registry.checks(spec)
-    rule(mode="good", rows=[{"file": "a", "strength": 1}], other=3)
+    rule(known(mode="good", rows=[{"file": "a", "strength": 1}], other=3))
     with pytest.raises(InputError, match="rows: are all at strength 0"):
-        rule(mode="good", rows=[{"file": "a", "strength": 0}], other=3)
+        rule(known(mode="good", rows=[{"file": "a", "strength": 0}], other=3))
     assert registry.checks(spec) is registry.checks(spec)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodeflow.core.errors import InputError, OutOfMemory, PackFailed, UsageError
+from nodeflow.core.errors import InputError, OutOfMemory, PackFailed, Problem, RecordedWrongly, UsageError
 from nodeflow.core.spec import Kind, Lane
 from nodeflow.engine.events import NodeFailedEvent, Status
 from nodeflow.engine.failures import let_go, size_text
@@ -45,6 +45,24 @@ def test_an_error_of_ours_has_no_traceback(bench: Any) -> None:
 
     (failure,) = bench.run(single(bench, check)).failures
     assert (failure.message, failure.traceback) == ("not like this", None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "others", "message"),
+    [
+        (Problem("x.y", "is bad", "step", "size", type="Blur"), 0, 'Blur "node/step" · size: is bad [x.y]'),
+        (Problem("x.y", "is bad", "step", type="graph:body"), 2, 'node "node/step": is bad [x.y] (and 2 more)'),
+        (Problem("x.y", "is bad"), 0, "is bad [x.y]"),
+    ],
+)
+def test_what_is_wrong_with_a_recorded_node_is_told_by_its_full_id(
+    problem: Problem, others: int, message: str, bench: Any
+) -> None:
+    def record() -> None:
+        raise RecordedWrongly(problem, others)
+
+    (failure,) = bench.run(single(bench, record)).failures
+    assert failure.message == f"what it makes cannot run: {message}"
 
 
 def test_a_pack_that_cannot_be_imported_when_it_runs_is_told_apart(bench: Any) -> None:

@@ -11,8 +11,7 @@ import torch
 
 from nodeflow import Session
 from nodeflow.api import Graph, InputError, Ref, SubGraph, expander, node
-from nodeflow.core.errors import NodeFailed
-from nodeflow.core.node import node_mark
+from nodeflow.core.errors import InvalidDocument, NodeFailed
 from nodeflow.core.workflow import Document
 from nodeflow.diffusion.types import Image
 from nodeflow.session.results import Result
@@ -211,10 +210,21 @@ def test_a_failed_item_is_all_that_is_made_up_for(session: Session) -> None:
 
 
 def test_an_item_that_does_not_fit_is_told_in_one_line(session: Session) -> None:
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(InvalidDocument) as caught:
         session.run(loop(["a", 7, 8]))
+    assert str(caught.value) == (
+        'ForEach "loop" · items[1]: as item of the sub-graph "body": a whole number instead of a text, expected a text;'
+        " found 7 [input.rule]"
+    )
+
+
+def test_an_item_that_turns_out_not_to_fit_is_told_in_one_line(session: Session) -> None:
+    graph = loop([])
+    graph.output("all", graph(for_each, id="each")(graph(make_list)(["a", 7, 8]), "body"))
+    with pytest.raises(NodeFailed) as caught:
+        session.run(graph)
     message = str(caught.value)
-    assert message.startswith('ForEach "loop": what it records cannot run: graph:body "item-1" · item: a whole number')
+    assert message.startswith('ForEach "each": what it makes cannot run: node "each/item-1" · item: a whole number')
     assert "found 7" in message
     assert "(and 1 more)" in message
     assert "\n" not in message
@@ -251,12 +261,15 @@ def test_one_of_several_outputs_is_collected(session: Session) -> None:
     body = shouting()
     body.output("again", body(shout)("again"))
     assert session.run(loop(["a"], body=body, output="again"))["all"].value == ["0 AGAIN!"]
-    with pytest.raises(NodeFailed, match=r'output: .*"body" has these outputs: text, again; name one'):
+    with pytest.raises(InvalidDocument, match=r'output: .*"body" has these outputs: text, again; name one'):
         session.run(loop(["a"], body=body))
-    with pytest.raises(NodeFailed, match=r"output: .* has no output txet; there are: text, again"):
+    with pytest.raises(
+        InvalidDocument, match=r"output: .* has no output txet; there are: text, again; did you mean text\?"
+    ):
         session.run(loop(["a"], body=body, output="txet"))
-    with pytest.raises(NodeFailed, match=r"has these outputs: none; name one"):
-        session.run(loop(["a"], body=Graph(nodes=shouting().nodes)))
+    body.outputs.clear()
+    with pytest.raises(InvalidDocument, match=r"has these outputs: none; name one"):
+        session.run(loop(["a"], body=body))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +279,7 @@ def test_one_of_several_outputs_is_collected(session: Session) -> None:
         (
             shouting(),
             (Passed(name="edn", content="?"),),
-            r'passed: the sub-graph "body" has no input edn; there are: item',
+            r'passed\[0\].name: .* no input edn; there are: item.*; did you mean end\?; found "edn"',
         ),
     ],
 )
@@ -274,7 +287,7 @@ def test_a_sub_graph_that_takes_something_else_is_told(
     body: Graph, passed: tuple[Passed, ...], message: str, session: Session
 ) -> None:
     body.output("text", body(text, id="extra")("x"))
-    with pytest.raises(NodeFailed, match=message):
+    with pytest.raises(InvalidDocument, match=message):
         session.run(loop(["a"], *passed, body=body, output="text"))
 
 
@@ -289,36 +302,20 @@ def test_a_sub_graph_that_is_not_there_is_told_before_anything_runs(session: Ses
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([{"name": "a"}, {"name": "b"}, {"name": "a"}], r"passed\[2\].name: a is given twice"),
-    ],
-)
-def test_names_that_cannot_be_passed_on_are_refused_beforehand(rows: Any, message: str) -> None:
-    for loop_node in (for_each, accumulate, while_loop):
-        mark = node_mark(loop_node)
-        assert mark is not None
-        (rule,) = mark.checks
-        rule([{"name": "a"}, {"name": None}, {"name": None}])
-        with pytest.raises(InputError, match=message):
-            rule(rows)
-
-
-@pytest.mark.parametrize(
     ("names", "message"),
     [
         (("end", "end"), r"passed\[1\].name: end is given twice"),
-        (("index",), "passed: index is given by the loop itself"),
+        (("index",), r"passed\[0\].name: index is given by the loop itself"),
     ],
 )
-def test_names_that_are_linked_too_are_refused_when_it_runs(
+def test_names_that_cannot_be_passed_on_are_refused_also_beside_links(
     names: tuple[str, ...], message: str, session: Session
 ) -> None:
     graph = Graph()
     graph.define("body", shouting())
     rows = [Passed(name=name, content=graph(text)("x")) for name in names]
     graph.output("all", graph(for_each)(["a"], "body", rows))
-    with pytest.raises(NodeFailed, match=message):
+    with pytest.raises(InvalidDocument, match=message):
         session.run(graph)
 
 
@@ -492,7 +489,7 @@ def test_a_sub_graph_that_cannot_ask_is_told(session: Session) -> None:
     graph = Graph()
     graph.define("body", adding())
     graph.output("end", graph(while_loop)(0, "body"))
-    with pytest.raises(NodeFailed, match='body: the sub-graph "body" has no output again'):
+    with pytest.raises(InvalidDocument, match='body: the sub-graph "body" has no output again'):
         session.run(graph)
 
 

@@ -158,7 +158,8 @@ def _read_object(value: JsonValue) -> JsonValue:
 
 def _read_list(item: Type, value: JsonValue, bounds: Range, readers: Readers) -> JsonValue:
     if not isinstance(value, list):
-        raise Unfit("literal.type", f"{kind_of(value)} instead of a list", "a list", f"write [{shorten(value)}]")
+        hint = f"write [{'' if value is None else shorten(value)}]"
+        raise Unfit("literal.type", f"{kind_of(value)} instead of a list", "a list", hint)
     _check_length(len(value), bounds, "items")
     return _each(value, lambda member: _read(item, member, _OPEN, readers))
 

@@ -142,7 +142,7 @@ class ValueReader:
 
     def _item(self, draft: Draft, input: Input, place: Place, value: JsonValue) -> JsonValue | Absence:
         """An item of a list: there an object may be a row, or a literal that needs no escape."""
-        if isinstance(value, dict) and (place.escaped or not _means_something(value)):
+        if isinstance(value, dict) and (place.escaped or not _means_something(value, is_row(input))):
             return self._record(draft, input, place, value)
         if is_row(input) and not isinstance(value, dict):
             needed = [item.name for item in input.fields if item.required]
@@ -194,9 +194,9 @@ def _says_none(input: Input, read: JsonValue) -> bool:
     return read == input.default == "" and not input.required
 
 
-def _means_something(value: Tree) -> bool:
-    """Whether an object is a link, a draw or an escaped literal, or tries to be one."""
-    return "link" in value or "draw" in value or (len(value) == 1 and "value" in value)
+def _means_something(value: Tree, row: bool) -> bool:
+    """Whether an object is a link, a draw or an escaped literal, or tries to be one; a row may have a field "value"."""
+    return "link" in value or "draw" in value or ("value" in value and (len(value) == 1 or not row))
 
 
 def _holds_object(value: JsonValue) -> bool:

@@ -68,7 +68,7 @@ class Flat:
     def form(self, path: str) -> Form | None:
         """The form of a node, whether it runs or not; None when there is none."""
         found = self._routes.find(path)
-        return None if found is None else self._reader.form(found[0].nodes[found[1]].type)
+        return None if found is None else self._reader.form_of(found[0].nodes[found[1]])
 
     def source(self, path: str, output: str) -> Place | Nothing | None:
         """The output of a node that runs for which an output stands; None when a plain value stands there."""
@@ -87,7 +87,7 @@ class Flat:
             places = (path, *((place_in(scope.graph, id),) if scope.graph else ()), *around)
             if graph is None:
                 yield Somewhere(path, node.type, places)
-            elif self._reader.form(node.type) is None:
+            elif self._reader.form_of(node) is None:
                 yield Somewhere(path, node.type, (*places, place_in(graph), inside(place_in(graph))))
             else:
                 yield from self._everything(self._routes.inside(scope, id), (*places, place_in(graph)))

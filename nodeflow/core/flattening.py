@@ -80,7 +80,7 @@ class Flattening:
     def _seat_all(self, scope: Scope) -> None:
         self._graphs.add(scope.graph)
         for id, node in scope.nodes.items():
-            form, graph = self._reader.form(node.type), graph_name(node.type)
+            form, graph = self._reader.form_of(node), graph_name(node.type)
             if node.mode is not None:
                 continue
             if graph is not None and form is None:

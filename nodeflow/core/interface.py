@@ -52,7 +52,8 @@ def interface_problems(graph: Document | Definition, specs: Specs, ids: Collecti
 def _place(graph: Document | Definition, specs: Specs, socket: str) -> Place:
     node, _, name = socket.partition(".")
     known = graph.nodes.get(node)
-    return Place(node, name, specs.specs.get(known.type) if known else None)
+    spec = specs.specs.get(known.type) if known else None
+    return Place(node, name, spec if known and spec and known.version == spec.version else None)
 
 
 def _socket_problems(ids: Collection[str], what: str, place: Place, names: Collection[str] | None) -> Iterator[Problem]:

@@ -58,6 +58,8 @@ class NodeReader:
                 continue
             if node.model_extra or node.version != form.spec.version:
                 problems.extend(_as_it_matters(problem, node) for problem in _node_problems(id, node, form.spec))
+                if not is_of_today(node, form.spec):
+                    continue
             before = len(problems)
             drafts.append(reader.read(id, node, form, fed.get(id, _NOTHING)))
             if node.mode:
@@ -76,11 +78,21 @@ class NodeReader:
             form = self._forms[type_] = Form(spec, self.specs)
         return form
 
+    def form_of(self, node: Node) -> Form | None:
+        """The form of a node; None when it cannot be read, about which all has been said."""
+        form = self.form(node.type)
+        return form if form is not None and is_of_today(node, form.spec) else None
+
     def _unknown_type(self, id: str, type_: str) -> Problem | None:
         if type_ not in self._unknown:
             self._unknown[type_] = _unknown_type(self.specs, self._graphs, self._pins, type_)
         problem = self._unknown[type_]
         return None if problem is None else replace(problem, node=id)
+
+
+def is_of_today(node: Node, spec: Spec) -> bool:
+    """Whether the sockets of a node are those of its spec: no migration failed, and it is not of the future."""
+    return node.version == spec.version
 
 
 def _as_it_matters(problem: Problem, node: Node) -> Problem:

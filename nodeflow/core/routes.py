@@ -152,7 +152,7 @@ class Routes:
         *uses, id = path.split("/")
         for use in uses:
             node = scope.nodes.get(use)
-            if node is None or graph_name(node.type) is None or self._reader.form(node.type) is None:
+            if node is None or graph_name(node.type) is None or self._reader.form_of(node) is None:
                 return None
             scope = self.inside(scope, use)
         return (scope, id) if id in scope.nodes else None
@@ -198,7 +198,7 @@ class Routes:
         node = scope.nodes.get(id)
         if node is not None and node.mode == "mute":
             return Nothing(Why.MUTED, path, output)
-        form = self._reader.form(node.type) if node is not None else None
+        form = self._reader.form_of(node) if node is not None else None
         if node is None or form is None or output not in form.outputs:
             path += "" if form is None else "/"  # a node that is there, but has no such output: a name of no node
             self.unjudged.add(path)

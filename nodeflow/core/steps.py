@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 from nodeflow.core.canonical import record_text
 from nodeflow.core.errors import PackFailed, Problem
@@ -88,8 +88,12 @@ def upgraded(node: Node, specs: Specs) -> Upgraded | Problem | None:
             step = specs.migration(now.type, now.version)
             if step is None:
                 break
-            result = step(deepcopy(dict(now.inputs)))
-            now = now.after(result if isinstance(result, Migrated) else Migrated(result), specs)
+            result = cast("object", step(deepcopy(dict(now.inputs))))
+            if not isinstance(result, Migrated | Mapping):
+                found, wanted = type(result).__name__, "inputs or Migrated"
+                reason = f"the migration from version {now.version} returned {found}, expected {wanted}"
+                return Problem("version.migration", reason, type=now.type)
+            now = now.after(result if isinstance(result, Migrated) else Migrated(cast(Tree, result)), specs)
         except PackFailed as error:
             return Problem("pack.failed", "old inputs cannot be migrated", hint=str(error), type=now.type)
         except Exception as error:  # noqa: BLE001 - a migration is foreign code, and its failure concerns this node only

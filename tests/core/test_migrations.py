@@ -169,3 +169,46 @@ def test_what_a_draw_chooses_from_is_no_link(catalogue: Any) -> None:
 
     assert document.nodes["words"].type == "Text"
     assert document.nodes["n"].inputs == tree["nodes"]["n"]["inputs"]
+
+
+def unreadable(id: str, *, mode: str | None = None) -> dict[str, Any]:
+    """A text of the future, and one that takes what it gave then; a mode elsewhere has it all written out."""
+    future = {"type": "Text", "version": 9, "inputs": {"nothing": 1, "value": 3}}
+    below = {"type": "Text", "version": 1, "inputs": {"value": {"link": f"{id}.loud"}}}
+    other = {"type": "Text", "version": 1, "inputs": {"value": "x"}} | ({"mode": mode} if mode else {})
+    interface = {"inputs": {"i": {"to": [f"{id}.quiet"]}}, "outputs": {"o": {"from": f"{id}.loud"}}}
+    return {"nodes": {id: future, "below": below, "other": other}, "interface": interface}
+
+
+@pytest.mark.parametrize("mode", [None, "mute"])
+def test_of_a_node_that_cannot_be_read_nothing_else_is_said(mode: str | None, catalogue: Any, files: Any) -> None:
+    document = Document.from_tree({"nodeflow": 1, **unreadable("a", mode=mode)})
+
+    for targets in (["below"], ["a"]):
+        problems = resolve(document, catalogue, files, targets=targets).problems
+        assert [(problem.code, problem.node) for problem in problems] == [("version.newer", "a")]
+
+
+def test_inside_a_sub_graph_nothing_else_is_said_either(catalogue: Any, files: Any) -> None:
+    nodes = {"use": {"type": "graph:g", "inputs": {"i": 3}}, "also": {"type": "graph:g", "version": 4}}
+    document = Document.from_tree({"nodeflow": 1, "nodes": nodes, "graphs": {"g": unreadable("a")}})
+
+    problems = resolve(document, catalogue, files, targets=["use.o"]).problems
+    asked = resolve(document, catalogue, files, targets=["also/below"]).problems
+
+    codes = [(problem.code, problem.node) for problem in problems]
+    assert codes == [("version.newer", "also"), ("version.newer", "graph:g/a")]
+    assert {problem.code for problem in asked} == {"version.newer", "target.unknown"}
+
+
+@pytest.mark.parametrize("mode", ["mute", "bypass"])
+def test_a_mode_of_a_node_that_cannot_be_read_is_carried_out(mode: str, catalogue: Any, files: Any) -> None:
+    tree = unreadable("a")
+    tree["nodes"]["a"]["mode"] = mode
+    tree["interface"] = {}
+
+    problems = resolve(Document.from_tree({"nodeflow": 1, **tree}), catalogue, files, targets=["other"]).problems
+
+    assert problems[0].code == "version.newer"
+    assert problems[0].severity == ("warning" if mode == "mute" else "error")
+    assert [problem.code for problem in problems[1:]] == (["mode.muted"] if mode == "mute" else [])

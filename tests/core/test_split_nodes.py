@@ -213,7 +213,7 @@ def forever(inputs: Inputs) -> Migrated:
 
 
 WRONG: list[tuple[str, Callable[[Inputs], Any], str]] = [
-    ("no mapping", lambda inputs: 7, "TypeError"),
+    ("no mapping", lambda inputs: 7, "returned int, expected inputs or Migrated"),
     ("inputs that are none", lambda inputs: Migrated(7), "TypeError"),  # type: ignore[arg-type]
     ("what is no JSON", lambda inputs: {"latent": {1, 2}}, "set is not JSON"),
     ("an output of no extra node", lambda inputs: Migrated(inputs, outputs={"a": ".b.c"}), "names no node"),

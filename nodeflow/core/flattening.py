@@ -84,7 +84,7 @@ class Flattening:
             if node.mode is not None:
                 continue
             if graph is not None and form is None:
-                self._graphs |= all_in(self._document.graphs, graph)
+                self._graphs |= all_in(self._document.graphs, graph, self._reader.specs)
             elif graph is not None:
                 self._seat_all(self._routes.inside(scope, id))
             elif form is not None:

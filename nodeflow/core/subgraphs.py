@@ -7,7 +7,7 @@ from typing import Final
 from nodeflow.core.drawing import DrawTrial
 from nodeflow.core.draws import Draw, FirstDraws
 from nodeflow.core.errors import Problem
-from nodeflow.core.files import FileCheck, NoFiles
+from nodeflow.core.files import GRAPH, FileCheck, NoFiles
 from nodeflow.core.forms import Draft
 from nodeflow.core.inputs import InputReader
 from nodeflow.core.interface import as_range, interface_problems
@@ -100,7 +100,7 @@ def read_subgraphs(document: Document, specs: Specs, inputs: Inputs) -> SubGraph
     names = [*document.graphs, *document.lost_graphs]
     reader = NodeReader(known, names, document.packs, inputs)
     problems: dict[str, list[Problem]] = {}
-    for name in _by_use(document.graphs, problems):
+    for name in _by_use(document.graphs, specs, problems):
         definition = document.graphs[name]
         found: list[Problem] = []
         spec = _looked_at(name, definition, reader, found)
@@ -109,9 +109,9 @@ def read_subgraphs(document: Document, specs: Specs, inputs: Inputs) -> SubGraph
     return SubGraphs(reader, problems)
 
 
-def _by_use(graphs: Mapping[str, Definition], problems: dict[str, list[Problem]]) -> list[str]:
+def _by_use(graphs: Mapping[str, Definition], specs: Specs, problems: dict[str, list[Problem]]) -> list[str]:
     """The sub-graphs so that each comes after those it uses; without those that cannot be written out."""
-    uses = {name: _uses(definition) & graphs.keys() for name, definition in graphs.items()}
+    uses = {name: _uses(definition, specs) & graphs.keys() for name, definition in graphs.items()}
     names = list(graphs)
     while True:
         position = {name: index for index, name in enumerate(names)}
@@ -121,30 +121,44 @@ def _by_use(graphs: Mapping[str, Definition], problems: dict[str, list[Problem]]
             return _not_too_deep([names[index] for index in placed], uses, problems)
         found = cycles(len(names), [(user, used) for used, user in edges])
         circles = [[names[index] for index in cycle] for cycle in found]
-        problems |= {circle[0]: [_recursive(circle, graphs)] for circle in circles}
+        problems |= {circle[0]: [_recursive(circle, graphs, specs)] for circle in circles}
         names = [name for name in names if not any(name in circle for circle in circles)]
 
 
-def all_in(graphs: Mapping[str, Definition], name: str) -> set[str]:
-    """A sub-graph and all that it contains, as far as they are defined."""
+def all_in(graphs: Mapping[str, Definition], name: str, specs: Specs) -> set[str]:
+    """A sub-graph and all that it contains or lets its loops run, as far as they are defined."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
         at = waiting.pop()
         if at in graphs and at not in found:
             found.add(at)
-            waiting.extend(_uses(graphs[at]))
+            waiting.extend(_uses(graphs[at], specs))
     return found
 
 
-def _uses(definition: Definition) -> set[str]:
-    return {name for node in definition.nodes.values() if (name := graph_name(node.type)) is not None}
+def _uses(definition: Definition, specs: Specs) -> set[str]:
+    return {name for _, name in _used(definition, specs)}
 
 
-def _recursive(circle: Sequence[str], graphs: Mapping[str, Definition]) -> Problem:
+def _used(definition: Definition, specs: Specs) -> Iterator[tuple[str, str]]:
+    """The nodes that are sub-graphs or run one that is written down; what the interface gives may be another one."""
+    fed = fed_inputs(definition)
+    for id, node in definition.nodes.items():
+        if (name := graph_name(node.type)) is not None:
+            yield id, name
+        spec = specs.specs.get(node.type) if node.mode is None else None
+        for item in spec.inputs if spec else ():
+            if item.widget and item.widget.kind == GRAPH and item.name not in fed.get(id, ()):
+                named = node.inputs.get(item.name, item.default)
+                if isinstance(named, str):
+                    yield id, named
+
+
+def _recursive(circle: Sequence[str], graphs: Mapping[str, Definition], specs: Specs) -> Problem:
     first, second = circle[0], circle[1 % len(circle)]
-    type_ = GRAPH_PREFIX + second
-    user = next(id for id, node in graphs[first].nodes.items() if node.type == type_)
+    user = next(id for id, used in _used(graphs[first], specs) if used == second)
+    type_ = graphs[first].nodes[user].type
     way = " → ".join([*circle, first])
     message = f'the sub-graph "{first}" contains itself'
     return Problem("graph.recursive", message, place_in(first, user), None, way, hint="take one use out", type=type_)

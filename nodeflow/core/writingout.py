@@ -61,7 +61,7 @@ def wire(
     linked = link(flat.drafts, {draft.id for draft in flat.drafts} | flat.unjudged | ids, found, specs.specs)
     for problem in (*found, *rule_problems(flat.drafts, graphs.reader)):
         flattening.report.add(problem)
-    used = flat.graphs.union(*(all_in(document.graphs, name) for name in _named_bodies(flat.drafts)))
+    used = flat.graphs.union(*(all_in(document.graphs, name, specs) for name in _named_bodies(flat.drafts)))
     problems.extend([*graphs.told(used), *flattening.report.problems])
     return Wired(linked, flat.results, flat)
 

@@ -16,7 +16,7 @@ from nodeflow.engine.blocking import reason_of
 from nodeflow.engine.board import DONE, PLANNED, Outputs, Place
 from nodeflow.engine.calls import NodeCall
 from nodeflow.engine.events import NodeStarted, RunStarted, Status
-from nodeflow.engine.failures import InputChanged, failure_of, let_go
+from nodeflow.engine.failures import EndlessExpansion, InputChanged, failure_of, let_go
 from nodeflow.engine.holding import Holding
 from nodeflow.engine.itemcalls import ItemCalls
 from nodeflow.engine.keeping import Keeper
@@ -128,6 +128,9 @@ class Execution:
         return self._outside.key(self._board, index, base)
 
     def expand(self, index: int) -> None:
+        if self._stopping:  # what is recorded may be expanded at once, and what that records, long before the loop
+            self._plan.lose(index)
+            return
         node = self._board.nodes[index]
         started = perf_counter()
         self._context.emit(NodeStarted(node.id))
@@ -152,8 +155,7 @@ class Execution:
         self._plan.lose(index)
         if isinstance(error, InputChanged):
             self._tiers.memory.clear()  # what was changed may be anything that is kept
-            self._stopped = True
-        if self._stop_on_failure:
+        if self._stop_on_failure or isinstance(error, (InputChanged, EndlessExpansion)):
             self._stopped = True
 
     def delivered(self, index: int) -> None:

@@ -8,6 +8,7 @@ from nodeflow.core.blocked import Blocked
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.resolved import ResolvedNode, Wire
 from nodeflow.engine.board import DONE, Place
+from nodeflow.engine.failures import EndlessExpansion
 from nodeflow.engine.mapping import Arguments, Call, Calls
 from nodeflow.engine.own import held_back, item_of, list_of
 from nodeflow.engine.plan import Plan
@@ -25,7 +26,8 @@ def splice(plan: Plan, index: int, expansion: Expansion) -> None:
     """Add the recorded nodes below the id of the expander, and let its outputs stand for theirs.
 
     Raises:
-        NodeflowError: It expands without end, or left an output out.
+        EndlessExpansion: It is recorded by itself, again and again.
+        NodeflowError: It left an output out.
     """
     adding = _Adding(plan, index)
     adding.check([expansion])
@@ -40,7 +42,8 @@ def splice_items(plan: Plan, index: int, calls: Calls, arguments: Arguments, exp
         expansions: What was recorded for each item.
 
     Raises:
-        NodeflowError: It expands without end, or left an output out.
+        EndlessExpansion: It is recorded by itself, again and again.
+        NodeflowError: It left an output out.
     """
     adding = _Adding(plan, index)
     adding.check(expansions)
@@ -69,7 +72,7 @@ class _Adding:
     def check(self, expansions: Iterable[Expansion]) -> None:
         """Refuse what is wrong before anything is added."""
         if self.stem.count(SEPARATOR) >= DEEPEST or len(self._board.nodes) > MOST_NODES:
-            raise NodeflowError("expands without end")
+            raise EndlessExpansion("expands without end; does a sub-graph run itself?")
         names = [output.name for output in self._owner.spec.outputs]
         for expansion in expansions:
             missing = [name for name in names if name not in expansion.outputs]

@@ -37,6 +37,10 @@ class InputChanged(InputError):
         super().__init__(first, f"changed by the node ({what}){also}; make a copy and change that")
 
 
+class EndlessExpansion(NodeflowError):
+    """Expanders record each other too deeply, or too much; with two in each the levels alone would bound nothing."""
+
+
 def failure_of(node: ResolvedNode, error: BaseException, vault: Vault) -> NodeFailed:
     """The error of a node as its user and its author need it, secrets masked; holds on to no frame of the node."""
     type = node.spec.id

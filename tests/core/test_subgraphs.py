@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nodeflow.api import Graph, Ref, SubGraph, expander
 from nodeflow.core.assigning import assign, inputs_named
 from nodeflow.core.codes import CODES
 from nodeflow.core.completion import complete
@@ -513,6 +514,33 @@ def test_recursion_names_the_circle_and_only_matters_when_it_is_used(catalogue: 
     ]
     assert unused.errors == ()
     assert [item.node for item in used_once.errors] == ["graph:a/n"]
+
+
+@expander("test.Repeat")
+def repeat(graph: Graph, body: Annotated[str, SubGraph()], other: Annotated[str, SubGraph()] = "") -> Ref[float]: ...
+
+
+def test_a_sub_graph_that_runs_itself_is_a_circle_unless_what_it_runs_is_given(catalogue: Any, files: Any) -> None:
+    catalogue.add(repeat)
+
+    def running(**inputs: Any) -> dict[str, Any]:
+        return {"type": "test.Repeat", "inputs": inputs}
+
+    loops = {
+        "a": {"nodes": {"n": running(body="b")}},
+        "b": {"nodes": {"m": running(body={"link": "x.y"}), "n": running(body="plain", other="a")}},
+        "muted": {"nodes": {"n": {**running(body="muted"), "mode": "mute"}}},
+        "given": {"nodes": {"n": running(body="given")}, "interface": {"inputs": {"body": {"to": ["n.body"]}}}},
+        "plain": {"nodes": {}},
+    }
+
+    unused = resolve(document(None, **loops), catalogue, files)
+    used = resolve(document({"u": running(body="b")}, **loops), catalogue, files)
+
+    (circle,) = [item for item in unused.problems if item.code == "graph.recursive"]
+    assert (circle.node, circle.type, circle.found) == ("graph:a/n", "test.Repeat", "a → b → a")
+    assert circle.severity == "warning"
+    assert "graph.recursive" in [item.code for item in used.errors]
 
 
 def test_sub_graphs_beside_the_nodes_there_are_change_nothing_else(catalogue: Any) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import pytest
+
 from nodeflow.core.spec import Form, Kind
 from nodeflow.engine.events import Status
 from nodeflow.engine.expansion import DEEPEST
-from nodeflow.engine.runtime import Constant, Expansion
+from nodeflow.engine.runtime import Cancel, Constant, Expansion
 
 
 class Recorder:
@@ -182,6 +184,32 @@ def test_an_expander_without_end_is_stopped(bench: Any) -> None:
     result = bench.run(drawing)
     (failure,) = result.failures
     assert "expands without end" in failure.message
+    assert not result.values
+
+
+@pytest.mark.parametrize("ended_by", ["depth", "cancel"])
+def test_expanders_that_double_without_end_are_stopped_all_at_once(bench: Any, ended_by: str) -> None:
+    spec = bench.node(lambda level: None, id="Double", form=Form.EXPANDER)
+    both = bench.node(lambda one, other: (one, other), id="Both")
+    cancel, calls = Cancel(), 0
+
+    def double(values: Mapping[str, Any], linked: Collection[str]) -> Expansion:
+        nonlocal calls
+        calls += 1
+        if ended_by == "cancel" and calls == 10:
+            cancel.request()
+        recorder = Recorder(bench, linked)
+        inner = [recorder.drawing.add(name, spec, level=values["level"] + 1) for name in ("one", "other")]
+        return recorder.result(out=recorder.drawing.add("both", both, one=inner[0], other=inner[1]))
+
+    bench.expansions["Double"] = double
+    drawing = bench.draw()
+    drawing.output("result", drawing.add("double", spec, level=0))
+    result = bench.run(drawing, cancel=cancel)
+    assert (calls, len(result.failures), result.cancelled) == {
+        "depth": (DEEPEST + 1, 1, False),
+        "cancel": (10, 0, True),
+    }[ended_by]
     assert not result.values
 
 

@@ -523,10 +523,16 @@ def test_a_loop_in_a_turn_may_last_differently_each_time(session: Session) -> No
 
 
 def test_a_sub_graph_that_repeats_itself_without_end_is_stopped(session: Session) -> None:
-    body = Graph(graphs={"body": {"nodes": {}}})
-    body.output("out", body(for_each, id="again")([body(text)(body.input("item", ""))], "body"))
+    def repeating(name: Any) -> Graph:
+        body = Graph(graphs={"body": {"nodes": {}}})
+        given = body(text)(body.input("item", ""))
+        body.output("out", body(for_each, id="again")([given, "b"], body(text)("body") if name is text else name))
+        return loop(["a"], body=body)
+
     with pytest.raises(NodeFailed, match="expands without end"):
-        session.run(loop(["a"], body=body))
+        session.run(repeating(text))
+    with pytest.raises(InvalidDocument, match=r'the sub-graph "body" contains itself; found body → body'):
+        session.run(repeating("body"))
 
 
 # Calls of sub-graphs in expanders of one's own.

@@ -48,6 +48,10 @@ class Files(Protocol):
         """The folder called ``name`` in the input folders; ``.`` is the first of these."""
         ...
 
+    def input_places(self) -> Sequence[Path]:
+        """The input folders, in the order in which they are looked through."""
+        ...
+
     def secret(self, name: str) -> SecretFault | None:
         """Why the secret called ``name`` cannot be had; None when it can."""
         ...
@@ -73,6 +77,9 @@ class NoFiles:
 
     def input_folder(self, name: str) -> Path | None:
         return None
+
+    def input_places(self) -> Sequence[Path]:
+        return ()
 
     def secret(self, name: str) -> SecretFault | None:
         return None
@@ -147,7 +154,12 @@ class FileCheck:
         whole = widget.kind == "image_folder"
         if (self._files.input_folder(name) if whole else self._files.input(name)) is not None:
             return None
-        return FileFault("file.missing", f"there is no such {'folder' if whole else 'picture'} in the input folders")
+        if whole and self._files.input(name) is not None:
+            folder = name.rpartition("/")[0] or "."
+            return FileFault("file.missing", "this is a file, and a folder is asked for", None, f'write "{folder}"')
+        places = " or ".join(map(str, self._files.input_places()))
+        message = f"there is no such {'folder' if whole else 'picture'} in the input folders"
+        return FileFault("file.missing", message, None, f"put it into {places}" if places else None)
 
     def _missing_model(self, folder: str, name: str) -> FileFault | None:
         if self._files.find(folder, name) is not None:

@@ -58,6 +58,10 @@ class SessionFiles:
         """The folder called ``name`` in the input folders."""
         return self.granted.get((IMAGE_FOLDER, name)) or self.inputs.find_folder(name)
 
+    def input_places(self) -> Sequence[Path]:
+        """The input folders, in the order in which they are looked through."""
+        return self.inputs.folders
+
     def secret(self, name: str) -> SecretFault | None:
         """Why the secret called ``name`` cannot be had."""
         return self.secrets.fault(name) if self.secrets is not None else None

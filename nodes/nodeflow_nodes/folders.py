@@ -52,8 +52,7 @@ def load_image_folder(
     files = _pictures(folder, pattern.lower())
     chosen = files[start : start + limit if limit else None]
     if not chosen:
-        found = f"{len(files)} of the pictures in {folder.name} match {pattern!r}"
-        raise InputError("start" if files else "pattern", f"{found}, and none is left to read")
+        raise _nothing(folder, pattern, len(files))
     with blaming("folder"):
         decoded = [read_picture(file) for file in run.track(chosen, total=len(chosen))]
     if skipped := sum(picture.skipped for picture in decoded):
@@ -61,6 +60,20 @@ def load_image_folder(
     return Pictures(
         [picture.image for picture in decoded], [picture.mask for picture in decoded], [file.stem for file in chosen]
     )
+
+
+def _nothing(folder: Path, pattern: str, fitting: int) -> InputError:
+    """What to say when there is no picture to read."""
+    if fitting:
+        way_out = f"start at {fitting - 1} or before"
+        return InputError(
+            "start", f"there are {fitting} pictures in {folder} that fit, and all are passed over; {way_out}"
+        )
+    if here := len(_pictures(folder, "*")):
+        way_out = f"write one that does, such as *, which takes all {here}"
+        return InputError("pattern", f"no picture in {folder} has a name like {pattern!r}; {way_out}")
+    endings = ", ".join(sorted(_SUFFIXES))
+    return InputError("folder", f"there is no picture in {folder}; put one there, with a name that ends in {endings}")
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ class Computed(NamedTuple):
     """The value of a formula.
 
     Attributes:
-        number: As it came out, with its decimals if it has any.
+        number: As it came out, with its decimals if it has any; a yes is 1, a no is 0.
         integer: Without the decimals.
         boolean: False for 0, true for everything else.
     """
@@ -45,7 +45,10 @@ def math_expression(
         value = compute(expression, {"a": a, "b": b, "c": c, "d": d})
     except FormulaError as error:
         raise InputError("expression", str(error)) from None
-    return Computed(value, int(value), bool(value))
+    if isinstance(value, int) and abs(value) > _MOST:
+        way_out = "divide it, or write float(…) around the formula if the last digits do not matter"
+        raise InputError("expression", f"the result {value:.6e} is a whole number beyond ±{_MOST}; {way_out}")
+    return Computed(float(value) if isinstance(value, bool) else value, int(value), bool(value))
 
 
 @math_expression.check

@@ -1,6 +1,6 @@
 """Nodes that write files or show pictures."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from nodeflow.api import Field, FilePrefix, InputError, Kind, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Image, Latent
@@ -85,13 +85,16 @@ def save_any(value: Any, filename_prefix: FilePrefix = "any/nodeflow", *, run: R
     """Write any value into the output folder: pictures and masks as PNG, latents, conditioning, texts, else as JSON.
 
     Args:
-        value: Any value but a model; of a list of such, each into a file of its own.
+        value: Any value but a model. Texts, pictures and whatever else is no JSON go into a file each when they come
+            in a list; a list of other plain values is one JSON file.
         filename_prefix: Start of the file names; `a/b` writes into the folder `a`.
     """
     from nodeflow.diffusion.files import files_of
 
     with blaming("value"):
         files = list(files_of(value, run.provenance))
+    if isinstance(value, list | tuple) and not cast("list[object]", value):
+        raise InputError("value", "the list is empty, and there is nothing to write; feed it at least one value")
     if not files:
         takes = "pictures, masks, latents, conditioning, texts, numbers and lists of them can be"
         raise InputError("value", f"a value of type {type(value).__name__} cannot be written into a file; {takes}")

@@ -245,6 +245,9 @@ class UserFiles:
     def input(self, name: str) -> Path | None:
         return Path("/input") / name if name == "cat.png" else None
 
+    def input_places(self) -> Sequence[Path]:
+        return ()
+
     def input_folder(self, name: str) -> Path | None:
         return Path("/input") / name if name in (".", "cats") else None
 

@@ -1,5 +1,7 @@
 """Names of files and folders in documents."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ def test_what_is_there_is_fine(widget: Any, name: str, files: Any) -> None:
     ("widget", "name", "message"),
     [
         (PICTURE, "cats", "there is no such picture in the input folders"),
-        (FOLDER, "cat.png", "there is no such folder in the input folders"),
+        (FOLDER, "dogs", "there is no such folder in the input folders"),
         (MODEL, "cat.png", "there is no such file in checkpoints"),
     ],
 )
@@ -30,6 +32,28 @@ def test_what_is_not_there_is_told(widget: Any, name: str, message: str, files: 
     fault = FileCheck(files).fault(widget, name)
     assert fault is not None
     assert (fault.code, fault.message) == ("file.missing", message)
+
+
+@pytest.mark.parametrize(("name", "folder"), [("cat.png", "."), ("pets/cat.png", "pets")])
+def test_a_file_in_the_place_of_a_folder_is_told(name: str, folder: str) -> None:
+    class Cats(NoFiles):
+        def input(self, name: str) -> Path | None:
+            return Path(name)
+
+    assert FileCheck(Cats()).fault(FOLDER, name) == FileFault(
+        "file.missing", "this is a file, and a folder is asked for", None, f'write "{folder}"'
+    )
+
+
+def test_where_a_picture_is_looked_for_is_told() -> None:
+    class Places(NoFiles):
+        def input_places(self) -> Sequence[Path]:
+            return (Path("/here"), Path("/home/input"))
+
+    for widget in (PICTURE, FOLDER):
+        fault = FileCheck(Places()).fault(widget, "cats")
+        assert fault is not None
+        assert fault.hint == "put it into /here or /home/input"
 
 
 def test_a_sub_graph_is_one_that_the_document_defines(files: Any) -> None:

@@ -46,10 +46,23 @@ def test_some_of_the_pictures_are_read(pattern: str, start: int, limit: int, nam
     assert load_image_folder(folder, pattern, start, limit).names == names
 
 
-@pytest.mark.parametrize(("pattern", "start", "input"), [("lion*", 0, "pattern"), ("*", 4, "start")])
-def test_no_picture_is_an_error(pattern: str, start: int, input: str, folder: Path) -> None:
-    with pytest.raises(InputError, match=f"^{input}: .* none is left to read"):
+@pytest.mark.parametrize(
+    ("pattern", "start", "message"),
+    [
+        ("lion*", 0, r"pattern: no picture in .*/pictures has a name like 'lion\*'; .* such as \*, which takes all 4"),
+        ("*", 4, r"start: there are 4 pictures in .*/pictures that fit, and all are passed over; start at 3 or before"),
+    ],
+)
+def test_no_picture_is_an_error_that_says_where_it_looked(pattern: str, start: int, message: str, folder: Path) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
         load_image_folder(folder, pattern, start)
+
+
+def test_a_folder_without_pictures_is_named_with_what_it_could_hold(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^folder: there is no picture in /.*; put one there, .* ends in \.bmp, \.gif"
+    ):
+        load_image_folder(tmp_path)
 
 
 def test_a_damaged_picture_is_named(folder: Path) -> None:

@@ -47,9 +47,10 @@ def test_another_picture_under_the_same_name_makes_a_new_result(tmp_path: Path, 
     assert session.run(graph()).nodes["load_image_folder"].status == "ran"
 
 
-def test_a_folder_that_is_not_there_is_told_before_anything_runs(session: Session) -> None:
+def test_a_folder_that_is_not_there_is_told_before_anything_runs(tmp_path: Path, session: Session) -> None:
     (problem,) = session.check(graph())
     assert "there is no such folder in the input folders" in str(problem)
+    assert f"put it into {tmp_path / 'input'}" in str(problem)
 
 
 def test_a_folder_anywhere_can_be_given_as_a_path(tmp_path: Path, session: Session) -> None:

@@ -31,13 +31,23 @@ from nodeflow_nodes.formulas import math_expression
 )
 def test_a_formula_computes(formula: str, value: float) -> None:
     number, integer, boolean = math_expression(formula, 2, 3)
-    assert number == pytest.approx(value)
-    assert type(number) is type(value)
+    assert number == pytest.approx(float(value))
+    assert type(number) is (float if isinstance(value, bool) else type(value))
+    assert (type(integer), type(boolean)) == (int, bool)
     assert (integer, boolean) == (int(value), bool(value))
 
 
 def test_whole_numbers_stay_whole_and_exact() -> None:
-    assert math_expression("a * 3 + b", 2**53 - 1, 1).integer == 3 * (2**53 - 1) + 1
+    assert math_expression("(a * 3 + b) // 3", 2**53 - 1, 1).integer == 2**53 - 1
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"), [("2 ** 60", 2.0**60), ("-(2 ** 53)", -(2.0**53)), ("a * 3", 3 * 2.0**53)]
+)
+def test_a_whole_number_that_no_document_can_hold_is_refused(formula: str, value: float) -> None:
+    with pytest.raises(InputError, match=r"^expression: the result .* beyond ±9007199254740991; divide it"):
+        math_expression(formula, 2**53 - 1)
+    assert math_expression(f"float({formula})", 2**53 - 1).number == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

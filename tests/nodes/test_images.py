@@ -178,7 +178,12 @@ def test_saved_numbers_are_json(recorder: Any) -> None:
     assert json.loads(data) == [1, 0.5, "é"]
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), [object()], [], {"a": object()}])
+def test_of_an_empty_list_is_said_that_it_is_empty(recorder: Any) -> None:
+    with pytest.raises(InputError, match=r"^value: the list is empty, and there is nothing to write"):
+        save_any([], run=recorder)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), [object()], {"a": object()}])
 def test_what_no_file_can_hold_is_refused(value: object, recorder: Any) -> None:
     with pytest.raises(InputError, match=r"^value: a value of type \w+ cannot be written into a file; pictures"):
         save_any(value, run=recorder)

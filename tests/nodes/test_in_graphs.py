@@ -68,7 +68,7 @@ def test_only_texts_and_numbers_are_filled_in(session: Session) -> None:
     assert "found Latent" in str(problem)
 
 
-@pytest.mark.parametrize(("a", "kind"), [(3, int), (-3, int), (0.5, float), (True, bool)])
+@pytest.mark.parametrize(("a", "kind"), [(3, int), (-3, int), (0.5, float), (True, float)])
 def test_variables_of_a_formula_keep_their_kind(a: float, kind: type, session: Session) -> None:
     graph = Graph()
     found = value(session, graph, graph(math_expression)("a", a).number)

@@ -93,11 +93,12 @@ def save_any(value: Any, filename_prefix: FilePrefix = "any/nodeflow", *, run: R
 
     with blaming("value"):
         files = list(files_of(value, run.provenance))
-    if isinstance(value, list | tuple) and not cast("list[object]", value):
-        raise InputError("value", "the list is empty, and there is nothing to write; feed it at least one value")
     if not files:
         takes = "pictures, masks, latents, conditioning, texts, numbers and lists of them can be"
-        raise InputError("value", f"a value of type {type(value).__name__} cannot be written into a file; {takes}")
+        said = f"a value of type {type(value).__name__} cannot be written into a file; {takes}"
+        if isinstance(value, list | tuple) and not cast("list[object]", value):
+            said = "the list is empty, and there is nothing to write; feed it at least one value"
+        raise InputError("value", said)
     for suffix, data in files:
         run.save(filename_prefix, suffix, data)
 

@@ -20,10 +20,15 @@ _CPU_FLAGS = frozenset(
 
 @dataclass(frozen=True)
 class Environment:
-    """The device and precision of a session, and the libraries it computes with."""
+    """The device and precision of a session, and the libraries it computes with.
+
+    Attributes:
+        watched: Whether nodes are watched for changed inputs; what was computed unwatched is no result then.
+    """
 
     device: str
     dtype: str
+    watched: bool = False
 
     @cached_property
     def versions(self) -> Mapping[str, str]:
@@ -43,7 +48,8 @@ class Environment:
     def key(self) -> str:
         """One line that is equal where results are equal."""
         parts = {"device": self.device, "dtype": self.dtype, "hardware": self.hardware, **self.versions}
-        return json.dumps({"python": platform.python_version(), **parts}, sort_keys=True)
+        watched = {"watched": True} if self.watched else {}
+        return json.dumps({"python": platform.python_version(), **parts, **watched}, sort_keys=True)
 
 
 def choose_device(wanted: str) -> str:

@@ -85,7 +85,7 @@ class Session:
     @cached_property
     def environment(self) -> Environment:
         """The device, the precision and the libraries."""
-        return Environment(choose_device(self._device), self._dtype)
+        return Environment(choose_device(self._device), self._dtype, self._dev)
 
     def document(self, source: Source, *, item: bool | int = False) -> Document:
         """Reads a document: a file, a picture that carries one, JSON bytes, a shipped workflow's name, a graph.

@@ -34,8 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def nodeflow(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = (
-        f"import sys; sys.path.insert(0, {str(site)!r}); sys.meta_path[:] = "
-        "[finder for finder in sys.meta_path if 'editables' not in type(finder).__module__]; "
+        f"import sys; sys.path.insert(0, {str(site)!r}); "
         f"import nodeflow; assert nodeflow.__file__.startswith({str(site)!r}), nodeflow.__file__; "
         f"from nodeflow.cli.main import main; sys.exit(main({list(words)!r}))"
     )
@@ -80,3 +79,19 @@ def test_every_shipped_workflow_is_in_the_wheel(wheel: Path) -> None:
 def test_the_wheel_brings_its_licences(wheel: Path) -> None:
     licences = {path.name for path in wheel.rglob("licenses/**/*") if path.is_file()}
     assert {"LICENSE", "NOTICE"} <= licences
+
+
+def test_a_checker_sees_the_types_of_what_is_installed_from_any_folder(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from nodeflow.api import Graph\n"
+        "from nodeflow_nodes.latents import empty_latent\n"
+        'Graph()(empty_latent)("wide", 128)\n',
+        encoding="utf-8",
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("MYPYPATH", "PYTHONPATH")}
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", script.name]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert "script.py:3: error" in done.stdout, done.stdout + done.stderr
+    assert "import-not-found" not in done.stdout, done.stdout

@@ -171,3 +171,9 @@ def test_a_session_for_development_names_node_and_input(tmp_path: Path) -> None:
 def test_otherwise_nobody_looks(tmp_path: Path) -> None:
     with Session(home=tmp_path / "home", output_dir=tmp_path / "out") as session:
         assert float(session.run(graph(whiten), write=())["picture"].tensor().min()) == 1
+
+
+def test_what_was_computed_unwatched_is_no_result_for_whoever_watches(tmp_path: Path) -> None:
+    places = {"home": tmp_path / "home", "output_dir": tmp_path / "out", "device": "cpu"}
+    with Session(**places) as plain, Session(**places, dev=True) as watching:
+        assert plain.environment.key != watching.environment.key

@@ -28,7 +28,7 @@ CODES: Final[Mapping[str, str]] = {
     "graph.unknown": "A node is a sub-graph that the document does not define.",
     "graph.recursive": "A sub-graph contains itself.",
     "graph.depth": "Sub-graphs are nested in each other too deeply.",
-    "mode.bypass": "A bypassed node has nothing to hand on to an input that cannot do without.",
+    "mode.bypass": "A bypassed node has nothing to hand on to an input or a result, or a plain value to a result.",
     "mode.muted": "A node or a result is missing something because of a muted node (a warning).",
     "version.newer": "The document was made with a newer version of the node.",
     "version.migration": "No migration leads from the saved version of the node to the one of today, or it failed.",

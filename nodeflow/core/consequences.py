@@ -121,12 +121,10 @@ def _left_out(origin: Written, input: Input, gap: Gap) -> Problem | None:
     return told
 
 
-def absence(name: str, source: str, nothing: Nothing | None) -> Problem:
+def absence(name: str, source: str, nothing: Nothing) -> Problem:
     """An output of the interface is not there."""
     message = f'the result "{name}" is absent'
-    if nothing is None:
-        reason, code = "a bypassed node hands on a value that no node makes", "mode.bypass"
-    elif nothing.why is Why.MUTED:
+    if nothing.why is Why.MUTED:
         reason, code = f'"{nothing.node}" is muted', "mode.muted"
     else:
         reason, code = f'the bypassed "{nothing.node}" has nothing to hand on', "mode.bypass"

@@ -166,7 +166,8 @@ class Flattening:
             end = self._routes.source(self._routes.top, node, output)
             if end is None or isinstance(end, Nothing):
                 absent[name] = end
-                self.report.add(absence(name, item.source, end))
+                if end is not None:
+                    self.report.add(absence(name, item.source, end))
             else:
                 results[name] = end
         return results, absent

@@ -46,6 +46,7 @@ class Roots:
 
     def of_document(self) -> tuple[Root, ...]:
         """All effects, and all outputs of the interface."""
+        self._refuse_values()
         drafts = self.linked.drafts
         effects = [Root(index, "") for index, draft in enumerate(drafts) if draft.form.spec.kind is Kind.EFFECT]
         results = [root for name, place in self.results.items() for root in self._at(place, name)]
@@ -60,6 +61,14 @@ class Roots:
         if not quiet or all(problem.severity == "warning" for problem in self.problems):
             self.problems.append(Problem("run.nothing", message, severity="warning", hint=way_out))
         return () if quiet else tuple(Root(index, "") for index in range(len(drafts)))
+
+    def _refuse_values(self) -> None:
+        """A result that is a plain value cannot be had, as no node makes it; left out it would be missed too late."""
+        for name, nothing in (self.flat.absent if self.flat else {}).items():
+            if nothing is None:
+                message = f'the result "{name}" cannot be had: a bypassed node hands on a value, and no node makes it'
+                hint = "take the bypass off, or take the result from a node that runs"
+                self.problems.append(Problem("mode.bypass", message, hint=hint))
 
     def named(self, names: Sequence[str]) -> tuple[Root, ...]:
         """What was asked for: results, nodes, or ``node.output``; nodes in sub-graphs by their path."""

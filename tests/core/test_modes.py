@@ -179,14 +179,15 @@ def test_without_anything_to_hand_on_the_error_names_both_nodes_and_the_way_out(
     assert found.problems[2].severity == "warning"
 
 
-def test_a_result_that_is_only_a_value_is_absent(catalogue: Any, files: Any) -> None:
+def test_a_result_that_is_only_a_value_is_an_error_and_not_lost_in_silence(catalogue: Any, files: Any) -> None:
     nodes = {"five": ("Whole", {"value": 5}, "bypass"), "w": ("Whole", {})}
 
     found = resolve(document(nodes, {"x": "five.number", "y": "w.number"}), catalogue, files)
 
     assert said(found) == [("mode.bypass", None, None)]
-    assert 'the result "x" is absent' in str(found.problems[0])
-    assert list(found.require().outputs) == ["y"]
+    assert 'the result "x" cannot be had' in str(found.problems[0])
+    assert "take the bypass off" in str(found.problems[0])
+    assert found.graph is None
     for target in ("x", "five", "five.number"):
         asked = resolve(document(nodes, {"x": "five.number"}), catalogue, files, targets=[target])
         assert [problem.code for problem in asked.errors] == ["target.bypassed"]

@@ -56,7 +56,13 @@ def test_a_version_that_is_none_never_meets_a_condition() -> None:
     [
         ({}, []),
         ({"emoji-tiny.safetensors": {"sha256": "C" * 64}}, []),
-        ({"checkpoints/emoji-tiny.safetensors": {"sha256": "c" * 64}, "emoji-tiny.safetensors": {"sha256": "0" * 64}}, []),
+        (
+            {
+                "checkpoints/emoji-tiny.safetensors": {"sha256": "c" * 64},
+                "emoji-tiny.safetensors": {"sha256": "0" * 64},
+            },
+            [],
+        ),
         ({"emoji-tiny.safetensors": {"sha256": "0" * 64}}, [("model.digest", "warning")]),
         ({"another.safetensors": {"sha256": "0" * 64}}, []),
     ],

@@ -355,3 +355,8 @@ def test_values_are_the_lines_of_a_file(spread: Spread, tmp_path: Path) -> None:
 def test_values_that_cannot_be_read_name_the_input(spread: Spread, name: str, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         spread.values(name, text)
+
+
+def test_one_input_is_not_varied_under_two_names(session: Session) -> None:
+    with pytest.raises(InvalidDocument, match=r'"seed" and "sample.seed" both set sample.seed'):
+        session.sweep("txt2img", {"seed": [1, 2], "sample.seed": [5, 6]})

@@ -63,6 +63,7 @@ def apply_settings(
     problems: list[Problem] = []
     labels = {name: split_label(name) for name in settings}
     whole = {name: value for name, value in settings.items() if not labels[name][1]}
+    problems.extend(_set_twice(document, labels, specs))
     given = _with_whole(document, whole, specs, draws, problems)
     for name, (base, path) in labels.items():
         sockets = _sockets(document, base, specs) if path else ()
@@ -78,6 +79,17 @@ def apply_settings(
                 problems.append(Problem(fault.code, fault.message, expected=fault.expected, hint=fault.hint))
                 break
     return given, problems
+
+
+def _set_twice(document: Document, labels: Mapping[str, tuple[str, Path]], specs: Specs) -> Iterator[Problem]:
+    """An input of the interface, and a socket that it feeds: only one of the two could count."""
+    setters: dict[tuple[str, Path], str] = {}
+    for name, (base, path) in labels.items():
+        for socket in _sockets(document, base, specs):
+            first = setters.setdefault((socket, path), name)
+            if first != name:
+                message = f'"{first}" and "{name}" both set {socket}'
+                yield Problem("setting.twice", message, hint="keep one of them")
 
 
 def _with_whole(

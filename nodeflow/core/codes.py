@@ -63,6 +63,7 @@ CODES: Final[Mapping[str, str]] = {
     "interface.conflict": "Two inputs of the interface feed the same input of a node.",
     "interface.range": "The interface widens the range of an input that it may only narrow.",
     "setting.unknown": "A value was given for an input that is not there.",
+    "setting.twice": "Two values were given, under two names, for one input.",
     "target.unknown": "A result was asked for that is not there.",
     "target.muted": "A result was asked for that does not come about because of a muted node.",
     "target.bypassed": "A result was asked for that no node makes because of a bypassed node.",

@@ -724,3 +724,15 @@ def test_rows_with_links_in_them_reach_inside_and_are_blamed_at_the_use(catalogu
     assert (row["strength"], row["method"]) == (1.0, "fast")  # type: ignore[index,call-overload]
     assert saved.graphs["g"].nodes["stack"].inputs == {"rows": []}
     assert complete(saved, catalogue).dumps() == saved.dumps()
+
+
+def test_one_input_that_is_set_under_two_names_is_refused(catalogue: Any, files: Any) -> None:
+    interface = {"inputs": {"seed": {"to": ["s1.seed", "s2.seed"]}}}
+    flat = Document.from_tree({"nodeflow": 1, "nodes": FLAT, "interface": interface})
+
+    def said(**settings: Any) -> list[str]:
+        given = {name.replace("__", "."): value for name, value in settings.items()}
+        return [str(item) for item in resolve(flat, catalogue, files, settings=given).errors]
+
+    assert said(seed=1, s1__seed=2) == ['"seed" and "s1.seed" both set s1.seed → keep one of them [setting.twice]']
+    assert said(seed=1, s1__steps=2) == []

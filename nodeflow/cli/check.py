@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.cli.messages import counted, exit_code, report_problems
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import InvalidDocument, Problem, refusal
 
@@ -36,7 +36,7 @@ def execute(args: argparse.Namespace) -> int:
     errors = [problem for problem in problems if problem.severity == "error" or args.strict]
     if not errors:
         if not args.json:
-            print(f"{args.file}: ok" + (f", {len(problems)} warnings" if problems else ""))
+            print(f"{args.file}: ok" + (f", {counted(len(problems), 'warning')}" if problems else ""))
         return 0
     return exit_code(unreadable or refusal(errors))
 

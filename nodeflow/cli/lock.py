@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Pins what is here, keeps all other pins, and says what is missing; 0 when everything is pinned.
+    """Pins what is here, keeps all other pins, and says what is missing or wrong; 0 when everything is pinned.
 
     What is no document file of the user's (a picture, a shipped workflow, standard input) goes to standard output.
     """
     locked = wire.workplace(args).lock(wire.source(args))
-    report_problems(locked.problems, sys.stderr)
+    report_problems((*locked.problems, *locked.others), sys.stderr)
     changes = list(locked.changes())
     if args.check:
         for change in changes:
@@ -42,9 +42,8 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _code(locked: Locked) -> int:
-    if not locked.problems:
-        return 0
-    return exit_code(refusal(locked.problems))
+    wrong = [*locked.problems, *(problem for problem in locked.others if problem.severity == "error")]
+    return exit_code(refusal(wrong)) if wrong else 0
 
 
 def _is_rewritten(name: str) -> bool:

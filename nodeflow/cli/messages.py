@@ -26,6 +26,11 @@ def exit_code_of(failures: Sequence[NodeflowError], *, cancelled: bool) -> int:
     return 130 if cancelled else 0
 
 
+def counted(count: int, thing: str) -> str:
+    """``1 warning``, ``2 warnings``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def report(error: NodeflowError, stream: TextIO) -> None:
     """Prints an error: all problems of a document, the traceback of a node's own fault."""
     if isinstance(error, InvalidDocument):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, exit_code_of, report, report_problems
+from nodeflow.cli.messages import counted, exit_code, exit_code_of, report, report_problems
 from nodeflow.cli.outcome import problem_report
 from nodeflow.cli.progress import INTERRUPTED, follow
 from nodeflow.cli.streams import reserved_stdout
@@ -159,7 +159,7 @@ def _summary(sweep: Sweep, points: Sequence[SweepPoint], *, interrupted: bool) -
     counts = {ending: sum(each.ending is ending for each in points) for ending in Ending}
     words = ", ".join(f"{count} {_ENDINGS[ending]}" for ending, count in counts.items() if count)
     way_out = "; the same command goes on from here" if interrupted else ""
-    print(f"{len(sweep.points)} points: {words or 'none run'}{way_out}", file=sys.stderr)
+    print(f"{counted(len(sweep.points), 'point')}: {words or 'none run'}{way_out}", file=sys.stderr)
 
 
 def _report(sweep: Sweep, points: Sequence[SweepPoint], sheets: Sequence[Path], code: int) -> SweepReport:

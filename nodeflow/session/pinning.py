@@ -134,11 +134,13 @@ class Locked:
 
     Attributes:
         problems: Packs and models that could not be pinned, or not as the document asks.
+        others: What else is wrong with the document.
     """
 
     original: Document
     document: Document
     problems: tuple[Problem, ...]
+    others: tuple[Problem, ...] = ()
 
     def changes(self) -> Iterator[str]:
         """One line for each pin that is new or different."""

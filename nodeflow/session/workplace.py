@@ -241,7 +241,9 @@ class Workplace:
         loaded = self._whole(source)
         prepared = self.prepare(loaded)
         document = self._pinned(loaded.document, prepared, exact=True)
-        return Locked(loaded.document, document, tuple(self._unpinned(document, prepared)))
+        unpinned = tuple(self._unpinned(document, prepared))
+        left = self.prepare(replace(loaded, document=document)).resolution.problems
+        return Locked(loaded.document, document, unpinned, tuple(item for item in left if item not in unpinned))
 
     def verify(self, source: Source) -> tuple[Verdict, ...]:
         """Holds the model files that a document pins or uses against its pins, reading every one of them anew.

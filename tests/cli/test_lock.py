@@ -177,3 +177,22 @@ def test_verify_needs_a_file(shell: Shell) -> None:
 
     assert said.code == 2
     assert "which workflow" in said.err
+
+
+def test_what_else_is_wrong_is_told_and_the_pins_are_written_all_the_same(
+    shell: Shell, file: Path, model: Path
+) -> None:
+    nodes = TREE["nodes"] | {"other": {"type": "shelltest.Paint", "version": 1, "inputs": {"sede": 1}}}
+    written(file, nodes=nodes)
+
+    said, checked = shell("lock", file), shell("check", file)
+
+    assert (said.code, checked.code) == (3, 3)
+    assert 'there is no input "sede"' in said.err
+    assert said.err == checked.err
+    assert json.loads(file.read_bytes())["models"] == {"sub/m.safetensors": {"sha256": SHA}}
+
+
+def test_one_warning_is_one_warning(shell: Shell, file: Path, model: Path) -> None:
+    written(file, packs={"gone": {}})
+    assert shell("check", file).out == f"{file}: ok, 1 warning\n"

@@ -30,6 +30,10 @@ class Stock(Protocol):
         """The name of a model file that is known to have a digest."""
         ...
 
+    def has_model(self, pinned: str, /) -> bool:
+        """Whether there is a model file that is pinned by its name, or by kind and name."""
+        ...
+
 
 class UnknownStock:
     """Nobody knows what is here, so nothing is found to be wrong."""
@@ -42,6 +46,9 @@ class UnknownStock:
 
     def named(self, kind: str, sha256: str, /) -> str | None:
         return None
+
+    def has_model(self, pinned: str, /) -> bool:
+        return True
 
 
 def is_condition(version: str) -> bool:
@@ -105,9 +112,18 @@ class PinCheck:
                 yield Problem("pack.absent", message, expected=pin.version, hint=hint, severity="warning")
 
     def models(self, files: Collection[tuple[str, str]]) -> Iterator[Problem]:
-        """What is wrong with the pinned ones among these model files; that one is missing is told with its node."""
+        """What is wrong with pinned model files; that one of those which nodes name is missing is told with its node.
+
+        Args:
+            files: Kind and name of those that nodes name.
+        """
+        told = {label for kind, name in files for label in (name, f"{kind}/{name}")}
         for pinned, model in self.document.models.items():
             yield from _digest_fault(f"models.{pinned}", model.sha256)
+            if pinned not in told and not self.stock.has_model(pinned):
+                message = f"the document names the model {shorten(pinned)}, which is not here"
+                hint = "no node names it; take it out of models, or get the file"
+                yield Problem("file.missing", message, hint=hint, severity="warning")
         for kind, name in files:
             pin = pin_of(self.document.models, kind, name)
             found = None if pin is None else self.stock.sha256(kind, name)

@@ -14,6 +14,7 @@ from nodeflow.core.registry import Registry
 from nodeflow.core.tables import owner_of
 from nodeflow.core.workflow import Document, ModelPin, Node, PackPin
 from nodeflow.session.files import SessionFiles
+from nodeflow.session.verification import pinned_place
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.home import Home
 
@@ -51,6 +52,10 @@ class LocalStock:
                 if self._digests.known(file.path) == sha256.lower():
                     return file.name
         return None
+
+    def has_model(self, pinned: str, /) -> bool:
+        """Whether there is a model file that is pinned by its name, or by kind and name."""
+        return pinned_place(pinned, self.files) is not None
 
     @property
     def _digests(self) -> Digests:

@@ -67,10 +67,10 @@ def verdicts(
     known = {label for kind, name in used for label in (name, f"{kind}/{name}")}
     for label, pin in pins.items():
         if label not in known:
-            yield _verdict(label, pin, _place(label, files), files, digests)
+            yield _verdict(label, pin, pinned_place(label, files), files, digests)
 
 
-def _place(label: str, files: SessionFiles) -> tuple[str, str] | None:
+def pinned_place(label: str, files: SessionFiles) -> tuple[str, str] | None:
     """Kind and name of a file that is pinned and that no node names."""
     for kind in files.models.kinds():
         for name in dict.fromkeys((label.removeprefix(f"{kind}/"), label)):

@@ -196,3 +196,13 @@ def test_what_else_is_wrong_is_told_and_the_pins_are_written_all_the_same(
 def test_one_warning_is_one_warning(shell: Shell, file: Path, model: Path) -> None:
     written(file, packs={"gone": {}})
     assert shell("check", file).out == f"{file}: ok, 1 warning\n"
+
+
+def test_a_pinned_model_that_is_missing_is_a_warning_though_no_node_names_it(
+    shell: Shell, file: Path, model: Path
+) -> None:
+    written(file, models={"gone.safetensors": {"sha256": SHA}, "checkpoints/sub/m.safetensors": {"sha256": SHA}})
+    said = shell("check", file)
+    assert (said.code, said.out) == (0, f"{file}: ok, 1 warning\n")
+    assert 'warning: the document names the model "gone.safetensors", which is not here' in said.err
+    assert shell("check", file, "--strict").code == 4

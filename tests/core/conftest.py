@@ -273,6 +273,9 @@ class Shelf:
     def named(self, kind: str, sha256: str) -> str | None:
         return {"c" * 64: "emoji-tiny.safetensors", "d" * 64: "sub/other.safetensors"}.get(sha256)
 
+    def has_model(self, pinned: str) -> bool:
+        return pinned in ("sub/other.safetensors", "checkpoints/sub/other.safetensors")
+
 
 @pytest.fixture
 def stock() -> Shelf:

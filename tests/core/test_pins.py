@@ -64,7 +64,9 @@ def test_a_version_that_is_none_never_meets_a_condition() -> None:
             [],
         ),
         ({"emoji-tiny.safetensors": {"sha256": "0" * 64}}, [("model.digest", "warning")]),
-        ({"another.safetensors": {"sha256": "0" * 64}}, []),
+        ({"checkpoints/emoji-tiny.safetensors": {"sha256": "c" * 64}}, []),
+        ({"sub/other.safetensors": {"sha256": "0" * 64}}, []),
+        ({"another.safetensors": {"sha256": "0" * 64}}, [("file.missing", "warning")]),
     ],
 )
 def test_a_model_is_held_against_its_pin(models: Any, found: Any, stock: Any) -> None:

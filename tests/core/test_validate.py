@@ -101,6 +101,12 @@ def test_a_document_over_a_limit_is_refused(
 
 ASKED: list[tuple[str, dict[str, Any], str, str]] = [
     ("an input that is not there", {"settings": {"stepps": 3}}, "setting.unknown", 'did you mean "steps"?'),
+    (
+        "an input by two names",
+        {"settings": {"steps": 3, "sample.steps": 4}},
+        "setting.twice",
+        'and "sample.steps" both set',
+    ),
     ("a node that is not there", {"settings": {"sampl.steps": 3}}, "setting.unknown", 'did you mean "sample.steps"?'),
     ("a target that is not there", {"targets": ["decod"]}, "target.unknown", 'did you mean "decode"?'),
     ("an output that is not there", {"targets": ["decode.mask"]}, "target.unknown", "expected decode.image"),

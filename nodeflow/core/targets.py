@@ -64,7 +64,7 @@ class Roots:
 
     def _refuse_values(self) -> None:
         """A result that is a plain value cannot be had, as no node makes it; left out it would be missed too late."""
-        for name, nothing in (self.flat.absent if self.flat else {}).items():
+        for name, nothing in self.flat.absent.items() if self.flat else ():
             if nothing is None:
                 message = f'the result "{name}" cannot be had: a bypassed node hands on a value, and no node makes it'
                 hint = "take the bypass off, or take the result from a node that runs"

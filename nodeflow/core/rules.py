@@ -53,15 +53,21 @@ class Known:
 
 
 class Rule:
-    """A function that was marked with ``check``; it passes when an input that it looks at is missing or wrong."""
+    """A function that was marked with ``check``; it passes when an input that it looks at is missing or wrong.
+
+    Attributes:
+        check: The function as its author wrote it.
+        names: The inputs that it looks at.
+    """
 
     def __init__(self, check: Callable[..., None]) -> None:
+        self.check = check
         self._check = arriving(check)
         hints = _hints(check)
         parameters = [item for item in inspect.signature(check).parameters.values() if item.kind in _NAMED]
         self._graphs = [item.name for item in parameters if hints.get(item.name) is Graphs]
         own = [item for item in parameters if item.name not in self._graphs]
-        self._names = frozenset(item.name for item in own)
+        self.names = tuple(item.name for item in own)
         self._needed = frozenset(item.name for item in own if item.default is inspect.Parameter.empty)
         self._references = frozenset(item.name for item in own if _is_reference(hints.get(item.name)))
 
@@ -73,10 +79,10 @@ class Rule:
         """
         given = {
             name: values[name]
-            for name in self._names
+            for name in self.names
             if name in (values := known.written if name in self._references else known.literals)
         }
-        if self._needed <= given.keys() and self._names.isdisjoint(known.wrong):
+        if self._needed <= given.keys() and set(known.wrong).isdisjoint(self.names):
             self._check(**given, **dict.fromkeys(self._graphs, known.graphs))
 
 

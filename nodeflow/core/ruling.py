@@ -9,8 +9,9 @@ from nodeflow.core.forms import Draft, Form
 from nodeflow.core.links import Link
 from nodeflow.core.names import GRAPH_PREFIX
 from nodeflow.core.nodes import NodeReader
-from nodeflow.core.rules import Known
+from nodeflow.core.rules import Known, Rule
 from nodeflow.core.suggest import shorten
+from nodeflow.core.whereabouts import whereabouts
 from nodeflow.core.workflow import Node
 from nodeflow.core.written import written
 
@@ -64,17 +65,29 @@ def _problem(draft: Draft, reader: NodeReader, bodies: Bodies) -> Problem | None
     spec = draft.form.spec
     known = Known(draft.known, _with_links(draft), draft.wrong, bodies)
     try:
-        for rule in reader.specs.checks(spec):
-            rule(known)
+        rules = reader.specs.checks(spec)
+    except PackFailed as error:
+        return _untried(draft, str(error))
+    return next((problem for rule in rules if (problem := _tried(rule, known, draft)) is not None), None)
+
+
+def _tried(rule: Rule, known: Known, draft: Draft) -> Problem | None:
+    try:
+        rule(known)
     except _Unusable:
         return None
     except InputError as error:
-        return Problem("input.rule", error.message, draft.id, error.input, _found(draft, error.input), type=spec.id)
+        found = _found(draft, error.input)
+        return Problem("input.rule", error.message, draft.id, error.input, found, type=draft.form.spec.id)
     except Exception as error:  # noqa: BLE001 - a rule is foreign code, and its failure says nothing about the inputs
-        reason = str(error) if isinstance(error, PackFailed) else f"{type(error).__name__}: {error}"
-        message = "the rules of this node cannot be tried"
-        return Problem("pack.failed", message, draft.id, hint=reason, severity="warning", type=spec.id)
+        return _untried(draft, f"{whereabouts(rule.check, error=error)}: {type(error).__name__}: {error}")
     return None
+
+
+def _untried(draft: Draft, reason: str) -> Problem:
+    message = "the rules of this node cannot be tried"
+    type = draft.form.spec.id
+    return Problem("pack.failed", message, draft.id, hint=reason, severity="warning", type=type)
 
 
 def _with_links(draft: Draft) -> Mapping[str, Any]:

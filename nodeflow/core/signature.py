@@ -12,9 +12,12 @@ from nodeflow.core.errors import PackFailed
 from nodeflow.core.fields import NO_DEFAULT, read_input
 from nodeflow.core.hints import UNREADABLE, Hint, HintError, check_result, read_hint
 from nodeflow.core.node import NodeMark, node_mark
+from nodeflow.core.rules import Rule
 from nodeflow.core.run import Run
 from nodeflow.core.spec import Form, Input, Kind, Output, Spec
+from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.core.types import Type
+from nodeflow.core.whereabouts import whereabouts
 
 _VARIADIC = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
@@ -27,7 +30,7 @@ def read_spec(fn: Callable[..., Any], *, pack: str = "") -> Spec:
     """
     mark = node_mark(fn)
     if mark is None:
-        raise PackFailed(pack or _package(fn), f"{_where(fn)}: is no node; put @node above it")
+        raise PackFailed(pack or _package(fn), f"{whereabouts(fn)}: is no node; put @node above it")
     return _Reader(fn, mark, pack or _package(fn)).spec()
 
 
@@ -50,6 +53,7 @@ class _Reader:
                 self.fail(name, "is described in the docstring, but there is no such parameter")
         injected = self.injected(parameters, hints)
         inputs = tuple(self.input(item, hints, docstring) for item in parameters if item.name not in injected)
+        self.rules([item.name for item in inputs])
         outputs, multiple = self.outputs(hints, docstring)
         effect = not outputs and self.mark.kind is Kind.PURE
         return Spec(
@@ -121,6 +125,15 @@ class _Reader:
         except HintError as error:
             self.fail(name, str(error))
 
+    def rules(self, inputs: list[str]) -> None:
+        """See that the rules look at inputs of the node; one that does not would never be tried."""
+        for check in self.mark.checks:
+            for name in Rule(check).names:
+                if name not in inputs:
+                    way_out = did_you_mean(name, inputs) or f"it has {listing(inputs)}"
+                    reason = f"this rule looks at an input that {self.mark.id} does not have; {way_out}"
+                    raise PackFailed(self.pack, f"{whereabouts(check, name)}: {reason}")
+
     def outputs(self, hints: Mapping[str, Any], docstring: Docstring) -> tuple[tuple[Output, ...], bool]:
         if "return" not in hints:
             self.fail("return", "has no type; an effect says -> None")
@@ -156,7 +169,7 @@ class _Reader:
         return self.read(name, hint).type
 
     def fail(self, parameter: str | None, reason: str) -> NoReturn:
-        raise PackFailed(self.pack, f"{_where(self.fn, parameter)}: {reason}") from None
+        raise PackFailed(self.pack, f"{whereabouts(self.fn, parameter)}: {reason}") from None
 
 
 def is_named_tuple(hint: object) -> bool:
@@ -185,12 +198,6 @@ def _resolves(hint: Any, fn: Callable[..., Any]) -> bool:
     except UNREADABLE:
         return False
     return True
-
-
-def _where(fn: Callable[..., Any], parameter: str | None = None) -> str:
-    code = getattr(inspect.unwrap(fn), "__code__", None)
-    place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
-    return f"{place}{getattr(fn, '__qualname__', repr(fn))}" + (f"({parameter})" if parameter else "")
 
 
 def _package(fn: Callable[..., Any]) -> str:

@@ -53,6 +53,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "pack.requires": Rule("a pack that is required is not here, or of another version"),
     "result.count": Rule("a node returns another number of values than it declares"),
     "result.type": Rule("a node returns a value of another type than it declares"),
+    "rule.fails": Rule("a rule of a node crashes"),
     "snapshot.missing": Rule("there is no spec.json to compare with"),
     "snapshot.old": Rule("spec.json does not tell what the code says", "note"),
     "spec.changed": Rule("saved documents no longer fit a node"),

@@ -23,7 +23,7 @@ from nodeflow.testing.fingerprints import fingerprint
 from nodeflow.testing.results import codec_findings, declared_size_findings, output_hints, size_findings, type_findings
 from nodeflow.testing.running import NodeRun, run_spec
 from nodeflow.testing.sources import Place
-from nodeflow.testing.verdicts import changed_input, failed, not_run, undeclared, unsteady
+from nodeflow.testing.verdicts import changed_input, failed, not_run, undeclared, unsteady, untried_rules
 from nodeflow.testing.watching import Seen, Watch
 
 Give = Callable[[], Mapping[str, object]]
@@ -132,6 +132,7 @@ class Trial:
         for name in changed(before, example.inputs):
             yield changed_input(spec, name, place)
         if runs:
+            yield from untried_rules(spec, runs[0], place)
             wrong = list(type_findings(spec, hints, runs[0].outputs, place))
             yield from wrong
             if wrong:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from nodeflow.core.blocked import Blocked
+from nodeflow.core.errors import Problem
 from nodeflow.core.graph import Graph
 from nodeflow.core.node import ExpanderFunction, NodeFunction
 from nodeflow.core.spec import Spec
@@ -41,6 +42,7 @@ class NodeRun(Generic[R]):
         warnings: What it said by ``run.warn``.
         shown: What it showed by ``run.show``.
         saved: What it wrote by ``run.save``, in memory; the files themselves are gone.
+        doubts: What whoever runs a document with the node is warned of beforehand, such as a rule that crashes.
     """
 
     value: R
@@ -48,6 +50,7 @@ class NodeRun(Generic[R]):
     warnings: tuple[str, ...] = ()
     shown: tuple[object, ...] = ()
     saved: tuple[SavedFile, ...] = ()
+    doubts: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def run_spec(
     """
     graph, settings = around(place, spec, inputs)
     targets = [f"{NODE}.{output.name}" for output in spec.outputs] or [NODE]
-    result = place.start(graph, settings, targets=targets, write=()).result()
+    running = place.start(graph, settings, targets=targets, write=())
+    result = running.result()
     values = [_value(result, target) for target in targets] if spec.outputs else []
     outputs = dict(zip((output.name for output in spec.outputs), values, strict=True))
     value = build(*values) if build is not None else next(iter(values), None)
@@ -136,6 +140,7 @@ def run_spec(
         warnings=tuple(message for id, message in result.warnings if id == NODE),
         shown=tuple(result.shown.get(NODE, ())),
         saved=_saved(place, result).get(NODE, ()),
+        doubts=tuple(problem for problem in running.problems if problem.node == NODE),
     )
 
 

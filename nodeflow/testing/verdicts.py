@@ -60,6 +60,14 @@ def unsteady(spec: Spec, runs: Sequence[NodeRun[Any]], place: Place) -> Iterator
             yield Finding("node.random", spec.id, message, way_out, *place)
 
 
+def untried_rules(spec: Spec, run: NodeRun[Any], place: Place) -> Iterator[Finding]:
+    """Rules of the node that crash instead of saying whether its inputs go together."""
+    for problem in run.doubts:
+        if problem.code == "pack.failed":
+            message = f"{problem.message}: {problem.hint}"
+            yield Finding("rule.fails", spec.id, message, "raise InputError for what does not go together", *place)
+
+
 def failed(spec: Spec, error: NodeflowError, example: Example, place: Place, *, offline: bool) -> Iterator[Finding]:
     """What a failure means.
 

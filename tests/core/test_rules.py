@@ -10,8 +10,11 @@ from nodeflow.core.errors import Problem
 from nodeflow.core.files import NoFiles
 from nodeflow.core.json import JsonValue
 from nodeflow.core.links import Link
+from nodeflow.core.packs import Manifest
 from nodeflow.core.registry import Registry
+from nodeflow.core.spec import Spec
 from nodeflow.core.validate import check
+from nodeflow.core.whereabouts import whereabouts
 from nodeflow.core.workflow import Document
 
 
@@ -206,3 +209,34 @@ def test_of_a_sub_graph_that_contains_itself_no_rule_says_more() -> None:
     circle: JsonValue = {"nodes": {"n": {"type": "graph:b", "version": 1, "inputs": {}}}}
     found = problems(twice, graphs={"b": circle}, one=("test.Twice", {"body": "b"}))
     assert [problem.code for problem in found] == ["graph.recursive"]
+
+
+def test_a_rule_that_crashes_is_named_with_its_place() -> None:
+    @node("test.Crashing")
+    def crashing(value: float = 0) -> float: ...
+
+    @crashing.check
+    def _divides(value: float) -> None:
+        print(1 / value)
+
+    line = _divides.__code__.co_firstlineno + 2
+    (problem,) = problems(crashing, one=("test.Crashing", {}))
+    assert (problem.code, problem.severity) == ("pack.failed", "warning")
+    assert problem.hint is not None
+    assert problem.hint.startswith(f"{__file__}:{line}: ")
+    assert problem.hint.endswith("_divides: ZeroDivisionError: float division by zero")
+
+
+def test_a_rule_that_is_no_function_of_the_authors_is_named_without_a_place() -> None:
+    assert whereabouts(min, error=ValueError("no line of it raised this")) == "min"
+
+
+def test_rules_whose_code_is_gone_cannot_be_tried() -> None:
+    registry = Registry()
+    spec = Spec("gone.Ruled", checks=True, implementation="a_module_that_is_gone:ruled", pack="gone")
+    registry.add(Manifest("gone", package="a_module_that_is_gone", specs=(spec,)))
+    tree: JsonValue = {"nodeflow": 1, "nodes": {"one": {"type": "gone.Ruled", "version": 1, "inputs": {}}}}
+    found = check(Document.from_tree(tree), registry, NoFiles())
+    (problem,) = [problem for problem in found if problem.code == "pack.failed"]
+    assert problem.message == "the rules of this node cannot be tried"
+    assert "a_module_that_is_gone" in str(problem.hint)

@@ -227,7 +227,7 @@ def test_rules_are_announced() -> None:
         return a
 
     assert not read_spec(checked).checks
-    checked.check(print)
+    checked.check(lambda a: None)
     assert read_spec(checked).checks
 
 
@@ -540,3 +540,17 @@ def test_a_function_without_a_mark_is_no_node() -> None:
 
 def plain(image: Image) -> Image:
     return image
+
+
+@pytest.mark.parametrize(
+    ("rule", "way_out"),
+    [(lambda value, othre: None, 'did you mean "other"?'), (lambda value, nosuch=0: None, "it has value, other")],
+)
+def test_a_rule_looks_at_inputs_that_the_node_has(rule: Callable[..., None], way_out: str) -> None:
+    @node("test.Ruled")
+    def ruled(value: int, other: int = 0) -> int: ...
+
+    ruled.check(rule)
+    told = complaint(ruled)
+    assert "<lambda>(" in told
+    assert f"this rule looks at an input that test.Ruled does not have; {way_out}" in told

@@ -398,3 +398,22 @@ def test_a_value_that_holds_itself_has_a_fingerprint() -> None:
     loop: list[object] = [1]
     loop.append(loop)
     assert fingerprint(loop) == fingerprint(loop)
+
+
+def test_a_rule_that_crashes_is_found_though_the_node_runs() -> None:
+    @node("trial.Ruled")
+    def ruled(number: Annotated[int, Field(ge=0, le=9)] = 1) -> int:
+        """Take a number.
+
+        Args:
+            number: The number.
+        """
+        return number
+
+    @ruled.check
+    def _crashes(number: int) -> None:
+        print(number / 0)
+
+    (finding,) = check_node(ruled)
+    assert finding.code == "rule.fails"
+    assert "_crashes: ZeroDivisionError" in finding.message

@@ -15,6 +15,7 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.ranges import spell_range
 from nodeflow.core.registry import Registry
 from nodeflow.core.spec import Form, Input, Spec
+from nodeflow.core.tables import owner_of
 from nodeflow.session.workplace import Workplace
 
 
@@ -54,7 +55,8 @@ def _spec(registry: Registry, name: str) -> Spec:
         return spec
     reason = registry.missing(name)
     if reason is not None:
-        raise PackFailed(name.partition(".")[0], reason)
+        pack = owner_of(name)
+        raise PackFailed(pack, reason.removeprefix(f"pack {pack}: "))
     lowered = {id.lower(): id for id in registry.specs}
     near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, 3)]
     hint = f"did you mean {' or '.join(near)}?" if near else "nodeflow nodes lists them all"

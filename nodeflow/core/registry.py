@@ -18,7 +18,7 @@ from nodeflow.core.packs import Manifest, ModelKind, Pack, SettingValue, SocketS
 from nodeflow.core.settings import Given
 from nodeflow.core.spec import Spec
 from nodeflow.core.stamps import Seen
-from nodeflow.core.tables import LazyTable, Tables, join, owner_of
+from nodeflow.core.tables import LazyTable, Tables, join, owner_of, without
 from nodeflow.core.types import Codec, Type
 
 if TYPE_CHECKING:
@@ -159,8 +159,10 @@ class Registry:
         tables = self._joined()
         if id in tables.collisions:
             return tables.collisions[id]
-        owner = owner_of(id)
-        return next((str(problem) for problem in tables.problems if problem.pack == owner), None)
+        reasons = [problem.reason for problem in tables.problems if problem.pack == owner_of(id)]
+        own = [reason for reason in reasons if reason.endswith(without(id))]
+        others = [reason for reason in reasons if without("") not in reason]
+        return str(PackFailed(owner_of(id), "; ".join(own or others))) if own or others else None
 
     def implementation(self, spec: Spec) -> Callable[..., Any]:
         """The code of a node, imported when it is first asked for; takes inputs as documents and the engine hold them.

@@ -12,6 +12,7 @@ from nodeflow.core.foreign import import_module
 from nodeflow.core.node import migration_mark, node_mark
 from nodeflow.core.packs import Manifest, MigrationSpec, Pack, SocketSpec
 from nodeflow.core.signature import read_spec
+from nodeflow.core.tables import without
 from nodeflow.core.types import Socket
 
 
@@ -85,20 +86,20 @@ def _contents(module: ModuleType, pack: str) -> Manifest:
     manifest = Manifest(pack)
     for name, value in reversed(own.values()):
         place = f"{module.__name__}:{name}"
-        if node_mark(value) is not None:
-            manifest = joined(manifest, _node(value, pack, place))
+        if (marked := node_mark(value)) is not None:
+            manifest = joined(manifest, _node(value, pack, place, marked.id))
         if (mark := migration_mark(value)) is not None:
             manifest = joined(manifest, Manifest(pack, migrations=(MigrationSpec(mark.id, mark.version, place),)))
     return manifest
 
 
-def _node(fn: Callable[..., Any], pack: str, place: str) -> Manifest:
+def _node(fn: Callable[..., Any], pack: str, place: str, id: str) -> Manifest:
     try:
         spec = replace(read_spec(fn, pack=pack), implementation=place)
     except PackFailed as error:
-        return Manifest(pack, problems=(error.reason,))
+        return Manifest(pack, problems=(f"{error.reason}{without(id)}",))
     if spec.converts and (fault := converter_fault(spec)):
-        return Manifest(pack, problems=(f"{place}: {fault}",))
+        return Manifest(pack, problems=(f"{place}: {fault}{without(id)}",))
     return Manifest(pack, specs=(spec,))
 
 

@@ -86,6 +86,11 @@ def owner_of(id: str) -> str:
     return id.partition(".")[0] if "." in id else BUILT_IN
 
 
+def without(id: str) -> str:
+    """How a problem of a pack ends that costs it one node and nothing else."""
+    return f"; so there is no node {id}"
+
+
 def _distinct(manifests: Iterable[Manifest], problems: list[PackFailed]) -> dict[str, Manifest]:
     """Packs by name; of several with one name only the one in the package of that name stays."""
     by_name: dict[str, list[Manifest]] = {}

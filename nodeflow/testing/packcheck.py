@@ -9,6 +9,7 @@ from nodeflow.core.errors import PackFailed
 from nodeflow.core.manifest import SNAPSHOT, dump_manifest, load_registry
 from nodeflow.core.packs import Manifest
 from nodeflow.core.spec import Spec
+from nodeflow.core.tables import without
 from nodeflow.storage.home import find_home
 from nodeflow.testing.declared import id_findings, spec_findings
 from nodeflow.testing.findings import SECONDS, Finding, errors, hangs
@@ -159,9 +160,10 @@ _AT_IMPORT = {
 def _problem(text: str) -> Finding:
     """A problem of a manifest as a finding: its text starts or ends with file and line."""
     code = "import.fails" if "cannot be imported" in text else "node.unreadable"
+    text, _, node = text.partition(without(""))
     found = _PLACE.search(text)
     way_out = "mend it: what cannot be read is missing from the pack"
     if found is None:
-        return Finding(code, "", text, way_out)
+        return Finding(code, node, text, way_out)
     file, line = found["file"] or found["file2"], found["line"] or found["line2"]
-    return Finding(code, "", text.replace(found[0], "").strip(), way_out, file, int(line))
+    return Finding(code, node, text.replace(found[0], "").strip(), way_out, file, int(line))

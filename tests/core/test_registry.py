@@ -131,8 +131,9 @@ def test_a_node_that_cannot_be_read_is_missing_alone(make_pack: Make) -> None:
     assert list(registry.specs) == ["shop.One"]
     (problem,) = registry.problems
     assert problem.pack == "shop"
-    assert problem.reason.endswith("bad(value): has no type")
+    assert problem.reason.endswith("bad(value): has no type; so there is no node shop.Bad")
     assert registry.missing("shop.Bad") == str(problem)
+    assert registry.missing("shop.Ba") is None
     assert registry.missing("other.Node") is None
 
 
@@ -142,6 +143,14 @@ def test_the_place_of_a_pack_is_looked_up_or_told(make_pack: Make, tmp_path: Pat
     registry.add(Manifest("json", package="json.decoder"))
     assert registry.roots["shop"] == tmp_path
     assert registry.roots["json"].name == "json"
+
+
+def test_a_missing_node_is_explained_by_its_own_fault_else_by_all_those_of_the_pack() -> None:
+    registry = Registry()
+    faults = ("a: unreadable; so there is no node shop.A", "b: unreadable; so there is no node shop.AB")
+    registry.add(Manifest("shop", problems=(*faults, "shop.c cannot be imported", "shop.d cannot be imported")))
+    assert registry.missing("shop.A") == "pack shop: a: unreadable; so there is no node shop.A"
+    assert registry.missing("shop.C") == "pack shop: shop.c cannot be imported; shop.d cannot be imported"
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -315,7 +324,7 @@ def test_sockets_say_how_values_look_and_where_their_codec_is(make_pack: Make) -
             return Encoded({"is": "a tile"}, [b"blob"])
 
         def decode(self, encoded: Encoded) -> object:
-            return encoded.header
+            return Tile()
 
     codec = TileCodec()
     pack = make_pack("shop", codec, sockets=(Socket(Tile, color="#123456", codec=":TileCodec"), Socket(Mode, "A mode")))
@@ -323,7 +332,9 @@ def test_sockets_say_how_values_look_and_where_their_codec_is(make_pack: Make) -
     registry.add(pack)
     found = registry.codec("Tile")
     assert found is not None
-    assert found.decode(found.encode(Tile())) == {"is": "a tile"}
+    encoded = found.encode(Tile())
+    assert (encoded.header, bytes(encoded.blobs[0])) == ({"is": "a tile"}, b"blob")
+    assert type(found.decode(encoded)) is Tile
     assert registry.codec("Other") is None
     assert registry.sockets == {
         "Tile": SocketSpec("Tile", "Tile", "#123456", "shop:TileCodec"),
@@ -346,11 +357,23 @@ class HalfwayCodec:
             "no json": lambda: Encoded({"a": {1, 2}}, []),  # type: ignore[dict-item]
             "no bytes": lambda: Encoded({}, ["text"]),  # type: ignore[list-item]
             "nothing": lambda: None,
+            "leaves": lambda: sys.exit(4),
+            "interrupts": interrupt,
         }
         return ways[value]()
 
     def decode(self, encoded: Encoded) -> Any:
-        raise KeyError("gone")
+        ways: dict[str, Any] = {
+            "raises": lambda: {}["gone"],
+            "leaves": lambda: sys.exit(3),
+            "another": lambda: "text",
+            "interrupts": interrupt,
+        }
+        return ways[str(encoded.header)]()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -361,6 +384,7 @@ class HalfwayCodec:
         ("no json", "TypeError: Object of type set is not JSON serializable"),
         ("no bytes", "TypeError: memoryview: a bytes-like object is required"),
         ("nothing", "TypeError: encode returned NoneType instead of Encoded"),
+        ("leaves", "SystemExit: 4"),
     ],
 )
 def test_a_codec_that_breaks_names_its_pack_and_its_type(make_pack: Make, way: str, words: str) -> None:
@@ -371,8 +395,34 @@ def test_a_codec_that_breaks_names_its_pack_and_its_type(make_pack: Make, way: s
     with pytest.raises(PackFailed) as caught:
         codec.encode(way)
     assert str(caught.value).startswith(f"pack shop: its codec for Tile failed: {words}")
-    with pytest.raises(ValueError, match="the codec for Tile of pack shop failed: 'gone'"):
-        codec.decode(Encoded({}, []))
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("raises", "KeyError: 'gone'"),
+        ("leaves", "SystemExit: 3"),
+        ("another", "TypeError: decode returned str instead of Tile"),
+    ],
+)
+def test_a_codec_that_cannot_make_a_value_again_says_so_in_the_same_way(make_pack: Make, way: str, words: str) -> None:
+    registry = Registry()
+    registry.add(make_pack("shop", HalfwayCodec(), sockets=(Socket(Tile, codec=":HalfwayCodec"),)))
+    codec = registry.codec("Tile")
+    assert codec is not None
+    with pytest.raises(PackFailed) as caught:
+        codec.decode(Encoded(way, []))
+    assert str(caught.value) == f"pack shop: its codec for Tile failed: {words}"
+
+
+def test_an_interrupt_gets_through_a_codec(make_pack: Make) -> None:
+    registry = Registry()
+    registry.add(make_pack("shop", HalfwayCodec(), sockets=(Socket(Tile, codec=":HalfwayCodec"),)))
+    codec = registry.codec("Tile")
+    assert codec is not None
+    for call in (lambda: codec.encode("interrupts"), lambda: codec.decode(Encoded("interrupts", []))):
+        with pytest.raises(KeyboardInterrupt):
+            call()
 
 
 def test_a_codec_that_is_not_there_breaks_when_it_is_used_and_not_before(make_pack: Make) -> None:

@@ -15,7 +15,7 @@ PACKS = Path(__file__).parent / "bad_packs"
 BUGS = [
     ("connects", "node.network", "connects.Weather", "a connection to 192.0.2.1"),
     ("crashes", "node.crashed", "crashes.Fall", "exit code 7"),
-    ("default_no_choice", "node.unreadable", "", "its default 'sad' is none of 'glad', 'calm'"),
+    ("default_no_choice", "node.unreadable", "default_no_choice.Say", "its default 'sad' is none of 'glad', 'calm'"),
     ("default_not_offered", "input.default", "default_not_offered.Say", 'the default "sad" of "mood" is refused'),
     ("default_out_of_range", "input.default", "default_out_of_range.Add", "11 is above the range"),
     ("evals", "code.dynamic", "", "eval is called"),

@@ -49,12 +49,13 @@ def execute(args: argparse.Namespace) -> int:
 
 def _refuse_draws(session: Session, original: Original) -> None:
     """What is embedded holds what was drawn; to draw again would make another picture, and count as a submission."""
-    drawn = session.workplace.prepare(original.path, targets=[original.target]).resolution.drawn
-    if drawn:
-        places = listing([f"{node}.{input}" for node, inputs in drawn.items() for input in inputs])
+    resolution = session.workplace.prepare(original.path, targets=[original.target]).resolution
+    if resolution.undrawn:
+        places = [f"{node}.{input}" for node, inputs in resolution.drawn.items() for input in inputs]
         message = "the document in this picture draws values, so it is not the one that ran"
         hint = "it was changed by hand; nodeflow run draws anew"
-        raise InvalidDocument([Problem("document.picture", message, found=places, hint=hint)])
+        found = listing(places) if places else "a draw in a sub-graph"
+        raise InvalidDocument([Problem("document.picture", message, found=found, hint=hint)])
 
 
 def _alone(session: Session, original: Original) -> Comparison | None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -78,8 +79,13 @@ def test_a_picture_whose_seed_was_drawn_in_a_sub_graph_is_reproduced_without_dra
     assert shell("run", "-", "--json", stdin=drawing).report["drawn"] == {"graph:one/paint.seed": 8}
 
 
-def test_a_picture_whose_document_draws_is_not_the_one_that_ran(shell: Shell) -> None:
-    path = Path(shell("run", "-", "--json", stdin=in_a_graph(1)).report["outputs"]["first"]["paths"][0])
+@pytest.mark.parametrize(("unused", "found"), [(False, "inside/paint.seed"), (True, "a draw in a sub-graph")])
+def test_a_picture_whose_document_draws_is_not_the_one_that_ran(shell: Shell, unused: bool, found: str) -> None:
+    tree = json.loads(in_a_graph(1))
+    if unused:
+        del tree["nodes"]["inside"], tree["interface"]["outputs"]["first"]
+    report = shell("run", "-", "--json", stdin=json.dumps(tree).encode()).report
+    path = Path(report["outputs"]["second" if unused else "first"]["paths"][0])
     info = PngInfo()
     for name, text in read_texts(path.read_bytes()).items():
         info.add_text(name, text.replace('"seed": 1', '"seed": {"draw": "random"}'))
@@ -90,4 +96,4 @@ def test_a_picture_whose_document_draws_is_not_the_one_that_ran(shell: Shell) ->
     said = shell("reproduce", path)
 
     assert said.code == 3
-    assert "draws values, so it is not the one that ran; found inside/paint.seed" in said.err
+    assert f"draws values, so it is not the one that ran; found {found}" in said.err

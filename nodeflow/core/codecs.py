@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nodeflow.core.errors import PackFailed
+from nodeflow.core.raised import told
 from nodeflow.core.types import Codec, Encoded
 
 
@@ -31,14 +32,24 @@ class PackCodec:
                 raise TypeError(f"encode returned {type(encoded).__name__} instead of Encoded")
             json.dumps(encoded.header)
             blobs = tuple(memoryview(blob).cast("B") for blob in encoded.blobs)
-        except Exception as error:
-            reason = f"its codec for {self.type} failed: {type(error).__name__}: {error}"
-            raise PackFailed(self.pack, reason) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also one that would end the process
+            raise self._failed(error) from error
         return Encoded(encoded.header, blobs)
 
     def decode(self, encoded: Encoded, /) -> Any:
-        """The value that ``encode`` was given; raises ValueError when the codec cannot make it again."""
+        """The value that ``encode`` was given; raises PackFailed when the codec cannot make it again."""
+        codec = self.load()
         try:
-            return self.load().decode(encoded)
-        except Exception as error:
-            raise ValueError(f"the codec for {self.type} of pack {self.pack} failed: {error}") from error
+            value = cast(object, codec.decode(encoded))
+            if type(value).__name__ != self.type:
+                raise TypeError(f"decode returned {type(value).__name__} instead of {self.type}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also one that would end the process
+            raise self._failed(error) from error
+        return value
+
+    def _failed(self, error: BaseException) -> PackFailed:
+        return PackFailed(self.pack, f"its codec for {self.type} failed: {told(error)}")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from math import inf
 
+from nodeflow.core.errors import PackFailed
+from nodeflow.core.raised import told
 from nodeflow.core.secrets import Vault
 from nodeflow.core.stored import Stored
 from nodeflow.engine.cache import Entry, MemoryCache
@@ -120,13 +122,18 @@ class Tiers:
                 self.complaints.append(f"{entry.label}: its result cannot be kept on disk: {error} has no codec")
             return
         except Exception as error:  # noqa: BLE001 - a codec that fails costs a file, not the run
-            self.complaints.append(f"{entry.label}: its result cannot be kept on disk: {type(error).__name__}: {error}")
+            self._complain(f"{entry.label}: its result cannot be kept on disk: {told(error)}")
             return
         if self._holds_secret(stored):
             self.complaints.append(f"{entry.label}: its result holds a secret, so it is not kept on disk")
         elif disk.write(key, stored):
             self._on_disk.add(key)
             entry.cost = 0.0
+
+    def _complain(self, message: str) -> None:
+        """Say what goes wrong with a codec, the same of many files once."""
+        if message not in self.complaints:
+            self.complaints.append(message)
 
     def _holds_secret(self, stored: Stored) -> bool:
         if not self._vault.knows_any:
@@ -141,7 +148,9 @@ class Tiers:
             return None
         try:
             entry = decode_entry(stored, self._codecs)
-        except Exception:  # noqa: BLE001 - whatever a codec stumbles over is not a result
+        except Exception as error:  # noqa: BLE001 - whatever a codec stumbles over is not a result
+            if isinstance(error, PackFailed):  # and not a file that is damaged, or of another version
+                self._complain(f"{stored.type}: its result on disk cannot be used: {told(error)}")
             self.disk.forget(key)
             return None
         self._on_disk.add(key)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nodeflow.core.errors import PackFailed
 from nodeflow.core.spec import Kind
 from nodeflow.core.stored import Stored
 from nodeflow.core.types import Encoded
@@ -373,6 +374,25 @@ def test_a_codec_that_fails_costs_a_file_and_not_the_run(bench: Any, disk: DiskR
     assert not result.failures
     assert [warning.message for warning in result.warnings] == [
         "Sheets: its result cannot be kept on disk: RuntimeError: no"
+    ]
+
+
+def test_a_codec_that_cannot_make_a_value_again_is_told_once_and_costs_the_files(bench: Any, disk: DiskResults) -> None:
+    def decode(encoded: Encoded, /) -> Any:
+        raise PackFailed("shop", "its codec for Sheet failed: ValueError: no")
+
+    drawing = bench.draw()
+    sheets = bench.node(lambda text: slowly(bench.sheet(text.encode())), id="Sheets")
+    for text in ("one", "two"):
+        drawing.output(text, drawing.add(text, sheets, text=text))
+    with bench.engine(disk=disk) as engine:
+        bench.run(drawing, engine)
+        bench.codecs["Sheet"].decode = decode
+        engine.memory.clear()
+        result = bench.run(drawing, engine)
+    assert set(result.status.values()) == {Status.RAN}
+    assert [warning.message for warning in result.warnings] == [
+        "Sheets: its result on disk cannot be used: pack shop: its codec for Sheet failed: ValueError: no"
     ]
 
 

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from nodeflow.core.draws import DRAWS, TABLE, CounterDraw, Draw, DrawSource
 from nodeflow.core.errors import NodeflowError, PackFailed
 from nodeflow.core.json import JsonValue
+from nodeflow.core.raised import told
 from nodeflow.core.specs import Specs
 from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.core.unfit import Unfit
@@ -123,8 +124,7 @@ def _called(value: Mapping[str, JsonValue], call: Callable[[], tuple[JsonValue, 
     except (Unfit, NodeflowError):
         raise
     except Exception as error:  # noqa: BLE001 - a draw may be foreign code, and its failure concerns one input only
-        reason = f"{type(error).__name__}: {error}"
-        raise Unfit("pack.failed", f"the draw {value['draw']} failed", hint=reason) from None
+        raise Unfit("pack.failed", f"the draw {value['draw']} failed", hint=told(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.integrity import parts, restore
 from nodeflow.core.packs import BUILT_IN
+from nodeflow.core.raised import words_of
 
 
 def import_module(pack: str, name: str) -> ModuleType:
@@ -69,7 +70,7 @@ def _reason(error: BaseException) -> str:
     else:
         place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     what = "it called sys.exit" if isinstance(error, SystemExit) else type(error).__name__
-    text = str(error).splitlines()
+    text = words_of(error).splitlines()
     return f"{what}{f': {text[0]}' if text else ''}{place}"
 
 

@@ -17,6 +17,7 @@ from nodeflow.core.discovery import FoundPack
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packimport import PackFinder
 from nodeflow.core.packs import BUILT_IN, Manifest, Pack
+from nodeflow.core.raised import told
 from nodeflow.core.scan import described, import_pack, joined, scan_modules
 
 SECONDS = 30.0
@@ -150,7 +151,7 @@ def _import(request: Request, tell: Callable[[Event], object]) -> None:
     except PackFailed as error:
         tell(Event("", Manifest(request.name, package=request.package, problems=(error.reason,))))
     except (TypeError, ValueError, AttributeError) as error:
-        reason = f"the Pack(…) of {request.package} cannot be read: {type(error).__name__}: {error}"
+        reason = f"the Pack(…) of {request.package} cannot be read: {told(error)}"
         tell(Event("", Manifest(request.name, package=request.package, problems=(reason,))))
     tell(Event(None))
 

@@ -10,6 +10,7 @@ from nodeflow.core.canonical import record_text
 from nodeflow.core.errors import PackFailed, Problem
 from nodeflow.core.json import JsonValue
 from nodeflow.core.migrations import ExtraNode, Migrated
+from nodeflow.core.raised import told
 from nodeflow.core.specs import Specs
 from nodeflow.core.workflow import Node
 
@@ -97,7 +98,7 @@ def upgraded(node: Node, specs: Specs) -> Upgraded | Problem | None:
         except PackFailed as error:
             return Problem("pack.failed", "old inputs cannot be migrated", hint=str(error), type=now.type)
         except Exception as error:  # noqa: BLE001 - a migration is foreign code, and its failure concerns this node only
-            reason = f"the migration from version {now.version} failed: {type(error).__name__}: {error}"
+            reason = f"the migration from version {now.version} failed: {told(error)}"
             return Problem("version.migration", reason, type=now.type)
     if now.type in specs.specs or now.type != node.type:
         message = f"there is no way from version {now.version} of {now.type} to the one of today"

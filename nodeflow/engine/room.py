@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from nodeflow.core.raised import words_of
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.failures import let_go, out_of_memory
@@ -36,4 +37,4 @@ class Room:
         if not self.ran_out(error):
             return error
         let_go(error)
-        return out_of_memory(node, str(error), self._resident(), self._dropped)
+        return out_of_memory(node, words_of(error), self._resident(), self._dropped)

@@ -6,6 +6,8 @@ import re
 import sys
 from collections.abc import Iterator
 
+from nodeflow.core.raised import words_of
+
 _WORDS = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc|alloc_failed"
     r"|unable to allocate|failed to allocate|failed to map segment",
@@ -28,7 +30,7 @@ def _is_lack(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     # safetensors and torch raise errors of their own that are no subclass of a common one.
-    return isinstance(error, Exception) and _WORDS.search(str(error)) is not None
+    return isinstance(error, Exception) and _WORDS.search(words_of(error)) is not None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -16,11 +16,13 @@ from nodeflow.core.packs import Manifest, Pack
 from nodeflow.core.probe import guard
 from nodeflow.core.scan import import_pack, scan
 from nodeflow.core.spec import Spec
+from nodeflow.core.suggest import did_you_mean
+from nodeflow.core.tables import without
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.watching import Seen, Watch
 
 if TYPE_CHECKING:
-    pass
+    from nodeflow.testing.examples import Gives
 
 HEAVY: Final = ("torch", "transformers", "diffusers", "tensorflow", "jax")
 """Libraries that take a second or more, and much memory, to be imported."""
@@ -130,15 +132,17 @@ def _imported(request: Request, watch: Watch) -> tuple[Pack | None, Imported]:
 def _try_all(request: Request, pack: Pack, manifest: Manifest, watch: Watch, tell: Tell) -> None:
     """Try every node, those whose inputs other nodes of the pack give after these."""
     from nodeflow.testing.bench import bench, registry_of
-    from nodeflow.testing.examples import FILE, Gives, Maker, load_examples
+    from nodeflow.testing.examples import FILE, Maker, load_examples
     from nodeflow.testing.nodecheck import Trial
 
     gives: Gives = {}
     try:
         gives = load_examples(request.project)
-    except Exception as error:  # noqa: BLE001 - a file of the author's, which may do anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a file of the author's, which may do anything
         message = f"{FILE} cannot be used: {type(error).__name__}: {error}"
         tell(Event("", findings=(Finding("example.fails", "", message, "mend it; it is run as it stands"),)))
+    if strays := tuple(_strays(gives, manifest)):
+        tell(Event("", findings=strays))
     registry = registry_of([pack])
     with bench(registry) as session:
         trial = Trial(session, Maker(registry.choices, session.picture), watch, lambda spec: tell(Event(spec.id)))
@@ -150,6 +154,18 @@ def _try_all(request: Request, pack: Pack, manifest: Manifest, watch: Watch, tel
             if last or not any(item.code == "node.not_run" for item in findings):
                 waiting.pop(spec.id)
                 tell(Event(spec.id, findings=tuple(findings)))
+
+
+def _strays(gives: "Gives", manifest: Manifest) -> Iterator[Finding]:
+    """Examples for nodes that the pack does not have; of one that could not be read its own fault is told."""
+    from nodeflow.testing.verdicts import example_fault
+
+    known = [spec.id for spec in manifest.specs]
+    for id, functions in gives.items():
+        if id not in known and not any(problem.endswith(without(id)) for problem in manifest.problems):
+            way_out = did_you_mean(id, known) or "name a node of the pack"
+            for give in functions:
+                yield example_fault("", give, f'is for the node "{id}", which the pack does not have', way_out)
 
 
 def _in_order(waiting: Mapping[str, Spec]) -> Iterator[tuple[Spec, bool]]:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from nodeflow.core.blocked import Blocked
+from nodeflow.core.raised import told
 from nodeflow.core.spec import Spec
 from nodeflow.core.types import Codec
 from nodeflow.engine.sizes import SharesStorage
@@ -84,7 +85,7 @@ def codec_findings(
         try:
             same = fingerprint(codec.decode(codec.encode(value))) == fingerprint(value)
         except Exception as error:  # noqa: BLE001 - a codec is the pack's code and may raise anything
-            message = f"the codec of {output.type} raised {type(error).__name__}: {error}"
+            message = f"the codec of {output.type} raised {told(error)}"
         else:
             message = "" if same else f"decode(encode(value)) of {output.type} is not the value"
         if message:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from nodeflow.core.errors import PackFailed
 from nodeflow.core.packs import Manifest, Pack
 from nodeflow.core.probe import guard
+from nodeflow.core.raised import told
 from nodeflow.core.scan import import_pack, scan
 from nodeflow.core.spec import Spec
 from nodeflow.core.suggest import did_you_mean
@@ -139,7 +140,7 @@ def _try_all(request: Request, pack: Pack, manifest: Manifest, watch: Watch, tel
     try:
         gives = load_examples(request.project)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a file of the author's, which may do anything
-        message = f"{FILE} cannot be used: {type(error).__name__}: {error}"
+        message = f"{FILE} cannot be used: {told(error)}"
         tell(Event("", findings=(Finding("example.fails", "", message, "mend it; it is run as it stands"),)))
     if strays := tuple(_strays(gives, manifest)):
         tell(Event("", findings=strays))

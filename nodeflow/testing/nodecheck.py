@@ -13,7 +13,9 @@ from time import monotonic
 from typing import Any
 
 from nodeflow.core.errors import NodeflowError
+from nodeflow.core.raised import told
 from nodeflow.core.spec import Kind, Spec
+from nodeflow.core.suggest import did_you_mean, listing
 from nodeflow.testing.bench import Bench, bench, registry_for
 from nodeflow.testing.chance import disturbed
 from nodeflow.testing.declared import spec_findings
@@ -23,7 +25,7 @@ from nodeflow.testing.fingerprints import fingerprint
 from nodeflow.testing.results import codec_findings, declared_size_findings, output_hints, size_findings, type_findings
 from nodeflow.testing.running import NodeRun, run_spec
 from nodeflow.testing.sources import Place
-from nodeflow.testing.verdicts import changed_input, failed, not_run, undeclared, unsteady, untried_rules
+from nodeflow.testing.verdicts import changed_input, example_fault, failed, not_run, undeclared, unsteady, untried_rules
 from nodeflow.testing.watching import Seen, Watch
 
 Give = Callable[[], Mapping[str, object]]
@@ -104,13 +106,15 @@ class Trial:
         """
         place = place_of(fn)
         hints = output_hints(fn, spec)
+        asked = [_asked(spec, give, place) for give in given]
+        broken = [item for item in asked if isinstance(item, Finding)]
+        usable = [item for item in asked if not isinstance(item, Finding)]
+        if broken and not usable:
+            return [*broken, *declared_size_findings(spec, hints, place)]
         try:
-            examples = self.maker.examples(spec, [give() for give in given])
+            examples = self.maker.examples(spec, usable)
         except Unmakeable as missing:
             return [not_run(spec, str(missing), place), *declared_size_findings(spec, hints, place)]
-        except Exception as error:  # noqa: BLE001 - the author's example may do anything
-            message = f"the example of the node raised {type(error).__name__}: {error}"
-            return [Finding("example.fails", spec.id, message, "mend it; it is called as it stands", *place)]
         found: dict[tuple[str, str, str, int], Finding] = {}
         started = monotonic()
         for example in examples:
@@ -118,7 +122,7 @@ class Trial:
                 break
             for finding in self._tried(spec, hints, example, place):
                 found.setdefault((finding.code, _subject(finding.message), finding.file, finding.line), finding)
-        return list(found.values())
+        return [*broken, *found.values()]
 
     def _tried(self, spec: Spec, hints: Mapping[str, Any], example: Example, place: Place) -> Iterator[Finding]:
         before = {name: fingerprint(value) for name, value in example.inputs.items()}
@@ -173,6 +177,21 @@ def _subject(message: str) -> str:
 
 
 def _same(inputs: Mapping[str, object]) -> Mapping[str, object]:
+    return inputs
+
+
+def _asked(spec: Spec, give: Give, place: Place) -> Mapping[str, object] | Finding:
+    """The inputs that an example of the author's gives, or what is wrong with it."""
+    try:
+        inputs = give()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's example may do anything
+        return example_fault(spec.id, give, f"raised {told(error)}", "mend it", place)
+    if not isinstance(inputs, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return example_fault(spec.id, give, f"returned {type(inputs).__name__}", "return a dict of inputs", place)
+    for name in inputs:
+        if spec.input(name) is None:
+            hint = did_you_mean(name, spec.input_names) or f"it has {listing(sorted(spec.input_names))}"
+            return example_fault(spec.id, give, f'gives "{name}", which is no input of the node', hint, place)
     return inputs
 
 

@@ -1,7 +1,8 @@
 """What was seen of a run, judged: a fault of the node, a refusal that is its right, or an example not good enough."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from nodeflow.testing.examples import Example
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.fingerprints import fingerprint
 from nodeflow.testing.running import NodeRun
-from nodeflow.testing.sources import Place
+from nodeflow.testing.sources import NOWHERE, Place
 from nodeflow.testing.watching import Seen
 
 _COUNT: Final = re.compile(r"returned \d+ values, but declares \d+")
@@ -34,6 +35,14 @@ def not_run(spec: Spec, reason: str, place: Place) -> Finding:
     """The note about a node that could not be tried."""
     way_out = f'give an example: @example("{spec.id}") in tests/examples.py'
     return Finding("node.not_run", spec.id, f"not run: {reason}", way_out, *place)
+
+
+def example_fault(node: str, give: Callable[[], object], message: str, way_out: str, place: Place = NOWHERE) -> Finding:
+    """The finding of an example that cannot be used, at the place of its function, else at ``place``."""
+    name = getattr(give, "__name__", "")
+    code = getattr(unwrap(give), "__code__", None)
+    where = place if code is None else (code.co_filename, code.co_firstlineno)
+    return Finding("example.fails", node, f"the example {name} {message}".replace("  ", " "), way_out, *where)
 
 
 def changed_input(spec: Spec, name: str, place: Place) -> Finding:

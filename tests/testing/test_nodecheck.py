@@ -417,3 +417,20 @@ def test_a_rule_that_crashes_is_found_though_the_node_runs() -> None:
     (finding,) = check_node(ruled)
     assert finding.code == "rule.fails"
     assert "_crashes: ZeroDivisionError" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "way_out"),
+    [
+        (5, "the example returned int", "return a dict of inputs"),
+        ({"imge": 1}, 'the example gives "imge", which is no input of the node', 'did you mean "image"?'),
+        ({"zzz": 1}, 'the example gives "zzz", which is no input of the node', "it has color, image, mask, mood"),
+    ],
+)
+def test_an_example_that_is_wrong_is_no_fault_of_the_node_and_the_others_are_tried(
+    given: Any, message: str, way_out: str
+) -> None:
+    for others in ((), ({"image": an_image()},)):
+        (finding,) = check_node(fine, given, *others)
+        assert (finding.code, finding.message) == ("example.fails", message)
+        assert finding.way_out.startswith(way_out)

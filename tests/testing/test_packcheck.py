@@ -150,6 +150,12 @@ def test_examples_of_the_author_are_used(tmp_path: Path, monkeypatch: pytest.Mon
     examples.write_text(examples.read_text().replace("'by': 2", "'by': 1 // 0"))
     (finding,) = check_pack(project)
     assert (finding.code, finding.node) == ("example.fails", "fails.Divide")
+    assert finding.place == f"{examples}:4"
+    assert finding.message == "the example by_two raised ZeroDivisionError: integer division or modulo by zero"
+    examples.write_text(examples.read_text().replace("'fails.Divide'", "'fails.Divied'"))
+    (finding, _) = check_pack(project)
+    assert finding.message == 'the example by_two is for the node "fails.Divied", which the pack does not have'
+    assert (finding.place, finding.way_out) == (f"{examples}:4", 'did you mean "fails.Divide"?')
     examples.write_text("1 / 0\n")
     found = check_pack(project)
     assert {finding.code for finding in found} == {"example.fails", "node.fails"}

@@ -12,9 +12,9 @@ from nodeflow.cli import catalogue
 from nodeflow.core.canonical import number_text
 from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.json import JsonValue
-from nodeflow.core.ranges import spell_range
+from nodeflow.core.ranges import spell_range, starts_at_zero
 from nodeflow.core.registry import Registry
-from nodeflow.core.spec import Form, Input, Spec
+from nodeflow.core.spec import Form, Input, Range, Spec
 from nodeflow.core.tables import owner_of
 from nodeflow.session.workplace import Workplace
 
@@ -105,9 +105,10 @@ def _table(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
 
 def _input_row(item: Input, registry: Registry) -> tuple[str, str, str]:
     choices: Sequence[JsonValue] | None = registry.choices(item.open_choices) if item.open_choices else item.choices
+    bounds = item.range or Range()
     facts = [
         "required" if item.required else f"default {_literal(item.default)}",
-        spell_range(item.range) if item.range is not None else "",
+        spell_range(replace(bounds, ge=0) if starts_at_zero(item) else bounds),
         f"one of {', '.join(map(_literal, choices))}" if choices else "",
         f"a file in {item.widget.folder}" if item.widget is not None and item.widget.folder else "",
         "computed only when needed" if item.lazy else "",

@@ -121,6 +121,8 @@ def node(
 ) -> Callable[[Callable[P, R]], NodeFunction[P, R]]:
     """Mark a function as a node. The function stays what it is; its signature is read when it is first needed.
 
+    An input that is an ``int`` takes no number below 0 unless it says so: ``shift: Annotated[int, Field(ge=-10)] = 0``.
+
     Args:
         id: The type id that documents name; a pack's ids start with the pack's name and a dot.
         category: Where the editor lists it; levels are parted by ``/``.

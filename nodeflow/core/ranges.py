@@ -4,7 +4,7 @@ import math
 
 from nodeflow.core.canonical import number_text
 from nodeflow.core.reading import integral
-from nodeflow.core.spec import Range
+from nodeflow.core.spec import Input, Range
 from nodeflow.core.unfit import Unfit
 
 
@@ -32,6 +32,14 @@ def spell_range(bounds: Range) -> str:
     if bounds.multiple_of is not None:
         words.append(f"a multiple of {number_text(bounds.multiple_of)}")
     return ", ".join(words)
+
+
+def starts_at_zero(input: Input) -> bool:
+    """Whether it takes whole numbers, and none below 0 because its author has set no lower bound."""
+    type_, bounds = input.type, input.range or Range()
+    while type_.name in ("list", "optional"):
+        type_ = type_.args[0]
+    return type_.name == "int" and input.choices is None and bounds.ge is None and bounds.gt is None
 
 
 def _nearest(number: float, bounds: Range, whole: bool) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from nodeflow.core.json import JsonValue
 from nodeflow.core.literals import read_literal
 from nodeflow.core.packs import BUILT_IN, Manifest
+from nodeflow.core.ranges import starts_at_zero
 from nodeflow.core.spec import Input, Spec
 from nodeflow.core.suggest import shorten
 from nodeflow.core.tables import join
@@ -14,6 +15,7 @@ from nodeflow.core.unfit import Unfit
 from nodeflow.testing.findings import Finding
 from nodeflow.testing.sources import Place
 
+_BELOW_ZERO = "Annotated[int, Field(ge=-10)]"
 PlaceOf = Callable[[Spec], Place]
 Choices = Callable[[str], Sequence[JsonValue]]
 
@@ -44,7 +46,10 @@ def _input_findings(node: str, item: Input, place: Place, choices: Choices, oute
                 return
             expected = f"; expected {fault.expected}" if fault.expected else ""
             message = f'the default {shorten(item.default)} of "{label}" is refused: {fault.message}{expected}'
-            yield Finding("input.default", node, message, fault.hint or "change the default or the range", *place)
+            way_out = fault.hint or "change the default or the range"
+            if way_out == "nearest is 0" and starts_at_zero(item):
+                way_out += f"; an int starts at 0 unless it says otherwise: {label}: {_BELOW_ZERO}"
+            yield Finding("input.default", node, message, way_out, *place)
     for field in item.fields:
         yield from _input_findings(node, field, place, choices, f"{label}.")
 

@@ -1,6 +1,7 @@
 """``nodeflow nodes``, ``models``, ``check`` and ``explain``: what they say."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def test_a_page_tells_all_about_a_node(shell: Shell) -> None:
     page = shell("nodes", "KSampler").out
     for part in ("model", "required", "default 20", "≥ 1, ≤ 10000", '"euler"', "outputs:", "latent", "Latent"):
         assert part in page
+    assert re.search(r"seed +int +default 0; ≥ 0", page)
     assert "a file in checkpoints" in shell("nodes", "LoadCheckpoint").out
     assert "computed only when needed" in shell("nodes", "Switch").out
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from nodeflow.core.literals import literal_type, read_literal
+from nodeflow.core.ranges import starts_at_zero
 from nodeflow.core.spec import Input, Range
 from nodeflow.core.suggest import kind_of, listing, nearest, shorten
 from nodeflow.core.texts import parse_text
@@ -207,3 +208,18 @@ def test_words_of_a_message() -> None:
         "a list",
         "an object",
     ]
+
+
+@pytest.mark.parametrize(
+    ("input", "starts"),
+    [
+        (Input("value", Type("int")), True),
+        (Input("value", Type("optional", (Type("list", (Type("int"),)),)), range=Range(le=5)), True),
+        (Input("value", Type("int"), range=Range(ge=-5)), False),
+        (Input("value", Type("int"), range=Range(gt=-5)), False),
+        (Input("value", Type("int"), choices=(-1, 1)), False),
+        (Input("value", Type("float")), False),
+    ],
+)
+def test_whole_numbers_start_at_zero_unless_the_input_says_otherwise(input: Input, starts: bool) -> None:
+    assert starts_at_zero(input) is starts

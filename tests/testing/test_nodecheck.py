@@ -434,3 +434,22 @@ def test_an_example_that_is_wrong_is_no_fault_of_the_node_and_the_others_are_tri
         (finding,) = check_node(fine, given, *others)
         assert (finding.code, finding.message) == ("example.fails", message)
         assert finding.way_out.startswith(way_out)
+
+
+def test_a_default_below_zero_is_told_how_an_input_goes_below() -> None:
+    @node("trial.Shift")
+    def shift(by: int = -1, most: Annotated[int, Field(le=9)] = 10) -> int:
+        """Shift.
+
+        Args:
+            by: How far.
+            most: How far at most.
+        """
+        return by + most
+
+    found = [finding.way_out for finding in check_node(shift) if finding.code == "input.default"]
+    way_out = "an int starts at 0 unless it says otherwise"
+    assert found == [
+        f"nearest is 0; {way_out}: by: Annotated[int, Field(ge=-10)]",
+        "nearest is 9",
+    ]

@@ -13,10 +13,14 @@ from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedNode, Wire
 from nodeflow.engine import keys as key_records
 from nodeflow.engine.board import IDLE, LOST, Board, Planner
+from nodeflow.engine.failures import EndlessExpansion
 from nodeflow.engine.holds import Holds
 from nodeflow.engine.inside import put_inside
 from nodeflow.engine.own import value_of
 from nodeflow.engine.runtime import Constant
+
+MOST_IN_A_ROW = 20_000
+"""Expanders that each are recorded by the one before, with no node run between them, do not end from here on."""
 
 
 class Identities:
@@ -40,6 +44,7 @@ class Identities:
         self._followers: dict[int, list[int]] = {}
         self._tags: dict[tuple[str, str], bytes] = {}
         self._special = False
+        self._recorded: list[int] | None = None  # while something is expanded: what can be expanded next
 
     def identify_all(self, wanted: Iterable[int]) -> None:
         """Give a key to every node above ``wanted`` that can have one before anything runs."""
@@ -68,12 +73,32 @@ class Identities:
         try:
             if self._identify(index):
                 return True
-            board = self._board
-            if board.types[index].expands and not board.eager(index) and board.state[index] == IDLE:
-                self._planner.expand(index)
         except Exception as error:  # noqa: BLE001 - whatever a pack or a file does wrong stops this node only
             self._planner.fail(index, error)
+            return False
+        if self._board.types[index].expands and not self._board.eager(index):
+            self._expand(index)
         return False
+
+    def _expand(self, index: int) -> None:
+        """Expand a node, and what that records as far as it can be expanded too, one after another."""
+        if self._recorded is not None:
+            self._recorded.append(index)
+            return
+        stack = [(index, 1)]
+        while stack:
+            current, turn = stack.pop()
+            if self._board.state[current] != IDLE:  # it has been planned meanwhile, or lost
+                continue
+            self._recorded = []
+            try:
+                if turn > MOST_IN_A_ROW:
+                    raise EndlessExpansion("expands without end; none of its turns waits for anything to be computed")
+                self._planner.expand(current)
+            except Exception as error:  # noqa: BLE001 - whatever an expander does wrong stops what is below it only
+                self._planner.fail(current, error)
+            stack += ((recorded, turn + 1) for recorded in reversed(self._recorded))
+        self._recorded = None
 
     def settle(self, index: int, key: bytes) -> bool:
         """A lazy node has run, so its key is known; whether that is new."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nodeflow.core.blocked import Blocked
-from nodeflow.core.spec import Form
+from nodeflow.core.spec import Form, Kind
 from nodeflow.engine.events import Status
 from nodeflow.engine.expansion import DEEPEST
-from nodeflow.engine.runtime import Expansion
+from nodeflow.engine.identity import MOST_IN_A_ROW
+from nodeflow.engine.runtime import Constant, Expansion
 
 
 def countdown(bench: Any, *, flat: bool = True) -> Any:
@@ -157,3 +158,59 @@ def test_a_failure_in_a_turn_ends_the_loop_there(bench: Any) -> None:
     (failure,) = result.failures
     assert (failure.node, failure.message) == ("loop/step-2", "ValueError: two")
     assert result.status["below"] is Status.SKIPPED
+
+
+def known(bench: Any, last: float) -> Any:
+    """Goes on until ``last``, and waits for nothing: each turn can be recorded at once."""
+
+    def expand(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        drawing = bench.draw()
+        if values["turn"] >= last:
+            return Expansion(drawing.graph(), {}, {"out": Constant(values["turn"])})
+        rest = drawing.add(f"turns-{values['turn'] + 1}", spec, turn=values["turn"] + 1)
+        return Expansion(drawing.graph(), {}, {"out": drawing.place(rest)}, [0])
+
+    bench.expansions["Known"] = expand
+    spec = bench.node(lambda turn=0: None, id="Known", form=Form.EXPANDER)
+    drawing = bench.draw()
+    drawing.output("result", drawing.add("below", bench.node(lambda x: x, id="Below"), x=drawing.add("loop", spec)))
+    return drawing
+
+
+def test_turns_that_wait_for_nothing_do_not_pile_up(bench: Any) -> None:
+    assert bench.run(known(bench, 2000)).values == {("below", "out"): 2000}
+
+
+def test_turns_that_wait_for_nothing_and_never_end_are_stopped(bench: Any) -> None:
+    (failure,) = bench.run(known(bench, float("inf"))).failures
+    assert failure.message.startswith("expands without end")
+    assert bench.counts() == {"Known": MOST_IN_A_ROW}
+
+
+def test_what_is_wanted_before_its_turn_comes_runs_once(bench: Any) -> None:
+    seen: list[Any] = []
+    effect = bench.node(lambda value: seen.append(value), id="Effect", kind=Kind.EFFECT, outputs=())
+    innermost = bench.node(lambda: None, id="Innermost", form=Form.EXPANDER)
+    inner = bench.node(lambda: None, id="Inner", form=Form.EXPANDER)
+    outer = bench.node(lambda value: None, id="Outer", form=Form.EXPANDER)
+
+    def expand_inner(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        drawing = bench.draw()
+        found = drawing.add("innermost", innermost)
+        drawing.add("effect", effect, value=found)
+        return Expansion(drawing.graph(), {}, {"out": drawing.place(found)})
+
+    def expand_outer(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        drawing = bench.draw()
+        found = drawing.add("inner", inner)
+        return Expansion(drawing.graph(), {}, {"out": drawing.place(found)})
+
+    bench.expansions["Innermost"] = lambda values, linked: Expansion(bench.draw().graph(), {}, {"out": Constant(3)})
+    bench.expansions["Inner"] = expand_inner
+    bench.expansions["Outer"] = expand_outer
+    drawing = bench.draw()
+    start = drawing.add("start", bench.node(lambda: 1, id="Start"))
+    drawing.output("result", drawing.add("outer", outer, value=start))
+    assert bench.run(drawing).values == {("outer", "out"): 3}
+    assert seen == [3]
+    assert bench.counts() == {"Start": 1, "Outer": 1, "Inner": 1, "Innermost": 1, "Effect": 1}

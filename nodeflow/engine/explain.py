@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from time import time
@@ -165,7 +166,8 @@ class Forecast:
         entry = self._memory.get(key)
         if entry is None and self._disk is not None and key in self._known:
             stored = self._disk.read(key)
-            entry = None if stored is None else decode_entry(stored, self._services.codec)
+            with suppress(Exception):  # whatever a codec stumbles over is not a result, as in a run
+                entry = None if stored is None else decode_entry(stored, self._services.codec)
         return entry
 
     # States and reasons.

@@ -1,5 +1,6 @@
 """What is said when a node fails: one line for a user's mistake, the node's own frames for its author."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -16,11 +17,16 @@ from nodeflow.core.errors import (
     PackFailed,
     RecordedWrongly,
 )
+from nodeflow.core.raised import told, words_of
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.core.secrets import Vault
 
-_OWN_FOLDER = str(Path(__file__).parent)
+_PACKAGE = Path(__file__).parent.parent
+_OWN_FOLDERS = tuple(
+    f"{_PACKAGE / part}{os.sep}" for part in ("cli", "core", "engine", "session", "storage", "testing")
+)
 _ASKED = re.compile(r"allocate\s+(\d[\d.,]*\s*(?:[KMGT]i?B|bytes))", re.IGNORECASE)
+_INPUT = re.compile(r"[.\[]")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -45,21 +51,31 @@ def failure_of(node: ResolvedNode, error: BaseException, vault: Vault) -> NodeFa
     """The error of a node as its user and its author need it, secrets masked; holds on to no frame of the node."""
     type = node.spec.id
     if isinstance(error, InputError):
-        return NodeFailed(node.id, type, vault.scrub(error.message), input=error.input)
+        return _blamed(node, words_of(error.input), words_of(error.message), vault)
     if isinstance(error, RecordedWrongly):
         return NodeFailed(node.id, type, vault.scrub(error.told(f"{node.id}/")))
     if isinstance(error, NodeflowError):
         unusable = isinstance(error, PackFailed)
-        return (NodeUnusable if unusable else NodeFailed)(node.id, type, vault.scrub(str(error)))
-    return NodeFailed(node.id, type, vault.scrub(_one_line(error)), traceback=vault.scrub(node_traceback(error)))
+        return (NodeUnusable if unusable else NodeFailed)(node.id, type, vault.scrub(words_of(error)))
+    return NodeFailed(node.id, type, vault.scrub(told(error)), traceback=vault.scrub(node_traceback(error)))
+
+
+def _blamed(node: ResolvedNode, place: str, message: str, vault: Vault) -> NodeFailed:
+    """A node's complaint about an input; what is none of its inputs is no place, but part of what it says."""
+    if node.spec.input(_INPUT.split(place, maxsplit=1)[0]) is None:
+        return NodeFailed(node.id, node.spec.id, vault.scrub(f"{place}: {message}" if place else message))
+    return NodeFailed(node.id, node.spec.id, vault.scrub(message), input=vault.scrub(place))
 
 
 def node_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` from the node's own first line on."""
+    """The traceback of ``error`` and of its causes, without the frames of nodeflow itself."""
     described = TracebackException.from_exception(error)
-    frames = described.stack
-    while frames and frames[0].filename.startswith(_OWN_FOLDER):
-        del frames[0]
+    pending: list[TracebackException | None] = [described]
+    while pending:
+        current = pending.pop()
+        if current is not None:
+            current.stack[:] = [frame for frame in current.stack if not frame.filename.startswith(_OWN_FOLDERS)]
+            pending += (current.__cause__, current.__context__)
     return "".join(described.format())
 
 
@@ -110,8 +126,3 @@ def size_text(nbytes: int) -> str:
     while size >= 1024 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1
     return f"{size:.1f} {_UNITS[unit]}" if unit else f"{nbytes} bytes"
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

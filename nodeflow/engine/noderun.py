@@ -6,6 +6,7 @@ from threading import Lock
 from typing import TypeAlias, TypeVar, cast
 
 from nodeflow.core.errors import Cancelled, NodeflowError
+from nodeflow.core.raised import told
 from nodeflow.core.spec import Kind, Spec
 from nodeflow.engine.events import Event, Progress, Saved, Shown, Warned
 from nodeflow.engine.runtime import Cancel, Services
@@ -81,7 +82,7 @@ class RunContext:
                 self._listener(event)
             except Exception as error:  # noqa: BLE001 - a listener may do anything, and the run goes on
                 self._listener = None
-                message = f"the listener raised {type(error).__name__}: {error}"
+                message = f"the listener raised {told(error)}"
                 self.warnings.append(Warned("", self.vault.scrub(message)))
 
     def start(self, event: Event) -> None:
@@ -209,6 +210,9 @@ class NodeRun:
     def save(self, prefix: str, suffix: str, data: bytes) -> str:
         if self._spec.kind is not Kind.EFFECT:
             raise TypeError("only an effect may write files: its results are never remembered, so it always runs")
+        vault = self._context.vault
+        if vault.knows_any and vault.found_in(*(part.encode("utf-8", "surrogatepass") for part in (prefix, suffix))):
+            raise NodeflowError("the name of a file would show a secret; name what is written after something else")
         file = self._context.services.save(prefix, suffix, data)
         self._log.saved.append(file.path)
         self._context.emit(Saved(self._node, file.path, file.unchanged))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from nodeflow.core.spec import Form, Kind
+from nodeflow.core.stored import Stored
+from nodeflow.core.types import Encoded
 from nodeflow.engine.explain import State, explain
 from nodeflow.engine.runtime import Constant, Expansion
 from nodeflow.storage.results import DiskResults
@@ -181,6 +183,18 @@ def test_a_choice_on_disk_is_known_too(bench: Any, engine: Any) -> None:
     engine.run(graph.graph())
     engine.memory.clear()
     assert explained(bench, engine, graph)["below"][0] is State.HIT_DISK
+
+
+def test_a_choice_that_cannot_be_read_is_unknown_again(bench: Any, engine: Any) -> None:
+    import time
+
+    graph = switched(bench)
+    bench.functions["Leaf"] = lambda value: (time.sleep(0.05), value)[1]
+    engine.run(graph.graph())
+    engine.memory.clear()
+    for key in engine.disk.known():
+        engine.disk.write(key, Stored("Switch", 1.0, 1.0, Encoded({"format": 1, "outputs": "no list"}, [])))
+    assert explained(bench, engine, graph)["below"][0] is State.UNKNOWN
 
 
 def test_expanders_are_expanded_where_they_can_be(bench: Any, engine: Any) -> None:

@@ -32,11 +32,55 @@ def test_a_nodes_own_fault_shows_its_own_frames_only(bench: Any) -> None:
 
 
 def test_a_users_mistake_names_the_input_and_has_no_traceback(bench: Any) -> None:
-    def check() -> None:
+    def check(width: int = 7) -> None:
         raise InputError("width", "must be a multiple of 8; try 512")
 
     (failure,) = bench.run(single(bench, check)).failures
     assert (failure.input, failure.message, failure.traceback) == ("width", "must be a multiple of 8; try 512", None)
+
+
+def test_an_input_that_the_node_does_not_have_is_no_place(bench: Any) -> None:
+    def check(width: int = 7) -> None:
+        raise InputError("widht", "must be a multiple of 8")
+
+    (failure,) = bench.run(single(bench, check)).failures
+    assert (failure.input, failure.message) == (None, "widht: must be a multiple of 8")
+
+
+def test_a_complaint_about_a_place_inside_an_input_names_that_place(bench: Any) -> None:
+    def check(rows: Any = None) -> None:
+        raise InputError("rows[0].size", "is too large")
+
+    (failure,) = bench.run(single(bench, check)).failures
+    assert (failure.input, failure.message) == ("rows[0].size", "is too large")
+
+
+def test_an_error_whose_words_raise_is_named_by_its_type(bench: Any) -> None:
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def fail() -> None:
+        raise Wordless
+
+    (failure,) = bench.run(single(bench, fail)).failures
+    assert failure.message == "Wordless: (it has no words: its __str__ raised RuntimeError)"
+    assert failure.traceback is not None
+    assert "in fail" in failure.traceback
+
+
+def test_a_traceback_ends_where_the_node_asks_nodeflow(bench: Any) -> None:
+    def save(run: Any) -> None:
+        try:
+            run.save("a", "txt", b"")
+        except TypeError as error:
+            raise ValueError("not saved") from error
+
+    (failure,) = bench.run(single(bench, save)).failures
+    assert failure.traceback is not None
+    assert failure.traceback.count("in save") == 2
+    assert "noderun.py" not in failure.traceback
+    assert "only an effect may write files" in failure.traceback
 
 
 def test_an_error_of_ours_has_no_traceback(bench: Any) -> None:

@@ -194,3 +194,34 @@ def test_a_result_without_the_secret_is_kept_on_disk(safe: Bench, tmp_path: Path
         with safe.engine(disk=DiskResults(tmp_path, 1 << 20)) as engine:
             assert not safe.run(drawing, engine).warnings
     assert safe.counts() == {"Ask": 1}
+
+
+def test_a_complaint_that_names_the_secret_as_its_input_does_not_tell_it(safe: Bench) -> None:
+    def ask(key: str) -> str:
+        raise InputError(key, f"{key} is refused")
+
+    (failure,) = safe.run(asking(safe, ask)).failures
+    assert (failure.input, failure.message) == (None, f"{MASK}: {MASK} is refused")
+    assert VALUE not in str(failure)
+
+
+@pytest.mark.parametrize("place", ["rows[{}]", "rows.{}"])
+def test_a_complaint_about_a_place_inside_an_input_is_masked_too(safe: Bench, place: str) -> None:
+    def ask(key: str, rows: Any = None) -> str:
+        raise InputError(place.format(key), "is refused")
+
+    (failure,) = safe.run(asking(safe, ask)).failures
+    assert failure.input == place.format(MASK)
+
+
+@pytest.mark.parametrize(("prefix", "suffix"), [("cats/{}", "txt"), ("cats", "{}")])
+def test_no_file_is_named_after_a_secret(safe: Bench, prefix: str, suffix: str) -> None:
+    def save(key: str, run: Any) -> None:
+        run.save("cats", "txt", b"")
+        run.save(prefix.format(key), suffix.format(key), b"")
+
+    (failure,) = safe.run(asking(safe, save, kind=Kind.EFFECT)).failures
+    assert "the name of a file would show a secret" in failure.message
+    assert failure.traceback is None
+    assert VALUE not in str(failure)
+    assert [prefix for prefix, _, _ in safe.written] == ["cats"]

@@ -6,8 +6,8 @@ from typing import Annotated
 import pytest
 import torch
 
-from nodeflow.api import Graph, Run, Secret, node, quiet
-from nodeflow.core.errors import MissingFile, NodeFailed
+from nodeflow.api import Graph, InputError, Run, Secret, node, quiet
+from nodeflow.core.errors import InvalidDocument, MissingFile, NodeFailed
 from nodeflow.diffusion.types import Image
 from nodeflow.session import Session
 
@@ -82,3 +82,22 @@ def test_a_secret_that_is_missing_or_unsafe_is_found_before_anything_runs(sessio
     path.chmod(0o644)
     (problem,) = [problem for problem in session.check(graph(painted, "PAINTER")) if problem.severity == "error"]
     assert (problem.code, problem.hint) == ("secret.missing", f"chmod 600 {path}")
+
+
+@node("test.Ruled")
+def ruled(key: Annotated[str, Secret()]) -> str:
+    """Have a rule that tells what it looks at."""
+    return ""
+
+
+@ruled.check
+def _tells(key: str) -> None:
+    raise InputError(key, f"{key} is bad")
+
+
+@pytest.mark.parametrize("pasted", ["sk-proj-0123456789abcdef", "sk0123456789"])
+def test_no_rule_is_tried_on_a_key_that_was_pasted_instead_of_its_name(session: Session, pasted: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        session.run(graph(ruled, pasted))
+    assert pasted not in str(caught.value)
+    assert [problem.code.partition(".")[0] for problem in caught.value.problems] == ["secret"]

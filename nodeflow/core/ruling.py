@@ -9,6 +9,7 @@ from nodeflow.core.forms import Draft, Form
 from nodeflow.core.links import Link
 from nodeflow.core.names import GRAPH_PREFIX
 from nodeflow.core.nodes import NodeReader
+from nodeflow.core.raised import told
 from nodeflow.core.rules import Known, Rule
 from nodeflow.core.suggest import shorten
 from nodeflow.core.whereabouts import whereabouts
@@ -80,7 +81,7 @@ def _tried(rule: Rule, known: Known, draft: Draft) -> Problem | None:
         found = _found(draft, error.input)
         return Problem("input.rule", error.message, draft.id, error.input, found, type=draft.form.spec.id)
     except Exception as error:  # noqa: BLE001 - a rule is foreign code, and its failure says nothing about the inputs
-        return _untried(draft, f"{whereabouts(rule.check, error=error)}: {type(error).__name__}: {error}")
+        return _untried(draft, f"{whereabouts(rule.check, error=error)}: {told(error)}")
     return None
 
 

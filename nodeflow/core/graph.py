@@ -12,6 +12,7 @@ from nodeflow.core.links import UNSET, Asked, Unset
 from nodeflow.core.links import Link as Link
 from nodeflow.core.node import ExpanderFunction, Later, NodeFunction
 from nodeflow.core.overriding import opened, sockets
+from nodeflow.core.places import item_type
 from nodeflow.core.plain import plain_value
 from nodeflow.core.rows import Row
 from nodeflow.core.signature import read_spec
@@ -160,8 +161,12 @@ class Graph:
         return {output.name: Link(node.id, output.name) for output in spec.outputs}
 
     def each(self, fn: Callable[..., Any], *, id: str | None = None, title: str = "") -> Callable[..., Any]:
-        """A recorder that takes lists where ``fn`` takes single values, and so gives lists; nothing is checked."""
-        return self._recorder(fn, id, title)
+        """A recorder that takes lists where ``fn`` takes single values, and so gives lists; checkers see no types.
+
+        The lists are those that nodes give: ``g.each(blur)(g(make_list)([one, two]))``. One that is written out where a
+        single value is taken is refused with a UsageError, because no document can hold it.
+        """
+        return self._recorder(fn, id, title, mapped=True)
 
     def record(self, spec: Spec, inputs: Mapping[str, Any], *, id: str | None = None, title: str = "") -> Recorded:
         """Write down a node by its spec; for nodes that are known only while the program runs."""
@@ -215,7 +220,9 @@ class Graph:
 
         return Document.from_tree(self.as_json())
 
-    def _recorder(self, fn: Callable[..., Any], id: str | None, title: str) -> Callable[..., Any]:
+    def _recorder(
+        self, fn: Callable[..., Any], id: str | None, title: str, *, mapped: bool = False
+    ) -> Callable[..., Any]:
         spec = self._spec(fn)
         offered = inspect.signature(fn).parameters
         order = [name for name in offered if name in spec.input_names]
@@ -227,6 +234,8 @@ class Graph:
                 if name in inputs:
                     raise UsageError(f"{spec.id}: {name} is given twice")
                 inputs[name] = value
+            if mapped:
+                _refuse_written_lists(spec, inputs)
             return self._results(fn, self.record(spec, inputs, id=id, title=title))
 
         return record
@@ -272,6 +281,14 @@ class Graph:
         if node.spec.multiple:
             return get_type_hints(fn)["return"](*links)
         return links[0] if links else None
+
+
+def _refuse_written_lists(spec: Spec, inputs: Mapping[str, Any]) -> None:
+    """Refuse lists that are no links, where the input takes single values."""
+    for item in spec.inputs:
+        if isinstance(inputs.get(item.name), list | tuple) and item_type(item.type) is None:
+            reason = f"a list that is written out cannot stand for one {item.type}"
+            raise UsageError(f"{spec.id}: {item.name}: {reason}; link to a node that gives it, such as MakeList")
 
 
 def _node(item: Recorded) -> JsonValue:

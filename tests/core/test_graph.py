@@ -133,11 +133,21 @@ def test_an_expander_is_recorded_as_one_node_and_can_be_run_with_a_graph() -> No
     assert (list(inner.nodes), result) == (["blur", "blur_2"], Link("blur_2", "image"))
 
 
-def test_mapping_passes_lists_unchecked() -> None:
+def test_mapping_takes_lists_that_nodes_give_and_those_that_the_input_takes_anyway() -> None:
     g = Graph()
-    images = g.each(blur)([1, 2])
-    assert nodes_of(g)["blur"]["inputs"]["image"] == [1, 2]
+    images = g.each(blur)(g(load_image)(Path("a")))
+    assert nodes_of(g)["blur"]["inputs"]["image"] == {"link": "load_image.image"}
     assert str(images) == "blur.image"
+    g.each(save)([images])
+    assert nodes_of(g)["save"]["inputs"]["images"] == [{"link": "blur.image"}]
+
+
+@pytest.mark.parametrize("values", [[1, 2], (Link("a", "image"),)])
+def test_a_list_that_is_written_out_cannot_stand_for_single_values(values: Any) -> None:
+    g = Graph()
+    with pytest.raises(UsageError, match=r"test\.Blur: image: a list that is written out cannot stand for one Image; "):
+        g.each(blur)(values)
+    assert nodes_of(g) == {}
 
 
 def test_a_literal_object_is_escaped() -> None:

@@ -19,7 +19,7 @@ def picture(g: Graph) -> Image:
     again = g(soften)(g(cut)(kept, mask), times=3)
     result: Image = g(first)([again, image])
     g(save)([result, again])
-    g.each(blur)([image, again], radius=[1.0, 2.0])
+    g.each(blur)(g(first)([[image, again]]), radius=2.0)
     result = g(lay)(result, [Layer(image=again, strength=g(number)(0.5)), Layer(image=image)])
     body = Graph()
     body.output("image", body(blur)(body.input("image"), body.input("radius", 1.0)))

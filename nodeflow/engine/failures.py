@@ -68,14 +68,14 @@ def _blamed(node: ResolvedNode, place: str, message: str, vault: Vault) -> NodeF
 
 
 def node_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` and of its causes, without the frames of nodeflow itself."""
+    """The traceback of ``error``, of its causes and of the errors it groups, without the frames of nodeflow itself."""
     described = TracebackException.from_exception(error)
     pending: list[TracebackException | None] = [described]
     while pending:
         current = pending.pop()
         if current is not None:
             current.stack[:] = [frame for frame in current.stack if not frame.filename.startswith(_OWN_FOLDERS)]
-            pending += (current.__cause__, current.__context__)
+            pending += (current.__cause__, current.__context__, *(current.exceptions or ()))
     return "".join(described.format())
 
 

@@ -83,6 +83,20 @@ def test_a_traceback_ends_where_the_node_asks_nodeflow(bench: Any) -> None:
     assert "only an effect may write files" in failure.traceback
 
 
+def test_the_traceback_of_a_group_shows_no_frames_of_ours_either(bench: Any) -> None:
+    def save(run: Any) -> None:
+        try:
+            run.save("a", "txt", b"")
+        except TypeError as error:
+            trouble = error
+        raise ExceptionGroup("not saved", [trouble])
+
+    (failure,) = bench.run(single(bench, save)).failures
+    assert failure.traceback is not None
+    assert failure.traceback.count("in save") == 2
+    assert "noderun.py" not in failure.traceback
+
+
 def test_an_error_of_ours_has_no_traceback(bench: Any) -> None:
     def check() -> None:
         raise UsageError("not like this")

@@ -284,7 +284,7 @@ class Execution:
     def _expand_or_fail(self, index: int) -> None:
         try:
             self.expand(index)
-        except Exception as error:  # noqa: BLE001 - whatever an expander does wrong stops what is below it only
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what an expander does wrong stops what is below only
             self.fail(index, error)
 
     def _copy(self, index: int, owner: int) -> None:

@@ -95,7 +95,7 @@ class Identities:
                 if turn > MOST_IN_A_ROW:
                     raise EndlessExpansion("expands without end; none of its turns waits for anything to be computed")
                 self._planner.expand(current)
-            except Exception as error:  # noqa: BLE001 - whatever an expander does wrong stops what is below it only
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - what an expander does wrong stops what is below only
                 self._planner.fail(current, error)
             stack += ((recorded, turn + 1) for recorded in reversed(self._recorded))
         self._recorded = None

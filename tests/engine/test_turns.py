@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from nodeflow.core.blocked import Blocked
 from nodeflow.core.spec import Form, Kind
 from nodeflow.engine.events import Status
@@ -214,3 +216,18 @@ def test_what_is_wanted_before_its_turn_comes_runs_once(bench: Any) -> None:
     assert bench.run(drawing).values == {("outer", "out"): 3}
     assert seen == [3]
     assert bench.counts() == {"Start": 1, "Outer": 1, "Inner": 1, "Innermost": 1, "Effect": 1}
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_expander_that_exits_fails_like_any_other(bench: Any, waits: bool) -> None:
+    def leave(values: Mapping[str, Any], linked: Mapping[str, Any]) -> Expansion:
+        raise SystemExit(9)
+
+    bench.expansions["Leaves"] = leave
+    drawing = bench.draw()
+    value = drawing.add("start", bench.node(lambda: 1, id="Start")) if waits else 1
+    drawing.output(
+        "result", drawing.add("n", bench.node(lambda value: None, id="Leaves", form=Form.EXPANDER), value=value)
+    )
+    (failure,) = bench.run(drawing).failures
+    assert failure.message == "SystemExit: 9"

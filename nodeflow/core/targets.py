@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nodeflow.core.errors import Problem
 from nodeflow.core.flat import Flat, Place
@@ -11,6 +11,9 @@ from nodeflow.core.linking import Linked
 from nodeflow.core.remains import Nothing, Why
 from nodeflow.core.spec import Kind
 from nodeflow.core.suggest import did_you_mean, listing
+
+_UNREAD: Final = frozenset({"graph.unknown", "pack.absent", "pack.failed", "type.unknown"})
+"""What is told of nodes that cannot be read, and of which nobody knows what they save or give."""
 
 
 class Root(NamedTuple):
@@ -58,7 +61,8 @@ class Roots:
         else:
             message = "no node saves or shows anything, and the interface declares no output"
             way_out = "add a node that saves the result"
-        if not quiet or all(problem.severity == "warning" for problem in self.problems):
+        unread = any(problem.code in _UNREAD and problem.severity == "error" for problem in self.problems)
+        if not (quiet or unread) or all(problem.severity == "warning" for problem in self.problems):
             self.problems.append(Problem("run.nothing", message, severity="warning", hint=way_out))
         return () if quiet else tuple(Root(index, "") for index in range(len(drafts)))
 

@@ -41,7 +41,7 @@ def check_pack(pack: str | Path, *, seconds: float = SECONDS, write_spec: bool =
     return [
         finding
         for target in locate(pack, home)
-        for finding in _Check(target, seconds).findings(home.root, write_spec=write_spec)
+        for finding in _Check(target, seconds, str(pack)).findings(home.root, write_spec=write_spec)
     ]
 
 
@@ -59,7 +59,8 @@ def assert_pack(pack: str | Path, *, seconds: float = SECONDS) -> None:
 class _Check:
     """One pack under check."""
 
-    def __init__(self, target: Target, seconds: float) -> None:
+    def __init__(self, target: Target, seconds: float, asked: str) -> None:
+        self.asked = asked
         self.target = target
         self.seconds = seconds
         self.sources = Sources(target.package.partition(".")[0], target.root)
@@ -75,7 +76,7 @@ class _Check:
             (self.target.root / SNAPSHOT).write_bytes(dump_manifest(manifest))
         found += self._declared(manifest, home)
         if not manifest.problems:
-            found += snapshot_findings(manifest, self.target.root, self.place_of)
+            found += snapshot_findings(manifest, self.target.root, self.place_of, self.asked)
         refused = {finding.node for finding in found if finding.code == "input.default"}
         for spec in {spec.id: spec for spec in manifest.specs}.values():
             tried = visited.findings.get(spec.id, ())

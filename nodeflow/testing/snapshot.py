@@ -1,5 +1,6 @@
 """Today's specs of a pack held against those that documents were saved with, as ``spec.json`` has them."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from nodeflow.testing.findings import Finding
 from nodeflow.testing.sources import Place
 
 PlaceOf = Callable[[Spec], Place]
-WRITE = "nodeflow pack check . --write-spec"
+WRITE = "nodeflow pack check {} --write-spec"
 
 
-def snapshot_findings(manifest: Manifest, root: Path, place_of: PlaceOf) -> Iterator[Finding]:
-    """Changes since the snapshot that documents saved before would notice, without a version and a migration."""
+def snapshot_findings(manifest: Manifest, root: Path, place_of: PlaceOf, asked: str = ".") -> Iterator[Finding]:
+    """Changes since the snapshot that documents saved before would notice, without a version and a migration.
+
+    Args:
+        asked: What whoever checks the pack called it.
+    """
+    write = WRITE.format(shlex.quote(asked))
     if root.is_file():  # a pack of one file has no place for it
         return
     file = root / SNAPSHOT
@@ -24,22 +30,24 @@ def snapshot_findings(manifest: Manifest, root: Path, place_of: PlaceOf) -> Iter
         old = parse_manifest(file.read_bytes())
     except FileNotFoundError:
         message = f"there is no {SNAPSHOT}, so that a change of inputs and outputs would go unnoticed"
-        yield Finding("snapshot.missing", "", message, f"run `{WRITE}` and check the file in", str(file))
+        yield Finding("snapshot.missing", "", message, f"run `{write}` and check the file in", str(file))
         return
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        yield Finding("snapshot.missing", "", f"{SNAPSHOT} cannot be read: {reason}", f"run `{WRITE}`", str(file))
+        yield Finding("snapshot.missing", "", f"{SNAPSHOT} cannot be read: {reason}", f"run `{write}`", str(file))
         return
     steps = {(step.id, step.version) for step in manifest.migrations}
     now = {spec.id: spec for spec in manifest.specs}
-    found = [finding for spec in old.specs for finding in _compared(spec, now.get(spec.id), steps, place_of)]
+    found = [finding for spec in old.specs for finding in _compared(spec, now.get(spec.id), steps, place_of, write)]
     yield from found
     if not found and dump_manifest(old) != dump_manifest(manifest):
         message = f"{SNAPSHOT} does not tell what the code says, though no saved document would notice"
-        yield Finding("snapshot.old", "", message, f"run `{WRITE}` and check the file in", str(file))
+        yield Finding("snapshot.old", "", message, f"run `{write}` and check the file in", str(file))
 
 
-def _compared(old: Spec, new: Spec | None, steps: Iterable[tuple[str, int]], place_of: PlaceOf) -> Iterator[Finding]:
+def _compared(
+    old: Spec, new: Spec | None, steps: Iterable[tuple[str, int]], place_of: PlaceOf, write: str
+) -> Iterator[Finding]:
     if new is None:
         if (old.id, old.version) not in steps:
             way_out = f'bring it back, or add @migrates("{old.id}", {old.version}) that names what replaces it'
@@ -58,7 +66,7 @@ def _compared(old: Spec, new: Spec | None, steps: Iterable[tuple[str, int]], pla
     if new.version == old.version:
         way_out = (
             f'raise version to {old.version + 1} and add @migrates("{new.id}", {old.version}), '
-            f"or run `{WRITE}` if no document was saved with it yet"
+            f"or run `{write}` if no document was saved with it yet"
         )
         for message in _changes(old, new):
             yield Finding("spec.changed", new.id, message, way_out, *place)

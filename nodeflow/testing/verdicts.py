@@ -19,6 +19,8 @@ _COUNT: Final = re.compile(r"returned \d+ values, but declares \d+")
 _CHANGED: Final = "changed by the node"
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+)')
 _SHOWN: Final = 40
+_MISSPELT: Final = ("NameError:", "UnboundLocalError:")
+"""What no inputs are to blame for."""
 
 _SEEN: Final = {
     "print": ("node.prints", "it prints {}", "use run.show or run.warn; standard output is for results"),
@@ -107,6 +109,8 @@ def failed(spec: Spec, error: NodeflowError, example: Example, place: Place, *, 
 
 def _is_excused(spec: Spec, error: NodeflowError, example: Example) -> bool:
     """Whether the example may be to blame: it was not the author's, and the node cannot be expected to take it."""
+    if isinstance(error, NodeFailed) and error.message.startswith(_MISSPELT):
+        return False
     return not example.given and (example.invented or spec.kind is Kind.EXTERNAL or isinstance(error, InvalidDocument))
 
 

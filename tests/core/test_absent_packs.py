@@ -6,6 +6,8 @@ from typing import Any
 
 from nodeflow.core.assigning import assign
 from nodeflow.core.completion import complete
+from nodeflow.core.files import NoFiles
+from nodeflow.core.registry import Registry
 from nodeflow.core.upgrade import migrate
 from nodeflow.core.validate import resolve
 from nodeflow.core.workflow import Document, parse_document
@@ -132,3 +134,10 @@ def test_what_is_missing_is_named_where_it_stands(catalogue: Any, files: Any) ->
     hints = [str(item.hint) for item in found.problems if item.code == "pack.absent"]
     assert ">=1.2" in hints[0]
     assert ">=1.2" in hints[1]
+
+
+def test_of_nodes_that_cannot_be_read_nobody_says_that_they_are_for_nothing() -> None:
+    tree: Any = {"nodeflow": 1, "nodes": {"tag": {"type": "absent.Tag", "version": 1, "inputs": {}}}}
+    tree["interface"] = {"outputs": {"image": {"from": "tag.image"}}}
+    problems = resolve(Document.from_tree(tree), Registry(), NoFiles()).problems
+    assert [problem.code for problem in problems] == ["pack.absent"]

@@ -453,3 +453,18 @@ def test_a_default_below_zero_is_told_how_an_input_goes_below() -> None:
         f"nearest is 0; {way_out}: by: Annotated[int, Field(ge=-10)]",
         "nearest is 9",
     ]
+
+
+def test_a_name_that_does_not_exist_is_never_the_fault_of_an_example() -> None:
+    @node("trial.Misspelt")
+    def misspelt(text: str) -> str:
+        """Hand on a text.
+
+        Args:
+            text: The text.
+        """
+        return txet  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+    (finding,) = check_node(misspelt)
+    assert (finding.code, finding.severity) == ("node.fails", "error")
+    assert "NameError: name 'txet' is not defined" in finding.message

@@ -134,3 +134,8 @@ def test_a_snapshot_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> No
     (found,) = snapshot_findings(Manifest("soft"), tmp_path, lambda spec: ("", 0))
     assert found.code == "snapshot.missing"
     assert "cannot be read" in found.message
+
+
+def test_the_way_out_names_the_pack_as_it_was_asked_for(tmp_path: Path) -> None:
+    (found,) = snapshot_findings(Manifest("soft"), tmp_path, lambda spec: ("", 0), "my pack")
+    assert found.way_out == "run `nodeflow pack check 'my pack' --write-spec` and check the file in"

@@ -56,7 +56,9 @@ class Registry:
 
             pack = scan(pack)
         self.manifests.append(pack)
-        if (place := root or root_of(pack.package.partition(".")[0])) is not None:
+        place = root or root_of(pack.package.partition(".")[0])
+        rival = pack.name in self.code.roots and pack.package != pack.name
+        if place is not None and not rival:
             self.code.roots[pack.name] = place
             if seen is not None:
                 self.code.seen[pack.name] = seen

@@ -14,6 +14,7 @@ from nodeflow.core.packs import Manifest, MigrationSpec, Pack, SocketSpec
 from nodeflow.core.signature import read_spec
 from nodeflow.core.tables import without
 from nodeflow.core.types import Socket
+from nodeflow.core.whereabouts import whereabouts
 
 
 def scan(pack: Pack) -> Manifest:
@@ -98,6 +99,9 @@ def _node(fn: Callable[..., Any], pack: str, place: str, id: str) -> Manifest:
         spec = replace(read_spec(fn, pack=pack), implementation=place)
     except PackFailed as error:
         return Manifest(pack, problems=(f"{error.reason}{without(id)}",))
+    if not all(map(str.isidentifier, id.removeprefix(f"{pack}.").split("."))):
+        fault = f"the id {id!r} is not made of names of letters, digits and _ with dots between them"
+        return Manifest(pack, problems=(f"{whereabouts(fn)}: {fault}{without(id)}",))
     if spec.converts and (fault := converter_fault(spec)):
         return Manifest(pack, problems=(f"{place}: {fault}{without(id)}",))
     return Manifest(pack, specs=(spec,))

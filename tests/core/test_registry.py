@@ -145,6 +145,16 @@ def test_the_place_of_a_pack_is_looked_up_or_told(make_pack: Make, tmp_path: Pat
     assert registry.roots["json"].name == "json"
 
 
+@pytest.mark.parametrize("id", ["shop.has space", "shop.", "shop..One", "shop.1", "a:b", ""])
+def test_an_id_that_no_document_could_name_well_is_refused_with_its_place(make_pack: Make, id: str) -> None:
+    registry = Registry()
+    registry.add(make_pack("shop", numbered(id)))
+    assert not registry.specs
+    (problem,) = registry.problems
+    assert problem.reason.startswith(f"{__file__}:")
+    assert f"the id {id!r} is not made of names of letters, digits and _ with dots between them" in problem.reason
+
+
 def test_a_missing_node_is_explained_by_its_own_fault_else_by_all_those_of_the_pack() -> None:
     registry = Registry()
     faults = ("a: unreadable; so there is no node shop.A", "b: unreadable; so there is no node shop.AB")
@@ -199,6 +209,14 @@ def test_of_two_packs_with_one_name_the_one_in_the_package_of_that_name_stays() 
     stranger.add(Manifest("shop", package="a", specs=(Spec("shop.A"),)))
     stranger.add(Manifest("shop", package="b", specs=(Spec("shop.B"),)))
     assert not stranger.specs
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_packs_with_one_name_the_files_are_those_of_the_one_that_stays(tmp_path: Path, order: int) -> None:
+    registry = Registry()
+    for package in ("other", "shop")[::order]:
+        registry.add(Manifest("shop", package=package), root=tmp_path / package)
+    assert registry.roots == {"shop": tmp_path / "shop"}
 
 
 def test_problems_of_packs_and_of_the_search_for_packs_are_kept() -> None:

@@ -13,6 +13,8 @@ from nodeflow.diffusion.latent_formats import LatentFormat
 if TYPE_CHECKING:
     import torch
 
+    from nodeflow.diffusion.models.passing import Patch
+    from nodeflow.diffusion.protocols import Guidance
     from nodeflow.diffusion.tokens import Tokenizer
 
 
@@ -89,12 +91,24 @@ class Model(_Network):
         latent_format: The latent space it works in.
         context_dim: Features per token that its cross-attention takes.
         family: Such as "sd1".
+        patches: What is done otherwise inside the network, the first one innermost.
+        guidance: How the guided picture is changed, the first one innermost.
     """
 
     prediction: Prediction
     latent_format: LatentFormat
     context_dim: int
     family: str
+    patches: "tuple[Patch, ...]" = ()
+    guidance: "tuple[Guidance, ...]" = ()
+
+    def patched(self, patch: "Patch") -> Self:
+        """The same weights, used otherwise inside."""
+        return dataclasses.replace(self, patches=(*self.patches, patch))
+
+    def guided(self, guidance: "Guidance") -> Self:
+        """The same weights, guided otherwise."""
+        return dataclasses.replace(self, guidance=(*self.guidance, guidance))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,7 @@
 """The built-in node pack, written exactly as a plugin would be: on `nodeflow.api` and `nodeflow.diffusion` only."""
 
 from nodeflow.api import Pack, Socket
+from nodeflow.diffusion.sampling.names import SAMPLERS, SCHEDULES
 from nodeflow.diffusion.types import Clip, Conditioning, Image, Latent, Mask, Model, Vae
 from nodeflow_nodes.kinds import KINDS
 
@@ -27,17 +28,8 @@ pack = Pack(
         "loops",
     ),
     extensions={
-        "samplers": {
-            "euler": "nodeflow.diffusion.sampling.ode:euler",
-            "euler_ancestral": "nodeflow.diffusion.sampling.sde:euler_ancestral",
-            "ddim": "nodeflow.diffusion.sampling.ode:euler",
-            "dpmpp_2m": "nodeflow.diffusion.sampling.ode:dpmpp_2m",
-        },
-        "schedulers": {
-            "normal": "nodeflow.diffusion.sampling.schedules:normal",
-            "karras": "nodeflow.diffusion.sampling.schedules:karras",
-            "simple": "nodeflow.diffusion.sampling.schedules:simple",
-        },
+        "samplers": {name: row.path for name, row in SAMPLERS.items()},
+        "schedulers": SCHEDULES,
     },
     kinds=KINDS,
     sockets=(

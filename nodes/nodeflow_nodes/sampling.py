@@ -9,8 +9,8 @@ from nodeflow_nodes.refusals import blaming
 
 if TYPE_CHECKING:
     from nodeflow.diffusion.sampling import Step
-    from nodeflow.diffusion.sampling.ode import Sampler
     from nodeflow.diffusion.sampling.schedules import Schedule
+    from nodeflow.diffusion.sampling.solvers.step import Sampler
     from nodeflow.diffusion.sampling.table import SamplerTable
 
 

@@ -165,7 +165,7 @@ def test_conditionings_are_combined_in_order() -> None:
         (lambda: (Entry(torch.zeros(77, 8)),), "shape"),
         (lambda: (Entry(torch.full((1, 77, 8), float("nan"))),), "NaN"),
         (lambda: (Entry(torch.zeros(1, 77, 8), torch.zeros(4)),), "pooled conditioning: shape"),
-        (lambda: (Entry(torch.zeros(1, 77, 8), strength=0.0),), "strength must be above 0"),
+        (lambda: (Entry(torch.zeros(1, 77, 8), strength=-0.5),), "strength must be 0 or more"),
     ],
 )
 def test_wrong_conditionings_are_refused(entries: Any, message: str) -> None:

@@ -49,9 +49,11 @@ def test_the_table_of_extensions_leads_to_the_functions_of_the_built_in_one() ->
 
     tables = nodeflow_nodes.pack.extensions
     assert {name: found(place) for name, place in tables["samplers"].items()} == {
-        name: entry.solve for name, entry in builtin_table().samplers.items()
+        name: builtin_table().sampler(name).solve for name in SAMPLER_NAMES
     }
-    assert {name: found(place) for name, place in tables["schedulers"].items()} == builtin_table().schedules
+    assert {name: found(place) for name, place in tables["schedulers"].items()} == {
+        name: builtin_table().schedule(name) for name in SCHEDULER_NAMES
+    }
 
 
 COMFYUI = {

@@ -149,8 +149,8 @@ def test_a_sampler_and_a_schedule_of_a_pack_are_used(
 ) -> None:
     table = builtin_table()
     recorder.added = {
-        "samplers": {"mine": table.samplers["euler"].solve, "entry": table.samplers["ddim"]},
-        "schedulers": {"steep": table.schedules["karras"]},
+        "samplers": {"mine": table.sampler("euler").solve, "entry": table.sampler("ddim")},
+        "schedulers": {"steep": table.schedule("karras")},
     }
     expected = ksampler(loaded.model, *prompts, empty_latent(32, 32), 1, 3, 4.0, "euler", "karras")
     for name in ("mine", "entry"):

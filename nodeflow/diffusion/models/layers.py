@@ -3,11 +3,14 @@
 Attribute names are those of the CompVis `ldm` release, because they are the keys of every checkpoint file.
 """
 
+import dataclasses
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nodeflow.diffusion.models.passing import Pass, Place
 
 
 def timestep_embedding(timesteps: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
@@ -143,9 +146,9 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.norm3 = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        x = x + self.attn1(self.norm1(x))
-        x = x + self.attn2(self.norm2(x), context)
+    def forward(self, x: Tensor, told: Pass, place: Place) -> Tensor:
+        x = x + told.self_attention(self.attn1, self.norm1(x), place)
+        x = x + self.attn2(self.norm2(x), told.context)
         result: Tensor = x + self.ff(self.norm3(x))
         return result
 
@@ -172,15 +175,15 @@ class SpatialTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(TransformerBlock(channels, context_dim, heads) for _ in range(depth))
         self.proj_out = nn.Linear(channels, channels) if use_linear else nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, told: Pass, place: Place) -> Tensor:
         h: Tensor = self.norm(x)
         if not self.use_linear:
             h = self.proj_in(h)
         h = h.flatten(2).transpose(1, 2)  # b c h w -> b hw c
         if self.use_linear:
             h = self.proj_in(h)
-        for block in self.transformer_blocks:
-            h = block(h, context)
+        for index, block in enumerate(self.transformer_blocks):
+            h = block(h, told, dataclasses.replace(place, block=index))
         if self.use_linear:
             h = self.proj_out(h)
         h = h.transpose(1, 2).reshape(x.shape)  # b hw c -> b c h w

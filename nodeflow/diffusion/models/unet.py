@@ -1,12 +1,17 @@
 """The denoising UNet of Stable Diffusion 1, 2 and XL, in one parametrised form."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from nodeflow.diffusion.models.layers import Downsample, ResBlock, SpatialTransformer, Upsample, timestep_embedding
+from nodeflow.diffusion.models.passing import Pass, Patch, Place
+
+At = tuple[Literal["input", "middle", "output"], int]
+"""Which entry of a UNet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,14 @@ class Stage(nn.Sequential):
     def __init__(self, *parts: nn.Module) -> None:
         super().__init__(*parts)
 
-    def apply_to(self, x: Tensor, time: Tensor, context: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    def apply_to(self, x: Tensor, told: Pass, at: At, size: tuple[int, int] | None = None) -> Tensor:
         """Run the parts in order; `size` is what an `Upsample` among them makes."""
         for part in self:
             match part:
                 case ResBlock():
-                    x = part(x, time)
+                    x = part(x, told.time)
                 case SpatialTransformer():
-                    x = part(x, context)
+                    x = part(x, told, place_of(at, x, told))
                 case Upsample():
                     height, width = x.shape[-2:]
                     x = part(x, size or (2 * height, 2 * width))
@@ -115,7 +120,14 @@ class UNet(nn.Module):
             nn.Conv2d(config.level_channels(0), config.out_channels, 3, padding=1),
         )
 
-    def forward(self, x: Tensor, timesteps: Tensor, context: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        patches: Sequence[Patch] = (),
+    ) -> Tensor:
         """Evaluate the network.
 
         Args:
@@ -123,6 +135,7 @@ class UNet(nn.Module):
             timesteps: [B], 0 to 999.
             context: [B, L, context_dim] text states.
             y: [B, adm_in_channels] extra vector, for models that have one.
+            patches: What is done otherwise than the network would, see `passing.Patch`.
 
         Returns:
             [B, out_channels, h, w].
@@ -135,18 +148,24 @@ class UNet(nn.Module):
         time: Tensor = self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(x.dtype))
         if y is not None:
             time = time + self.label_emb(y)
+        told = Pass(time, context, (x.shape[-2], x.shape[-1]), patches)
         skips: list[Tensor] = []
         h = x
-        for stage in _stages(self.input_blocks):
-            h = stage.apply_to(h, time, context)
+        for index, stage in enumerate(_stages(self.input_blocks)):
+            h = stage.apply_to(h, told, ("input", index))
             skips.append(h)
-        h = self.middle_block.apply_to(h, time, context)
-        for stage in _stages(self.output_blocks):
-            h = torch.cat([h, skips.pop()], dim=1)
+        h = self.middle_block.apply_to(h, told, ("middle", 0))
+        for index, stage in enumerate(_stages(self.output_blocks)):
+            h = torch.cat(told.skip(h, skips.pop(), place_of(("output", index), h, told)), dim=1)
             size = (skips[-1].shape[-2], skips[-1].shape[-1]) if skips else None
-            h = stage.apply_to(h, time, context, size)
+            h = stage.apply_to(h, told, ("output", index), size)
         result: Tensor = self.out(h)
         return result
+
+
+def place_of(at: At, h: Tensor, told: Pass) -> Place:
+    """The place of an entry whose features are `h`."""
+    return Place(*at, block=0, size=(h.shape[-2], h.shape[-1]), full=told.full)
 
 
 def _stages(blocks: nn.ModuleList) -> Iterator[Stage]:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.sampling.prediction import Denoiser, NetworkDenoiser
+from nodeflow.diffusion.models.passing import Patch
+from nodeflow.diffusion.protocols import Both, Denoiser, Guidance, Sides, TwoSided
+from nodeflow.diffusion.sampling.prediction import NetworkDenoiser
 from nodeflow.diffusion.types import Conditioning, Entry
 
 _MAX_REPEAT = 4
@@ -34,6 +36,60 @@ class Conditioned:
         return together([self], x, sigma)[0]
 
 
+class Pair:
+    """The `Sides` of a run.
+
+    Args:
+        positive: What the picture should follow.
+        negative: What it should be moved away from.
+        scale: Of guidance.
+        both: Both are needed at every point, so they are evaluated in one call.
+    """
+
+    def __init__(self, positive: Denoiser, negative: Denoiser, scale: float, *, both: bool) -> None:
+        self.scale = scale
+        self._ends = (positive, negative)
+        self._together = both
+        self._point: tuple[Tensor, Tensor] | None = None
+        self._known: list[Tensor | None] = [None, None]
+
+    def positive(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the positive side gives; a `Denoiser`."""
+        return self._at(0, x, sigma, alone=not self._together)
+
+    def negative(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the negative side gives; a `Denoiser`."""
+        return self._at(1, x, sigma, alone=False)
+
+    def alone(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the positive side gives, the negative one not being needed at this point; a `Denoiser`."""
+        return self._at(0, x, sigma, alone=True)
+
+    def patched(self, patch: Patch, x: Tensor, sigma: Tensor, *, negative: bool = False) -> Tensor:
+        """What a side gives when its network is patched once more; a `Denoiser`."""
+        end = self._ends[int(negative)]
+        assert isinstance(end, Conditioned)
+        return replace(end, network=end.network.patched(patch))(x, sigma)
+
+    def under(self, conditioning: Conditioning, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the network gives under another conditioning; a `Denoiser`."""
+        end = self._ends[0]
+        assert isinstance(end, Conditioned)
+        return replace(end, conditioning=conditioning.to(x.device))(x, sigma)
+
+    def _at(self, side: int, x: Tensor, sigma: Tensor, *, alone: bool) -> Tensor:
+        if self._point is None or self._point[0] is not x or self._point[1] is not sigma:
+            self._point, self._known = (x, sigma), [None, None]
+        found = self._known[side]
+        if found is None and not alone and self._known == [None, None]:
+            away, towards = _both(self._ends[1], self._ends[0], x, sigma)
+            self._known = [towards, away]
+            found = self._known[side]
+        if found is None:
+            found = self._known[side] = self._ends[side](x, sigma)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Guided:
     """Classifier-free guidance (Ho and Salimans 2022, 2207.12598, eq. 6): a `Denoiser` beyond the positive one.
@@ -41,24 +97,63 @@ class Guided:
     The equation is applied to denoised pictures, which for every prediction is the same as applying it to noise.
 
     Attributes:
-        positive: What the picture should follow.
-        negative: What it should be moved away from.
-        scale: 1 is the positive one alone.
+        sides: What is guided, and the scale: 1 is the positive side alone.
     """
 
-    positive: Denoiser
-    negative: Denoiser
-    scale: float
+    sides: Sides
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoises; see `Denoiser`."""
-        away, towards = _both(self.negative, self.positive, x, sigma)
-        return away + (towards - away) * self.scale
+        if math.isclose(self.sides.scale, 1.0):
+            return self.sides.positive(x, sigma)
+        away = self.sides.negative(x, sigma)
+        return away + (self.sides.positive(x, sigma) - away) * self.sides.scale
 
 
-def guided(positive: Denoiser, negative: Denoiser, scale: float) -> Denoiser:
-    """Guides one denoiser away from another; at scale 1 the negative one is never evaluated."""
-    return positive if math.isclose(scale, 1.0) else Guided(positive, negative, scale)
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The whole guidance of a run; a `TwoSided` denoiser.
+
+    Attributes:
+        guided: Classifier-free guidance, and around it what the model carries.
+        sides: Its two sides.
+    """
+
+    guided: Denoiser
+    sides: Sides
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoises; see `Denoiser`."""
+        return self.guided(x, sigma)
+
+    def both(self, x: Tensor, sigma: Tensor) -> Both:
+        """Denoises, and tells the negative side; see `TwoSided`."""
+        return Both(self.guided(x, sigma), self.sides.negative(x, sigma))
+
+
+def steered(
+    positive: Denoiser,
+    negative: Denoiser,
+    scale: float,
+    guidance: Sequence[Guidance] = (),
+    *,
+    negative_wanted: bool = False,
+) -> Steered:
+    """Guides one denoiser away from another; where nothing needs the negative one it is never evaluated.
+
+    Args:
+        positive: What the picture should follow.
+        negative: What it should be moved away from.
+        scale: Of guidance.
+        guidance: What is changed about it, the first one innermost.
+        negative_wanted: The sampler needs the negative side by itself.
+    """
+    both = negative_wanted or not math.isclose(scale, 1.0) or any(each.needs_negative for each in guidance)
+    sides = Pair(positive, negative, scale, both=both)
+    denoiser: Denoiser = Guided(sides)
+    for each in guidance:
+        denoiser = each.wrap(denoiser, sides)
+    return Steered(denoiser, sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +179,20 @@ class Masked:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoises; see `Denoiser`."""
+        return self._outside_kept(self.inner(self._seen(x, sigma), sigma))
+
+    def both(self, x: Tensor, sigma: Tensor) -> Both:
+        """Denoises; the negative side is what it gives, without the known region. See `TwoSided`."""
+        assert isinstance(self.inner, TwoSided)
+        found = self.inner.both(self._seen(x, sigma), sigma)
+        return Both(self._outside_kept(found.denoised), found.negative)
+
+    def _seen(self, x: Tensor, sigma: Tensor) -> Tensor:
         level = sigma[:, None, None, None]
         known = (1 - level if self.is_flow else 1) * self.latent + level * self.noise
-        denoised = self.inner(x * self.mask + known * (1 - self.mask), sigma)
+        return x * self.mask + known * (1 - self.mask)
+
+    def _outside_kept(self, denoised: Tensor) -> Tensor:
         return denoised * self.mask + self.latent * (1 - self.mask)
 
 

@@ -1,18 +1,32 @@
 """Noise, drawn on the CPU for whole batches: a picture gets the same alone, in its batch, and on any device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from nodeflow.diffusion.batches import Item
+from nodeflow.diffusion.errors import ValueRuleError
 
-NoiseSource = Callable[[], Tensor]
-"""Gives float32 [B, C, h, w] of unit variance, new at every call."""
+
+class Noise(Protocol):
+    """Where a sampler gets noise of unit variance from, float32 [B, C, h, w] on the device of the latents."""
+
+    def __call__(self) -> Tensor:
+        """Draws the next of a stream."""
+        ...
+
+    def between(self, high: float, low: float) -> Tensor:
+        """The increment of one Brownian path between two levels, `high` > `low`, divided by sqrt(high - low).
+
+        The same two levels give the same, in whatever order they are asked for.
+        """
+        ...
 
 
 class ItemNoise:
-    """A stream of noise for the rows of a batch: each draw is made for the full batch, and the rows' own are kept.
+    """The noise of the rows of a batch: each draw is made for the full batch, and the rows' own are kept.
 
     The first draw is what a run begins with; the noise added at steps is a stream of its own that begins with the same
     draw, as in ComfyUI 0.3.64 on a CPU. Drawing the whole batch matters because torch gives item k of a batch and
@@ -23,20 +37,43 @@ class ItemNoise:
         items: Which item of which batch each row is.
         shape: Channels, height and width of a row.
         device: Where the noise is wanted; it is drawn on the CPU all the same.
+        ends: Lowest positive and highest level of the run, for `between`.
     """
 
     def __init__(
-        self, seed: int, items: Sequence[Item], shape: tuple[int, int, int], device: str | torch.device = "cpu"
+        self,
+        seed: int,
+        items: Sequence[Item],
+        shape: tuple[int, int, int],
+        device: str | torch.device = "cpu",
+        ends: tuple[float, float] | None = None,
     ) -> None:
         self._items = tuple(items)
         self._shape = shape
         self._device = device
+        self._seed = seed
+        self._ends = ends
         self._generators = {item.batch_size: torch.Generator().manual_seed(seed) for item in items}
 
     def __call__(self) -> Tensor:
         """Draws the next noise, [rows, C, h, w] in float32."""
-        batches = {
-            size: torch.randn((size, *self._shape), generator=generator) for size, generator in self._generators.items()
-        }
+        return self._rows(
+            {
+                size: torch.randn((size, *self._shape), generator=generator)
+                for size, generator in self._generators.items()
+            }
+        )
+
+    def between(self, high: float, low: float) -> Tensor:
+        """See `Noise`.
+
+        Raises:
+            ValueRuleError: The ends of the run were not given.
+        """
+        if self._ends is None:
+            raise ValueRuleError("this noise knows no Brownian path: the levels of the run were not given")
+        raise NotImplementedError
+
+    def _rows(self, batches: dict[int, Tensor]) -> Tensor:
         rows = [batches[item.batch_size][item.index] for item in self._items]
         return torch.stack(rows).to(self._device)

@@ -6,31 +6,15 @@ Samplers see a `Denoiser` and nothing else. In their variables a noisy latent is
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import NonFiniteError
 from nodeflow.diffusion.memory import threads_for
+from nodeflow.diffusion.models.passing import Patch
 from nodeflow.diffusion.types import Model, Prediction
-
-
-class Denoiser(Protocol):
-    """Guesses the picture behind a noisy one; pure, and every row by itself."""
-
-    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoises.
-
-        Args:
-            x: float32 [B, C, h, w], noisy latents in the network's space.
-            sigma: float32 [B], how noisy each row is.
-
-        Returns:
-            float32 [B, C, h, w], the expected clean latents.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +109,24 @@ class NetworkDenoiser:
         prediction: What its output means.
         levels: Its noise levels.
         dtype: The precision it computes in; everything around it is float32.
+        patches: What is done otherwise inside the network.
     """
 
     network: nn.Module
     prediction: Prediction
     levels: NoiseLevels
     dtype: torch.dtype
+    patches: tuple[Patch, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> "NetworkDenoiser":
         """The denoiser of a loaded model."""
         dtype = next(model.network.parameters()).dtype
-        return cls(model.network, model.prediction, levels_of(model.prediction), dtype)
+        return cls(model.network, model.prediction, levels_of(model.prediction), dtype, model.patches)
+
+    def patched(self, patch: Patch) -> "NetworkDenoiser":
+        """The same network with one more patch."""
+        return replace(self, patches=(*self.patches, patch))
 
     def __call__(self, x: Tensor, sigma: Tensor, context: Tensor, pooled: Tensor | None = None) -> Tensor:
         """Denoises under a context.
@@ -160,7 +150,8 @@ class NetworkDenoiser:
         # not depend on its batch.
         timestep = self.levels.timestep(sigma[:1] if bool((sigma == sigma[0]).all()) else sigma)
         with threads_for(self.network, x.device, 2 * x.shape[-2] * x.shape[-1]):  # one picture with guidance
-            out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector)
+            more = {"patches": self.patches} if self.patches else {}
+            out: Tensor = self.network(scaled.to(self.dtype), timestep, context.to(self.dtype), vector, **more)
         out = out.float()
         if not bool(torch.isfinite(out).all()):
             raise NonFiniteError(

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
-from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, guided
+from nodeflow.diffusion.protocols import Denoiser
+from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, steered
 from nodeflow.diffusion.sampling.noise import ItemNoise
-from nodeflow.diffusion.sampling.prediction import Denoiser, NetworkDenoiser, noised
+from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, noised
 from nodeflow.diffusion.sampling.schedules import window
 from nodeflow.diffusion.sampling.table import SamplerTable, builtin_table
 from nodeflow.diffusion.types import Conditioning, Latent, Model, Prediction
@@ -90,13 +91,19 @@ def sample(
     clean = _network_space(model, latent)
     shape = (clean.shape[1], clean.shape[2], clean.shape[3])
     noise = ItemNoise(seed, latent.items, shape, model.device)()
-    denoiser = guided(
-        Conditioned(network, positive.to(model.device)), Conditioned(network, negative.to(model.device)), cfg
+    denoiser: Denoiser = steered(
+        Conditioned(network, positive.to(model.device)),
+        Conditioned(network, negative.to(model.device)),
+        cfg,
+        model.guidance,
+        negative_wanted=entry.negative,
     )
     if latent.noise_mask is not None:
         denoiser = _masked(denoiser, latent, clean, noise, network)
     start = noised(clean, noise, float(sigmas[0]), network.levels, full=True)
-    moves = entry.solve(denoiser, start, sigmas, ItemNoise(seed, latent.items, shape, model.device))
+    ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
+    stream = ItemNoise(seed, latent.items, shape, model.device, ends)
+    moves = entry.solve(denoiser, start, sigmas, stream, **entry.options)
     for index, move in enumerate(moves):
         if not bool(torch.isfinite(move.x).all()):
             raise NonFiniteError(

@@ -1,37 +1,44 @@
 """The table of samplers and schedules by name; a pack that adds one makes a new table from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TypeVar
+from importlib import import_module
+from typing import Any, TypeVar
 
+from nodeflow.diffusion.choices import Option
 from nodeflow.diffusion.errors import ValueRuleError
-from nodeflow.diffusion.sampling.ode import Sampler, dpmpp_2m, euler
-from nodeflow.diffusion.sampling.schedules import Schedule, karras, normal, simple
-from nodeflow.diffusion.sampling.sde import euler_ancestral
+from nodeflow.diffusion.sampling.names import SAMPLERS, SCHEDULES, SamplerRow
+from nodeflow.diffusion.sampling.schedules import Schedule
+from nodeflow.diffusion.sampling.solvers.step import Sampler
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class SamplerEntry:
-    """A sampler and what it can solve.
-
-    Attributes:
-        solve: The sampler.
-        flow: Whether its equations hold for flow models too.
-    """
+    """A sampler and what a run has to know of it; see `names.SamplerRow` for what the marks mean."""
 
     solve: Sampler
-    flow: bool
+    flow: bool = False
+    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
+    drops_penultimate: bool = False
+    negative: bool = False
+    fresh_mask_noise: bool = False
+
+    @classmethod
+    def of(cls, row: SamplerRow) -> "SamplerEntry":
+        """The entry of a built-in sampler, whose module is imported."""
+        marks = (row.flow, row.options, row.drops_penultimate, row.negative, row.fresh_mask_noise)
+        return cls(_imported(row.path), *marks)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplerTable:
-    """Samplers and schedules by name."""
+    """Samplers and schedules by name; the built-in ones are imported when they are asked for."""
 
-    samplers: Mapping[str, SamplerEntry]
-    schedules: Mapping[str, Schedule]
+    samplers: Mapping[str, SamplerEntry | SamplerRow]
+    schedules: Mapping[str, Schedule | str]
 
     def sampler(self, name: str) -> SamplerEntry:
         """Looks a sampler up.
@@ -39,7 +46,8 @@ class SamplerTable:
         Raises:
             ValueRuleError: There is none of that name; the nearest one is named.
         """
-        return _find(self.samplers, name, "sampler")
+        found = _find(self.samplers, name, "sampler")
+        return SamplerEntry.of(found) if isinstance(found, SamplerRow) else found
 
     def schedule(self, name: str) -> Schedule:
         """Looks a schedule up.
@@ -47,7 +55,9 @@ class SamplerTable:
         Raises:
             ValueRuleError: There is none of that name; the nearest one is named.
         """
-        return _find(self.schedules, name, "scheduler")
+        found = _find(self.schedules, name, "scheduler")
+        schedule: Schedule = _imported(found) if isinstance(found, str) else found
+        return schedule
 
     def with_sampler(self, name: str, solve: Sampler, *, flow: bool = False) -> "SamplerTable":
         """A table with one more sampler.
@@ -55,7 +65,7 @@ class SamplerTable:
         Raises:
             ValueRuleError: The name is taken.
         """
-        return replace(self, samplers=_added(self.samplers, name, SamplerEntry(solve, flow), "sampler"))
+        return replace(self, samplers=_added(self.samplers, name, SamplerEntry(solve, flow=flow), "sampler"))
 
     def with_schedule(self, name: str, schedule: Schedule) -> "SamplerTable":
         """A table with one more schedule.
@@ -68,13 +78,12 @@ class SamplerTable:
 
 def builtin_table() -> SamplerTable:
     """The samplers and schedules of this package."""
-    samplers = {
-        "euler": SamplerEntry(euler, flow=True),
-        "euler_ancestral": SamplerEntry(euler_ancestral, flow=False),
-        "ddim": SamplerEntry(euler, flow=True),
-        "dpmpp_2m": SamplerEntry(dpmpp_2m, flow=False),
-    }
-    return SamplerTable(samplers, {"normal": normal, "karras": karras, "simple": simple})
+    return SamplerTable(SAMPLERS, SCHEDULES)
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _find(entries: Mapping[str, T], name: str, what: str) -> T:

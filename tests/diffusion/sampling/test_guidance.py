@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nodeflow.diffusion.checkpoints import Checkpoint
 from nodeflow.diffusion.conditioning import encode
-from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, guided, together
+from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, steered, together
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, scaled_linear_levels
 from nodeflow.diffusion.types import Conditioning, Entry, Prediction
 
@@ -41,7 +41,7 @@ def conditioned(net: NetworkDenoiser, *entries: Entry) -> Conditioned:
 
 def test_guidance_extrapolates_from_the_negative_through_the_positive() -> None:
     net = network(Mean())
-    out = guided(conditioned(net, entry(3.0)), conditioned(net, entry(1.0)), 4.0)(X, SIGMA)
+    out = steered(conditioned(net, entry(3.0)), conditioned(net, entry(1.0)), 4.0)(X, SIGMA)
     torch.testing.assert_close(out, torch.full_like(X, 1.0 + (3.0 - 1.0) * 4.0))
 
 
@@ -56,13 +56,25 @@ def test_both_sides_are_one_call_with_the_negative_first() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 1.0 + 1e-12])
 def test_at_scale_one_the_positive_is_all_there_is(scale: float) -> None:
-    net = network(Mean())
-    positive = conditioned(net, entry(3.0))
-    assert guided(positive, conditioned(net, entry(1.0)), scale) is positive
+    module = Mean()
+    net = network(module)
+    out = steered(conditioned(net, entry(3.0)), conditioned(net, entry(1.0)), scale)(X, SIGMA)
+    torch.testing.assert_close(out, torch.full_like(X, 3.0))
+    assert module.contexts == [(1, 77, 3)] * 2  # on a CPU, row by row
+
+
+def test_a_sampler_may_ask_for_the_negative_side_at_scale_one() -> None:
+    module = Mean()
+    net = network(module)
+    sides = (conditioned(net, entry(3.0)), conditioned(net, entry(1.0)))
+    denoised, negative = steered(*sides, 1.0, negative_wanted=True).both(X, SIGMA)
+    torch.testing.assert_close(denoised, torch.full_like(X, 3.0))
+    torch.testing.assert_close(negative, X)
+    assert module.contexts == [(4, 77, 3)]  # one call for both
 
 
 def test_denoisers_of_any_kind_can_be_guided() -> None:
-    out = guided(lambda x, sigma: x * 3, lambda x, sigma: x, 2.0)(X, SIGMA)
+    out = steered(lambda x, sigma: x * 3, lambda x, sigma: x, 2.0)(X, SIGMA)
     torch.testing.assert_close(out, X * 5)
 
 

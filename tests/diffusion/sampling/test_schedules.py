@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from nodeflow.diffusion.sampling.names import SCHEDULER_NAMES
 from nodeflow.diffusion.sampling.prediction import flow_levels, scaled_linear_levels
 from nodeflow.diffusion.sampling.schedules import window
 from nodeflow.diffusion.sampling.table import builtin_table
 
-SCHEDULES = builtin_table().schedules
+SCHEDULES = {name: builtin_table().schedule(name) for name in SCHEDULER_NAMES}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.sampling.ode import Sampler, dpmpp_2m, euler
-from nodeflow.diffusion.sampling.sde import ancestral_split, euler_ancestral
+from nodeflow.diffusion.sampling.solvers.dpmpp_2m import dpmpp_2m
+from nodeflow.diffusion.sampling.solvers.euler import euler, euler_ancestral
+from nodeflow.diffusion.sampling.solvers.step import Sampler, ancestral_split
 
 HIGH, LOW = 2.0, 0.1
 

@@ -7,8 +7,8 @@ import pytest
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
-from nodeflow.diffusion.sampling.ode import euler
 from nodeflow.diffusion.sampling.schedules import normal
+from nodeflow.diffusion.sampling.solvers.euler import euler
 from nodeflow.diffusion.sampling.table import builtin_table
 
 

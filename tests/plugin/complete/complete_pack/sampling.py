@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.sampling.noise import NoiseSource
-from nodeflow.diffusion.sampling.ode import Move, denoise, levels_in_pairs
-from nodeflow.diffusion.sampling.prediction import Denoiser, NoiseLevels
+from nodeflow.diffusion.protocols import Denoiser
+from nodeflow.diffusion.sampling.noise import Noise
+from nodeflow.diffusion.sampling.prediction import NoiseLevels
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_in_pairs
 
 
-def heun(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: NoiseSource) -> Iterator[Move]:
+def heun(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise) -> Iterator[Move]:
     """Heun's second-order method (Karras et al. 2022, 2206.00364, algorithm 1 without churn)."""
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised = denoise(denoiser, x, sigma)

@@ -1,0 +1,97 @@
+"""One evaluation of a UNet: what its blocks are told besides their input, and how a patch changes what they do.
+
+A patch belongs to a `Model` value and not to the network, whose weights many models share.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor, nn
+
+Attend = Callable[[Tensor, Tensor | None], Tensor]
+"""(x [B, N, C] that asks, what is looked at [B, M, C] or None for x itself) to [B, N, C]."""
+
+
+class AttentionLayer(Protocol):
+    """What a patch may know of an attention layer."""
+
+    heads: int
+    to_q: nn.Linear
+    to_k: nn.Linear
+    to_v: nn.Linear
+    to_out: nn.Sequential
+
+    def __call__(self, x: Tensor, context: Tensor | None = None, /) -> Tensor:
+        """Attends from x [B, N, C] to a context [B, M, D], or to itself."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a UNet something happens.
+
+    Attributes:
+        stage: On the way down, in the middle or on the way up.
+        index: Which entry of it, from 0, as in the names of weights (`input_blocks.4`); 0 in the middle.
+        block: Which transformer block of the entry.
+        size: Height and width of the feature map there.
+        full: Height and width of the latent.
+    """
+
+    stage: Literal["input", "middle", "output"]
+    index: int
+    block: int
+    size: tuple[int, int]
+    full: tuple[int, int]
+
+
+class Patch:
+    """A change to what a UNet computes. Subclasses are frozen dataclasses and override what they change."""
+
+    def skip(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        """Changes the features [B, C, h, w] and those of the way down before they are joined on the way up."""
+        return h, skip
+
+    def self_attention(self, attend: Attend, attention: AttentionLayer, x: Tensor, place: Place) -> Tensor:
+        """Does, or replaces, the attention of the pixels x [B, N, C] among themselves; `attend` is what it replaces."""
+        return attend(x, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What all blocks are told in one evaluation.
+
+    Attributes:
+        time: [B or 1, 4 C] the embedded timestep.
+        context: [B, L, D] text states.
+        full: Height and width of the latent.
+        patches: The first is the innermost.
+    """
+
+    time: Tensor
+    context: Tensor
+    full: tuple[int, int]
+    patches: Sequence[Patch] = ()
+
+    def self_attention(self, attention: AttentionLayer, x: Tensor, place: Place) -> Tensor:
+        """Attention of the pixels among themselves, with all patches."""
+        attend: Attend = attention
+        for patch in self.patches:
+            attend = _around(patch, attend, attention, place)
+        return attend(x, None)
+
+    def skip(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        """The features that are joined on the way up, with all patches."""
+        for patch in self.patches:
+            h, skip = patch.skip(h, skip, place)
+        return h, skip
+
+
+def _around(patch: Patch, attend: Attend, attention: AttentionLayer, place: Place) -> Attend:
+    def patched(x: Tensor, source: Tensor | None) -> Tensor:
+        if source is not None:
+            return attend(x, source)
+        return patch.self_attention(attend, attention, x, place)
+
+    return patched

@@ -1,0 +1,90 @@
+"""What samplers, guidance and networks are to each other: the protocols between them."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from nodeflow.diffusion.conditionings import Conditioning
+from nodeflow.diffusion.models.passing import Patch
+
+
+class Denoiser(Protocol):
+    """Guesses the picture behind a noisy one; pure, and every row by itself."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoises.
+
+        Args:
+            x: float32 [B, C, h, w], noisy latents in the network's space.
+            sigma: float32 [B], how noisy each row is.
+
+        Returns:
+            float32 [B, C, h, w], the expected clean latents.
+        """
+        ...
+
+
+class Both(NamedTuple):
+    """A guess and what the negative side alone gives at the same point, [B, C, h, w] each."""
+
+    denoised: Tensor
+    negative: Tensor
+
+
+@runtime_checkable
+class TwoSided(Denoiser, Protocol):
+    """A `Denoiser` that can also tell what its negative side gives."""
+
+    def both(self, x: Tensor, sigma: Tensor) -> Both:
+        """Denoises; see `Denoiser`."""
+        ...
+
+
+class Sides(Protocol):
+    """The two sides of one run, evaluated together and at each point once; every method is a `Denoiser`.
+
+    A point is told by the identity of its tensors: who asks again hands on the very `x` and `sigma` it was given.
+    """
+
+    @property
+    def scale(self) -> float:
+        """Of guidance."""
+        ...
+
+    def positive(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the positive side gives."""
+        ...
+
+    def negative(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the negative side gives."""
+        ...
+
+    def alone(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the positive side gives, where the negative one is not needed at this point."""
+        ...
+
+    def patched(self, patch: Patch, x: Tensor, sigma: Tensor, *, negative: bool = False) -> Tensor:
+        """What a side gives when its network is patched once more."""
+        ...
+
+    def under(self, conditioning: Conditioning, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the network gives under another conditioning."""
+        ...
+
+
+class Guidance(Protocol):
+    """A change of how a run is guided; a frozen value that a `Model` carries."""
+
+    @property
+    def needs_negative(self) -> bool:
+        """Whether the negative side is wanted even where the scale is 1."""
+        ...
+
+    def wrap(self, inner: Denoiser, sides: Sides) -> Denoiser:
+        """The changed denoiser.
+
+        Args:
+            inner: What it replaces; innermost is `guidance.Guided`, classifier-free guidance.
+            sides: The two sides, and the scale.
+        """
+        ...

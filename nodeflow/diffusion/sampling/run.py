@@ -14,6 +14,7 @@ from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, steered
 from nodeflow.diffusion.sampling.noise import ItemNoise
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, noised
 from nodeflow.diffusion.sampling.schedules import window
+from nodeflow.diffusion.sampling.spans import without_penultimate
 from nodeflow.diffusion.sampling.table import SamplerTable, builtin_table
 from nodeflow.diffusion.types import Conditioning, Latent, Model, Prediction
 
@@ -80,6 +81,8 @@ def sample(
     """
     names = builtin_table() if table is None else table
     entry, schedule = names.sampler(sampler), names.schedule(scheduler)
+    if entry.drops_penultimate:
+        schedule = without_penultimate(schedule)
     _check_numbers(seed, steps, cfg, denoise)
     _check_fit(model, positive, negative, latent)
     if model.prediction is Prediction.FLOW and not entry.flow:

@@ -1,5 +1,6 @@
 """One sampling run: its items, its steps, and what it refuses."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.latent_formats import SDXL, LatentFormat
 from nodeflow.diffusion.latents import empty_latent
 from nodeflow.diffusion.sampling import Step, sample
+from nodeflow.diffusion.sampling.table import builtin_table
 from nodeflow.diffusion.types import Conditioning, Entry, Item, Latent, Model, Prediction
 
 SETTINGS: dict[str, Any] = {"seed": 1, "steps": 3, "cfg": 2.0}
@@ -207,3 +209,12 @@ def test_flow_models_run_with_samplers_that_can_solve_them() -> None:
     assert torch.allclose(only.latent.samples + 0.1, torch.zeros(1, 4, 2, 2), atol=1e-6)  # 0.1 is what the words add
     with pytest.raises(ValueRuleError, match="cannot solve flow models"):
         run(network, empty_latent(16, 16), sampler="euler_ancestral")
+
+
+def test_a_sampler_that_looks_between_levels_leaves_out_the_one_before_the_last() -> None:
+    table = builtin_table()
+    entry = dataclasses.replace(table.sampler("euler"), drops_penultimate=True)
+    table = dataclasses.replace(table, samplers={**table.samplers, "looking": entry})
+    steps = run(model(), empty_latent(16, 16), sampler="looking", table=table)
+    longer = run(model(), empty_latent(16, 16), steps=4)
+    assert [step.sigma for step in steps] == [step.sigma for step in longer[:-1]]

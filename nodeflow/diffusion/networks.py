@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nodeflow.diffusion.models.passing import Patch
     from nodeflow.diffusion.protocols import Guidance
     from nodeflow.diffusion.tokens import Tokenizer
+    from nodeflow.diffusion.weights import Weight
 
 
 class Prediction(StrEnum):
@@ -33,9 +34,11 @@ class _Network:
 
     Attributes:
         network: The module, in evaluation mode; its weights may be shared with other values.
+        weights: Where its numbers come from, by name in its state dict; what is not named is its own.
     """
 
     network: "torch.nn.Module"
+    weights: "Mapping[str, Weight]" = field(default_factory=dict[str, "Weight"], kw_only=True, repr=False)
 
     @property
     def nbytes(self) -> int:

@@ -12,6 +12,7 @@ from nodeflow.diffusion.checkpoints.config import FileConfig, file_config
 from nodeflow.diffusion.checkpoints.families import Build, Family, build_of
 from nodeflow.diffusion.checkpoints.infer import Shapes, text_config, unet_config, vae_config
 from nodeflow.diffusion.checkpoints.keymaps import KeyMap
+from nodeflow.diffusion.checkpoints.origins import file_weights
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat
@@ -76,7 +77,7 @@ def load_checkpoint(
     _fill(header, unet, target, precisions.unet)
     _fill(header, text, target, precisions.text)
     _fill(header, vae, target, precisions.vae)
-    return _assembled(unet.network, text.network, vae.network, family, build, given)
+    return _assembled(header, (unet, text, vae), family, build, given)
 
 
 def parts_of(header: Header, build: Build, given: FileConfig) -> tuple[Part, Part, Part]:
@@ -89,14 +90,19 @@ def parts_of(header: Header, build: Build, given: FileConfig) -> tuple[Part, Par
 
 
 def _assembled(
-    unet: nn.Module, text: nn.Module, vae: nn.Module, family: Family, build: Build, given: FileConfig
+    header: Header, parts: tuple[Part, Part, Part], family: Family, build: Build, given: FileConfig
 ) -> Checkpoint:
+    unet, text, vae = (part.network for part in parts)
     assert isinstance(unet, UNet)
     assert isinstance(vae, AutoencoderKL)
+    unet_weights, text_weights, vae_weights = (file_weights(header, part.sources, part.network) for part in parts)
     space = _latent_format(vae.config, build, given)
     prediction = given.prediction or build.prediction
-    model = Model(unet, prediction, space, context_dim=unet.config.context_dim, family=family.name)
-    return Checkpoint(model, Clip(text, Tokenizer.from_package()), Vae(vae, space))
+    return Checkpoint(
+        Model(unet, prediction, space, unet.config.context_dim, family.name, weights=unet_weights),
+        Clip(text, Tokenizer.from_package(), weights=text_weights),
+        Vae(vae, space, weights=vae_weights),
+    )
 
 
 def _latent_format(config: VAEConfig, build: Build, given: FileConfig) -> LatentFormat:

@@ -6,7 +6,9 @@ then the tensors one after the other without holes.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -55,11 +57,16 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A checked header: every tensor lies within the file, and none overlaps another."""
+    """A checked header: every tensor lies within the file, and none overlaps another.
+
+    Attributes:
+        state: Size, time of change and number of the file, by which another one in its place is noticed.
+    """
 
     path: Path
     tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
+    state: tuple[int, ...] = ()
 
     def error(self, reason: str) -> CheckpointError:
         """An error about this file."""
@@ -74,13 +81,17 @@ def read_header(path: Path | str) -> Header:
         OSError: It cannot be read; FileNotFoundError when it is not there.
     """
     file = Path(path)
-    size = file.stat().st_size
     with file.open("rb") as stream:
-        data = _header_bytes(file, stream, size)
+        state = _state(os.fstat(stream.fileno()))
+        data = _header_bytes(file, stream, state[0])
     entries = _parse(file, data)
     metadata = _metadata(file, entries.pop("__metadata__", {}))
-    tensors = _checked(file, entries, size - 8 - len(data))
-    return Header(file, tensors, metadata)
+    tensors = _checked(file, entries, state[0] - 8 - len(data))
+    return Header(file, tensors, metadata, state)
+
+
+def _state(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def read_tensors(header: Header, names: Iterable[str]) -> "Iterable[tuple[str, torch.Tensor]]":
@@ -88,16 +99,32 @@ def read_tensors(header: Header, names: Iterable[str]) -> "Iterable[tuple[str, t
 
     Raises:
         CheckpointError: The file changed since its header was read.
+        OSError: It cannot be read.
+    """
+    with opened(header) as file:
+        for name in names:
+            yield name, file.get_tensor(name)
+
+
+@contextmanager
+def opened(header: Header) -> Generator[Any]:
+    """The file for safetensors' own reader, with `get_tensor(name)`.
+
+    Raises:
+        CheckpointError: The file changed since its header was read.
+        OSError: It cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
+    changed = "the file has changed since it was loaded; load it again"
+    if header.state and _state(header.path.stat()) != header.state:
+        raise header.error(changed)
     try:
-        opened: Any = safe_open(header.path, framework="pt", device="cpu")
-        with opened as file:
-            for name in names:
-                yield name, file.get_tensor(name)
+        reader: Any = safe_open(header.path, framework="pt", device="cpu")
+        with reader as file:
+            yield file
     except SafetensorError as error:
-        raise header.error(f"the file changed while it was read ({error})") from error
+        raise header.error(f"{changed} ({error})") from error
 
 
 def _header_bytes(file: Path, stream: BinaryIO, size: int) -> bytes:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from nodeflow.diffusion.checkpoints.read import Header, opened
 from nodeflow.diffusion.weights import Files, Weight
 
-
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,

@@ -46,9 +46,15 @@ SAMPLERS: Mapping[str, SamplerRow] = MappingProxyType(
 
 SCHEDULES: Mapping[str, str] = MappingProxyType(
     {
-        "normal": f"{_SCHEDULES}:normal",
-        "karras": f"{_SCHEDULES}:karras",
         "simple": f"{_SCHEDULES}:simple",
+        "sgm_uniform": f"{_SCHEDULES}:sgm_uniform",
+        "karras": f"{_SCHEDULES}:karras",
+        "exponential": f"{_SCHEDULES}:exponential",
+        "ddim_uniform": f"{_SCHEDULES}:ddim_uniform",
+        "beta": f"{_SCHEDULES}:beta",
+        "normal": f"{_SCHEDULES}:normal",
+        "linear_quadratic": f"{_SCHEDULES}:linear_quadratic",
+        "kl_optimal": f"{_SCHEDULES}:kl_optimal",
     }
 )
 """Name to where the function is."""

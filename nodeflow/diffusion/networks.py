@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from nodeflow.diffusion.models.passing import Patch
-    from nodeflow.diffusion.protocols import Guidance
+    from nodeflow.diffusion.protocols import Guidance, Masking
     from nodeflow.diffusion.tokens import Tokenizer
     from nodeflow.diffusion.weights import Weight
 
@@ -25,6 +25,7 @@ class Prediction(StrEnum):
     EPS = "eps"
     V = "v"
     X0 = "x0"
+    LCM = "lcm"
     FLOW = "flow"
 
 
@@ -96,6 +97,9 @@ class Model(_Network):
         family: Such as "sd1".
         patches: What is done otherwise inside the network, the first one innermost.
         guidance: How the guided picture is changed, the first one innermost.
+        masking: How a noise mask is read at each level; None takes it as it is.
+        zero_terminal: The highest noise level is noise alone, see `sampling.prediction.scaled_linear_levels`.
+        beside: Channels the network takes beside the noisy latent: 5 for in-painting, 4 for editing.
     """
 
     prediction: Prediction
@@ -104,6 +108,9 @@ class Model(_Network):
     family: str
     patches: "tuple[Patch, ...]" = ()
     guidance: "tuple[Guidance, ...]" = ()
+    masking: "Masking | None" = None
+    zero_terminal: bool = False
+    beside: int = 0
 
     def patched(self, patch: "Patch") -> Self:
         """The same weights, used otherwise inside."""

@@ -1,5 +1,6 @@
 """What samplers, guidance and networks are to each other: the protocols between them."""
 
+from enum import IntEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -67,18 +68,46 @@ class Sides(Protocol):
         """What a side gives when its network is patched once more."""
         ...
 
+    def watched(self, patch: Patch, x: Tensor, sigma: Tensor) -> Tensor:
+        """What the negative side gives, each of its entries in calls of its own, while a patch looks on.
+
+        The patch must change nothing: the result is the negative side's at this point.
+        """
+        ...
+
     def under(self, conditioning: Conditioning, x: Tensor, sigma: Tensor) -> Tensor:
-        """What the network gives under another conditioning."""
+        """What the network gives under one of the conditionings that a guidance brings along (`Guidance.others`)."""
         ...
 
 
+class Stage(IntEnum):
+    """When a guidance has its turn; among those of one stage, in the order in which they were given."""
+
+    JOIN = 0
+    """It says how the sides become one picture."""
+    LIMIT = 1
+    """It says where that is done."""
+    ADD = 2
+    """It adds to the joined picture."""
+
+
 class Guidance(Protocol):
-    """A change of how a run is guided; a frozen value that a `Model` carries."""
+    """A change of how a run is guided; a frozen value that a `Model` carries. Subclasses override what they need."""
+
+    @property
+    def stage(self) -> Stage:
+        """When it has its turn."""
+        return Stage.JOIN
 
     @property
     def needs_negative(self) -> bool:
         """Whether the negative side is wanted even where the scale is 1."""
-        ...
+        return False
+
+    @property
+    def others(self) -> tuple[Conditioning, ...]:
+        """Conditionings of its own, evaluated in one call with the two sides."""
+        return ()
 
     def wrap(self, inner: Denoiser, sides: Sides) -> Denoiser:
         """The changed denoiser.
@@ -86,5 +115,21 @@ class Guidance(Protocol):
         Args:
             inner: What it replaces; innermost is `guidance.Guided`, classifier-free guidance.
             sides: The two sides, and the scale.
+        """
+        ...
+
+
+class Masking(Protocol):
+    """How a noise mask is read as a run goes on; a frozen value that a `Model` carries."""
+
+    def at(self, mask: Tensor, left: Tensor) -> Tensor:
+        """The mask at one level.
+
+        Args:
+            mask: [B or 1, 1, h, w] in 0..1; 1 is free.
+            left: [B, 1, 1, 1], the share of the run's timesteps that is left, from 1 down to 0.
+
+        Returns:
+            [B or 1, 1, h, w] in 0..1.
         """
         ...

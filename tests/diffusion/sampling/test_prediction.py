@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from diffusers import DDPMScheduler, LCMScheduler
 from torch import Tensor, nn
 
 from nodeflow.diffusion.sampling.prediction import (
     NetworkDenoiser,
+    distilled_levels,
     flow_levels,
     levels_of,
     noised,
@@ -76,6 +78,7 @@ def test_a_network_that_knows_the_answer_denoises_perfectly(prediction: Predicti
         Prediction.EPS: noise,
         Prediction.V: (noise - 0.7 * clean) / spread,  # v = alpha eps - sigma_vp x0
         Prediction.X0: clean,
+        Prediction.LCM: noise,  # up to 1e-7 of x: only the lowest timesteps keep more
         Prediction.FLOW: noise - clean,
     }
     network = Returns(answers[prediction])
@@ -102,3 +105,52 @@ def test_a_full_start_has_the_variance_of_training_at_the_highest_level_only() -
     assert float(noised(zeros, ones, 20.0, levels, full=True)) == pytest.approx(math.sqrt(401))
     assert float(noised(zeros, ones, 10.0, levels, full=True)) == 10.0
     assert float(noised(zeros, ones, levels.sigma_max, levels)) == pytest.approx(levels.sigma_max)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.1, 8.30717), (0.5, 1.61558)])
+def test_a_share_of_the_way_has_the_level_that_comfyui_gives_it(share: float, expected: float) -> None:
+    assert scaled_linear_levels().at(share) == pytest.approx(expected, rel=1e-5)
+
+
+def test_before_the_way_begins_is_above_all_levels_and_after_it_is_none() -> None:
+    assert scaled_linear_levels().at(0.0) > 1e8
+    assert scaled_linear_levels().at(1.0) == 0.0
+    assert [flow_levels().at(share) for share in (0.0, 0.25, 1.0)] == [1.0, 0.75, 0.0]
+
+
+def test_levels_that_end_in_pure_noise_are_those_of_diffusers() -> None:
+    found = scaled_linear_levels(zero_terminal=True).table
+    peer = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", rescale_betas_zero_snr=True
+    ).alphas_cumprod.double()
+    # It computes in float32: the difference grows to 1e-4 where hardly anything of the picture is left.
+    torch.testing.assert_close(found[:-1].double(), ((1 - peer) / peer).sqrt()[:-1], rtol=1e-3, atol=0)
+    assert float(found[0]) == pytest.approx(0.0291671585, rel=1e-6)
+    assert float(found[-1]) == pytest.approx(4518.76, rel=1e-5)
+
+
+def test_a_consistency_model_knows_every_twentieth_step() -> None:
+    whole, levels = scaled_linear_levels(), levels_of(Prediction.LCM)
+    assert torch.equal(levels.table, whole.table[19::20])
+    assert levels.timestep(levels.table[[0, 1, 49]]).tolist() == [19.0, 39.0, 999.0]
+    torch.testing.assert_close(levels.sigma(torch.tensor([19.0, 39.0, 999.0])), levels.table[[0, 1, 49]])
+    assert levels.at(0.5) == pytest.approx(float(levels.sigma(torch.tensor([499.5]))))
+
+
+def test_a_consistency_model_keeps_the_share_of_its_input_that_diffusers_keeps() -> None:
+    scheduler = LCMScheduler()
+    levels = distilled_levels(scaled_linear_levels(), 1000)  # all of them, so that a low one is among them
+    x = torch.ones(1, 1, 1, 1)
+    for timestep in (0, 1, 999):
+        sigma = levels.table[timestep : timestep + 1]
+        found = NetworkDenoiser(Returns(torch.zeros(1, 1, 1, 1)), Prediction.LCM, levels, torch.float32)
+        skip, out = scheduler.get_scalings_for_boundary_condition_discrete(timestep)
+        assert float(found(x, sigma, torch.zeros(1, 1, 1))) == pytest.approx(float(skip + out), rel=1e-6)
+
+
+def test_what_editing_networks_see_beside_the_latent_is_not_scaled() -> None:
+    network = Returns(torch.zeros(1, 4, 2, 2))
+    denoiser = NetworkDenoiser(network, Prediction.EPS, scaled_linear_levels(), torch.float32)
+    denoiser(torch.ones(1, 4, 2, 2), torch.ones(1), torch.zeros(1, 77, 8), beside=torch.full((1, 5, 2, 2), 3.0))
+    assert network.seen.shape == (1, 9, 2, 2)
+    assert network.seen[:, 4:].unique().tolist() == [3.0]

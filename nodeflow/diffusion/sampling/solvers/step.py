@@ -1,7 +1,7 @@
 """What every sampler is made of: its step, its way to the network, and the split of a step into descent and noise."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,9 +31,21 @@ The options are keyword parameters with defaults; the noise is a `nodeflow.diffu
 """
 
 
+def levels_visited(sigmas: Tensor) -> list[float]:
+    """The levels as numbers. One that follows itself is no step, and is left out."""
+    values: list[float] = sigmas.tolist()
+    return [value for index, value in enumerate(values) if index == 0 or value != values[index - 1]]
+
+
 def levels_in_pairs(sigmas: Tensor) -> Iterator[tuple[float, float]]:
     """Each level with the next."""
-    return pairwise([float(sigma) for sigma in sigmas.cpu()])
+    return pairwise(levels_visited(sigmas))
+
+
+def weighted(weights: Iterable[float], tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors, each times its weight."""
+    first, *others = [weight * tensor for weight, tensor in zip(weights, tensors, strict=True)]
+    return sum(others, first)
 
 
 def denoise(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.protocols import Denoiser
-from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, steered
+from nodeflow.diffusion.sampling.guidance import Conditioned, steered
+from nodeflow.diffusion.sampling.masked import Masked
 from nodeflow.diffusion.sampling.noise import ItemNoise
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, noised
 from nodeflow.diffusion.sampling.schedules import window

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.protocols import Denoiser
-from nodeflow.diffusion.sampling.guidance import Conditioned, steered
+from nodeflow.diffusion.sampling.conditions import require_fitting
+from nodeflow.diffusion.sampling.evaluation import Conditioned
+from nodeflow.diffusion.sampling.guidance import steered
 from nodeflow.diffusion.sampling.masked import Masked
 from nodeflow.diffusion.sampling.noise import ItemNoise
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, noised
@@ -96,8 +98,8 @@ def sample(
     shape = (clean.shape[1], clean.shape[2], clean.shape[3])
     noise = ItemNoise(seed, latent.items, shape, model.device)()
     denoiser: Denoiser = steered(
-        Conditioned(network, positive.to(model.device)),
-        Conditioned(network, negative.to(model.device)),
+        Conditioned(network, positive.to(model.device), model.latent_format.factor),
+        Conditioned(network, negative.to(model.device), model.latent_format.factor),
         cfg,
         model.guidance,
         negative_wanted=entry.negative,
@@ -138,16 +140,9 @@ def _check_fit(model: Model, positive: Conditioning, negative: Conditioning, lat
         )
     if latent.samples.shape[1] != space.channels:
         raise ValueRuleError(f"the latent has {latent.samples.shape[1]} channels, the model takes {space.channels}")
-    for name, conditioning in (("positive", positive), ("negative", negative)):
-        for entry in conditioning.entries:
-            rows, _, features = entry.context.shape
-            if features != model.context_dim:
-                raise ValueRuleError(
-                    f"the {name} conditioning has {features} features per token, the model takes {model.context_dim}; "
-                    "use the text encoder of the same checkpoint"
-                )
-            if rows not in (1, len(latent)):
-                raise ValueRuleError(f"the {name} conditioning has {rows} rows, the latent {len(latent)}")
+    others = [("additional", other) for guidance in model.guidance for other in guidance.others]
+    for name, conditioning in (("positive", positive), ("negative", negative), *others):
+        require_fitting(name, conditioning, model, latent)
 
 
 def _network_space(model: Model, latent: Latent) -> Tensor:

@@ -1,4 +1,4 @@
-"""Guidance: one call for both sides, contexts of different lengths, several entries on one side, masks."""
+"""Guidance: one call for both sides, contexts of different lengths, several entries on one side."""
 
 import pytest
 import torch
@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from nodeflow.diffusion.checkpoints import Checkpoint
 from nodeflow.diffusion.conditioning import encode
-from nodeflow.diffusion.sampling.guidance import Conditioned, Masked, steered, together
+from nodeflow.diffusion.sampling.evaluation import Conditioned, Together
+from nodeflow.diffusion.sampling.guidance import steered
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, scaled_linear_levels
 from nodeflow.diffusion.types import Conditioning, Entry, Prediction
 
@@ -37,6 +38,10 @@ def entry(value: float, tokens: int = 77, strength: float = 1.0) -> Entry:
 
 def conditioned(net: NetworkDenoiser, *entries: Entry) -> Conditioned:
     return Conditioned(net, Conditioning(entries))
+
+
+def together(sides: list[Conditioned], x: Tensor, sigma: Tensor) -> list[Tensor]:
+    return Together(sides)(range(len(sides)), x, sigma)
 
 
 def test_guidance_extrapolates_from_the_negative_through_the_positive() -> None:
@@ -116,17 +121,3 @@ def test_vectors_go_with_their_entries() -> None:
     entries = (Entry(torch.zeros(1, 77, 3), torch.zeros(1, 6)), Entry(torch.zeros(2, 77, 3), torch.zeros(2, 6)))
     conditioned(network(module), *entries)(X, SIGMA)
     assert module.vectors == [(4, 6)]
-
-
-def test_a_mask_keeps_what_is_outside() -> None:
-    seen: list[Tensor] = []
-
-    def inner(x: Tensor, sigma: Tensor) -> Tensor:
-        seen.append(x)
-        return torch.full_like(x, 7.0)
-
-    mask = torch.tensor([[[[1.0, 0.0], [0.5, 0.0]]]])
-    latent, noise = torch.full((1, 1, 2, 2), 2.0), torch.full((1, 1, 2, 2), 3.0)
-    out = Masked(inner, latent, noise, mask)(torch.full((1, 1, 2, 2), 100.0), torch.tensor([0.5]))
-    assert out.flatten().tolist() == [7.0, 2.0, 4.5, 2.0]
-    assert seen[0].flatten().tolist() == [100.0, 3.5, 51.75, 3.5]  # outside: latent + 0.5 noise

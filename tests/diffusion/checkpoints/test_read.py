@@ -48,7 +48,9 @@ def test_a_file_that_changes_between_header_and_tensors_is_an_error(tmp_path: Pa
     save_file({"a": torch.arange(6.0)}, path)
     header = read_header(path)
     save_file({"other": torch.arange(6.0)}, path)
-    with pytest.raises(CheckpointError, match="^model.safetensors: the file has changed since it was loaded; load it again"):
+    with pytest.raises(
+        CheckpointError, match=r"^model\.safetensors: the file has changed since it was loaded; load it again"
+    ):
         dict(read_tensors(header, ["a"]))
 
 

@@ -9,7 +9,7 @@ from nodeflow.core.secrets import NAME, NAME_EXPECTED, NAME_FAULT, SECRET, Secre
 from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
 
-FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "image_folder"})
+FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "input_file", "image_folder"})
 """Widgets whose literal is the name of a file, or of a folder."""
 
 GRAPH: Final = "graph"

@@ -58,6 +58,14 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of any kind in the user's input folders; it arrives as a ``Path``."""
+
+    def widget(self) -> Widget:
+        return Widget("input_file")
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFolder:
     """A folder among the user's input folders, or ``.`` for these themselves; it arrives as a ``Path``.
 

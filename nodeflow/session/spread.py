@@ -83,7 +83,7 @@ class Spread:
         match input.widget.kind if input.widget is not None else None:
             case "model_file":
                 return self.files.names(str(input.widget and input.widget.folder))
-            case "image_file":
+            case "image_file" | "input_file":
                 return list(self._pictures(pattern))
             case _:
                 return None

@@ -138,7 +138,7 @@ class Maker:
                 return self.picture()
             case "image_folder":
                 return self.picture().parent
-            case "model_file" | "graph" as kind:
+            case "model_file" | "input_file" | "graph" as kind:
                 raise Unmakeable(f'"{item.name}" is a {kind.replace("_", " ")}')
             case "secret":
                 return "an-example-of-a-secret"

@@ -12,6 +12,8 @@ pack = Pack(
         "loaders",
         "conditioning",
         "latents",
+        "latent_math",
+        "latent_batches",
         "items",
         "sampling",
         "vae",

@@ -18,6 +18,10 @@ SOCKETS: Mapping[str, str] = MappingProxyType(
         "pixels": "image",
         "sampler_name": "sampler",
         "samples": "latent",
+        "samples1": "latent1",
+        "samples2": "latent2",
+        "samples_from": "latent_from",
+        "samples_to": "latent_to",
     }
 )
 """ComfyUI's input or output name to ours, where they differ by more than a final ``_name``."""

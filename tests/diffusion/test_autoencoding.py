@@ -3,15 +3,26 @@
 import copy
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.autoencoding import decode, encode_image
-from nodeflow.diffusion.checkpoints import Checkpoint
+import nodeflow_nodes
+from nodeflow.diffusion.autoencoding import (
+    decode,
+    decode_in_room,
+    decode_tiled,
+    encode_image,
+    encode_in_room,
+    encode_tiled,
+)
+from nodeflow.diffusion.checkpoints import Checkpoint, load_checkpoint
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.latent_formats import SD1, SDXL
+from nodeflow.diffusion.models.vae import AutoencoderKL
+from nodeflow.diffusion.pictures import read_picture
 from nodeflow.diffusion.types import Image, Item, Latent, Vae
 
 TOLERANCE = 1e-5
@@ -87,3 +98,70 @@ def test_a_released_autoencoder_says_so(micro: Checkpoint) -> None:
     vae.release()
     with pytest.raises(ValueRuleError, match="this vae was released; load it again"):
         decode(vae, Latent(torch.zeros(1, 4, 2, 2)))
+
+
+def test_tiles_that_hold_everything_change_nothing(micro: Checkpoint) -> None:
+    latent = Latent(torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), SD1)
+    torch.testing.assert_close(decode_tiled(micro.vae, latent, 128, 0).pixels, decode(micro.vae, latent).pixels)
+
+
+def test_tiles_give_almost_the_same_picture() -> None:
+    """A trained autoencoder looks hardly beyond its neighbours: of real pictures tiles change little (2 % here)."""
+    root = Path(nodeflow_nodes.__file__ or "").parent
+    vae = load_checkpoint(root / "models" / "checkpoints" / "emoji-tiny.safetensors").vae
+    sheet = read_picture(root.parents[1] / "workflows" / "prompt_sheet.png").image
+    picture = Image(sheet.pixels[:, :128, :256, :3])
+    latent = encode_image(vae, picture)
+    whole, tiles = decode(vae, latent), decode_tiled(vae, latent, 96, 24)
+    assert tiles.pixels.shape == whole.pixels.shape == (1, 128, 256, 3)
+    assert not torch.equal(tiles.pixels, whole.pixels)
+    assert float((tiles.pixels - whole.pixels).abs().mean()) < 0.03
+    again = encode_tiled(vae, picture, 96, 24)
+    assert float((again.samples - latent.samples).norm() / latent.samples.norm()) < 0.2
+
+
+def test_a_tile_smaller_than_four_cells_is_refused(micro: Checkpoint) -> None:
+    with pytest.raises(ValueRuleError, match="a tile of 16 pixels is too small; 32 is the least"):
+        decode_tiled(micro.vae, Latent(torch.zeros(1, 4, 8, 8)), 16)
+
+
+class Cramped(AutoencoderKL):
+    """An autoencoder for which memory runs out beyond a size, as torch says it on a GPU, or on a CPU."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        if z.shape[-1] * z.shape[-2] > 64 * 64:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().decode(z)
+
+    def encode_moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.shape[-1] * x.shape[-2] > 512 * 512:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")
+        return super().encode_moments(x)
+
+
+@pytest.fixture
+def cramped(micro: Checkpoint) -> Vae:
+    network = copy.deepcopy(micro.vae.network)
+    network.__class__ = Cramped
+    return dataclasses.replace(micro.vae, network=network)
+
+
+def test_what_memory_does_not_do_for_is_decoded_in_tiles(cramped: Vae, micro: Checkpoint) -> None:
+    latent = Latent(torch.zeros(1, 4, 8, 520), SD1)
+    image, in_tiles = decode_in_room(cramped, latent)
+    assert in_tiles
+    assert image.pixels.shape == (1, 64, 4160, 3)
+    assert decode_in_room(micro.vae, Latent(torch.zeros(1, 4, 8, 8)))[1] is False
+
+
+def test_what_memory_does_not_do_for_is_encoded_in_tiles(cramped: Vae) -> None:
+    latent, in_tiles = encode_in_room(cramped, Image(torch.zeros(1, 64, 4160, 3)))
+    assert in_tiles
+    assert latent.samples.shape == (1, 4, 8, 520)
+
+
+def test_other_faults_are_no_lack_of_memory(micro: Checkpoint) -> None:
+    network = copy.deepcopy(micro.vae.network)
+    network.get_submodule("decoder.conv_in").weight.data = torch.zeros(1, 1, 1, 1)  # no layer of this shape
+    with pytest.raises(RuntimeError):
+        decode_in_room(dataclasses.replace(micro.vae, network=network), Latent(torch.zeros(1, 4, 8, 8)))

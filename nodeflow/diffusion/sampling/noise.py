@@ -1,13 +1,17 @@
 """Noise, drawn on the CPU for whole batches: a picture gets the same alone, in its batch, and on any device."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from nodeflow.diffusion.batches import Item
 from nodeflow.diffusion.errors import ValueRuleError
+
+_TIME_DIGITS = 6
+"""To which torchsde rounds the levels between which it knows a path."""
 
 
 class Noise(Protocol):
@@ -20,7 +24,8 @@ class Noise(Protocol):
     def between(self, high: float, low: float) -> Tensor:
         """The increment of one Brownian path between two levels, `high` > `low`, divided by sqrt(high - low).
 
-        The same two levels give the same, in whatever order they are asked for.
+        The same two levels give the same, in whatever order they are asked for. Beyond the ends of the run the path
+        stands still.
         """
         ...
 
@@ -53,6 +58,7 @@ class ItemNoise:
         self._device = device
         self._seed = seed
         self._ends = ends
+        self._paths: dict[int, Callable[[float, float], Tensor]] = {}
         self._generators = {item.batch_size: torch.Generator().manual_seed(seed) for item in items}
 
     def __call__(self) -> Tensor:
@@ -72,7 +78,22 @@ class ItemNoise:
         """
         if self._ends is None:
             raise ValueRuleError("this noise knows no Brownian path: the levels of the run were not given")
-        raise NotImplementedError
+        if high == low:
+            return torch.zeros(len(self._items), *self._shape, device=self._device)
+        lowest, highest = (round(end, _TIME_DIGITS) for end in self._ends)
+        start, end = (min(max(level, lowest), highest) for level in (low, high))
+        scale = -1 / math.sqrt(high - low)  # the path of k-diffusion, whose time is the level, goes the other way
+        return self._rows({size: scale * self._path(size, self._ends)(start, end) for size in self._generators})
+
+    def _path(self, size: int, ends: tuple[float, float]) -> Callable[[float, float], Tensor]:
+        """The path of a batch over the whole run; between other ends it would be another one."""
+        if size not in self._paths:
+            from torchsde import BrownianTree
+
+            low, high = ends
+            tree: Any = BrownianTree(low, torch.zeros(size, *self._shape), high, entropy=self._seed)
+            self._paths[size] = tree
+        return self._paths[size]
 
     def _rows(self, batches: dict[int, Tensor]) -> Tensor:
         rows = [batches[item.batch_size][item.index] for item in self._items]

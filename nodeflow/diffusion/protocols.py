@@ -64,8 +64,8 @@ class Sides(Protocol):
         """What the positive side gives, where the negative one is not needed at this point."""
         ...
 
-    def patched(self, patch: Patch, x: Tensor, sigma: Tensor, *, negative: bool = False) -> Tensor:
-        """What a side gives when its network is patched once more."""
+    def apart(self, x: Tensor, sigma: Tensor, patch: Patch | None = None, *, negative: bool = False) -> Tensor:
+        """What one side gives by itself: at a point beside the run's, or when its network is patched once more."""
         ...
 
     def watched(self, patch: Patch, x: Tensor, sigma: Tensor) -> Tensor:

@@ -59,14 +59,14 @@ class Pair:
         (side,) = (index for index, other in enumerate(self._others, start=2) if other is conditioning)
         return self._at(side, x, sigma)
 
-    def patched(self, patch: Patch, x: Tensor, sigma: Tensor, *, negative: bool = False) -> Tensor:
-        """What a side gives when its network is patched once more; a `Denoiser`."""
-        return self._joint([_NEGATIVE if negative else _POSITIVE], x, sigma, patch)[0]
+    def apart(self, x: Tensor, sigma: Tensor, patch: Patch | None = None, *, negative: bool = False) -> Tensor:
+        """What one side gives by itself; a `Denoiser`. See `Sides`."""
+        return self._evaluated([_NEGATIVE if negative else _POSITIVE], x, sigma, patch)[0]
 
     def watched(self, patch: Patch, x: Tensor, sigma: Tensor) -> Tensor:
         """What the negative side gives while a patch looks on; a `Denoiser`. See `Sides`."""
         self._move_to(x, sigma)
-        found = self._known[_NEGATIVE] = self._joint([_NEGATIVE], x, sigma, patch, singly=True)[0]
+        found = self._known[_NEGATIVE] = self._evaluated([_NEGATIVE], x, sigma, patch, singly=True)[0]
         return found
 
     def _at(self, side: int, x: Tensor, sigma: Tensor, *, alone: bool = False) -> Tensor:
@@ -81,17 +81,14 @@ class Pair:
         if self._point is None or self._point[0] is not x or self._point[1] is not sigma:
             self._point, self._known = (x, sigma), {}
 
-    def _evaluated(self, wanted: Sequence[int], x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
-        if self._network is None:
-            return [self._ends[side](x, sigma) for side in wanted]
-        return self._network(wanted, x, sigma)
-
-    def _joint(
-        self, wanted: Sequence[int], x: Tensor, sigma: Tensor, patch: Patch, *, singly: bool = False
+    def _evaluated(
+        self, wanted: Sequence[int], x: Tensor, sigma: Tensor, patch: Patch | None = None, *, singly: bool = False
     ) -> Sequence[Tensor]:
-        if self._network is None:
-            raise TypeError("a patch needs two sides of one network")
-        return self._network(wanted, x, sigma, patch, singly=singly)
+        if self._network is not None:
+            return self._network(wanted, x, sigma, patch, singly=singly)
+        if patch is not None:
+            raise TypeError("a guidance that patches the network needs two sides of one network")
+        return [self._ends[side](x, sigma) for side in wanted]
 
 
 def _elsewhere(positive: Denoiser, conditioning: Conditioning) -> Denoiser:

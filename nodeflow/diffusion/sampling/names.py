@@ -24,6 +24,8 @@ class SamplerRow:
         drops_penultimate: KSampler computes one step more and leaves out the level before the last, as ComfyUI does.
         negative: It needs what the negative side gives by itself (CFG++), at any guidance scale.
         fresh_mask_noise: Under a noise mask it takes noise of its own, of seed + 1, instead of the run's.
+        own_steps: How many steps it makes is decided on its way.
+        rises: It can go from low levels to high ones too, from a picture to the noise it comes of.
     """
 
     path: str
@@ -32,14 +34,39 @@ class SamplerRow:
     drops_penultimate: bool = False
     negative: bool = False
     fresh_mask_noise: bool = False
+    own_steps: bool = False
+    rises: bool = False
 
 
 SAMPLERS: Mapping[str, SamplerRow] = MappingProxyType(
     {
-        "euler": SamplerRow(f"{_SOLVERS}.euler:euler", flow=True),
+        "euler": SamplerRow(f"{_SOLVERS}.euler:euler", flow=True, rises=True),
         "euler_ancestral": SamplerRow(f"{_SOLVERS}.euler:euler_ancestral"),
-        "ddim": SamplerRow(f"{_SOLVERS}.euler:euler", flow=True),
         "dpmpp_2m": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m"),
+        "ddpm": SamplerRow(f"{_SOLVERS}.ddim:ddim", {"eta": 1.0}),
+        "lcm": SamplerRow(f"{_SOLVERS}.lcm:lcm"),
+        "ipndm": SamplerRow(f"{_SOLVERS}.ipndm:ipndm", flow=True),
+        "ipndm_v": SamplerRow(f"{_SOLVERS}.ipndm:ipndm_v", flow=True),
+        "deis": SamplerRow(f"{_SOLVERS}.deis:deis", flow=True),
+        "res_multistep": SamplerRow(f"{_SOLVERS}.res_multistep:res_multistep", flow=True),
+        "res_multistep_cfg_pp": SamplerRow(f"{_SOLVERS}.res_multistep:res_multistep_cfg_pp", flow=True, negative=True),
+        "res_multistep_ancestral": SamplerRow(f"{_SOLVERS}.res_multistep:res_multistep", {"eta": 1.0}),
+        "res_multistep_ancestral_cfg_pp": SamplerRow(
+            f"{_SOLVERS}.res_multistep:res_multistep_cfg_pp", {"eta": 1.0}, negative=True
+        ),
+        "gradient_estimation": SamplerRow(f"{_SOLVERS}.gradient_estimation:gradient_estimation", flow=True),
+        "gradient_estimation_cfg_pp": SamplerRow(
+            f"{_SOLVERS}.gradient_estimation:gradient_estimation_cfg_pp", flow=True, negative=True
+        ),
+        "er_sde": SamplerRow(f"{_SOLVERS}.er_sde:er_sde"),
+        "seeds_2": SamplerRow(f"{_SOLVERS}.seeds:seeds_2"),
+        "seeds_3": SamplerRow(f"{_SOLVERS}.seeds:seeds_3"),
+        "sa_solver": SamplerRow(f"{_SOLVERS}.sa_solver:sa_solver"),
+        "sa_solver_pece": SamplerRow(f"{_SOLVERS}.sa_solver:sa_solver", {"use_pece": True}),
+        "ddim": SamplerRow(f"{_SOLVERS}.ddim:ddim", flow=True, fresh_mask_noise=True),
+        "uni_pc": SamplerRow(f"{_SOLVERS}.uni_pc:uni_pc", drops_penultimate=True),
+        "uni_pc_bh2": SamplerRow(f"{_SOLVERS}.uni_pc:uni_pc", {"exponential": True}, drops_penultimate=True),
+        "plms": SamplerRow(f"{_SOLVERS}.plms:plms", flow=True),
     }
 )
 """Name to row, in the order in which they are offered."""

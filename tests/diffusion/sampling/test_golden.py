@@ -24,6 +24,10 @@ CASES = (
     ("euler_ancestral", "normal"),
     ("ddim", "normal"),
     ("dpmpp_2m", "normal"),
+    ("ddpm", "normal"),
+    ("lcm", "normal"),
+    ("ipndm", "normal"),
+    ("uni_pc", "normal"),
 )
 
 

@@ -8,8 +8,6 @@ pictures in between.
 import math
 from collections.abc import Sequence
 
-import torch
-
 _SERIES_TERMS = 24
 
 
@@ -34,7 +32,12 @@ def exact_weights(nodes: Sequence[float], moments: Sequence[float]) -> list[floa
         nodes: Distinct numbers, about 1 in size.
         moments: As many.
     """
-    at = torch.tensor(nodes, dtype=torch.float64)
-    powers = at ** torch.arange(len(nodes))[:, None]  # p j
-    weights: list[float] = torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64)).tolist()
+    weights: list[float] = []
+    for node in nodes:
+        polynomial = [1.0]  # Lagrange's, 1 at this node and 0 at the others; lowest power first
+        for other in nodes:
+            if other != node:
+                terms = zip([0.0, *polynomial], [*polynomial, 0.0], strict=True)
+                polynomial = [(below - other * here) / (node - other) for below, here in terms]
+        weights.append(math.fsum(factor * moment for factor, moment in zip(polynomial, moments, strict=True)))
     return weights

@@ -1,6 +1,7 @@
 """Improved PNDM: multistep in the direction of the noise, of orders up to four."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def uneven_weights(recent: Sequence[float]) -> tuple[float, ...]:
     Args:
         recent: The level to go to, the one that the newest direction belongs to, and those before it; 2 to 5 in all.
     """
-    h, *before = [level - level_before for level, level_before in zip(recent, recent[1:], strict=False)]
+    h, *before = [level - level_before for level, level_before in pairwise(recent)]
     if not before:
         return (1.0,)
     h1 = before[0]
@@ -87,7 +88,7 @@ def _multistep(
     """Adams-Bashforth with weights from the levels, newest first."""
     visited = levels_visited(sigmas)
     directions: list[Tensor] = []  # newest first
-    for index, (sigma, sigma_next) in enumerate(zip(visited, visited[1:], strict=False)):
+    for index, (sigma, sigma_next) in enumerate(pairwise(visited)):
         denoised = denoise(denoiser, x, sigma)
         directions = [(x - denoised) / sigma, *directions[: max_order - 1]]
         if sigma_next == 0.0:

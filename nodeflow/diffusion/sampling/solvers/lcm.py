@@ -10,7 +10,7 @@ from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_in_pa
 
 
 def lcm(denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[Move]:
-    """Multistep consistency sampling (Luo et al. 2023, 2310.04378, algorithm 3): denoise, then noise to the next level."""
+    """Multistep consistency sampling (Luo et al. 2023, 2310.04378, algorithm 3): `D + sigma_next noise`."""
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised = denoise(denoiser, x, sigma)
         x = denoised if sigma_next == 0.0 else denoised + sigma_next * noise()

@@ -33,7 +33,7 @@ The options are keyword parameters with defaults; the noise is a `nodeflow.diffu
 
 def levels_visited(sigmas: Tensor) -> list[float]:
     """The levels as numbers. One that follows itself is no step, and is left out."""
-    values: list[float] = sigmas.tolist()
+    values = [float(sigma) for sigma in sigmas.cpu()]
     return [value for index, value in enumerate(values) if index == 0 or value != values[index - 1]]
 
 

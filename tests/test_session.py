@@ -150,12 +150,16 @@ def test_documents_come_in_every_form(session: Session, tmp_path: Path) -> None:
     session.workplace.registry.add_node(mean)
     path = tmp_path / "doc.json"
     path.write_bytes(document.dumps())
-    for source in (document, document.dumps(), path, str(path)):
+    for source in (document, document.dumps(), path, str(path), json.loads(document.dumps())):
         assert session.run(source, write=[])["mean"].value == pytest.approx(0.5, abs=0.1)
     assert isinstance(session.document(path), Document)
     assert session.check(path) == ()
     with pytest.raises(MissingFile):
         session.run(tmp_path / "absent.json")
+    with pytest.raises(UsageError, match=r"a document is a path, .*, not int"):
+        session.run(7)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="given as a document is no JSON"):
+        session.run({"nodeflow": 1, "nodes": {"a": {1, 2}}})
 
 
 def test_all_problems_come_at_once(session: Session) -> None:

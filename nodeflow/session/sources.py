@@ -1,5 +1,6 @@
 """What a session takes as a document, and as values for its inputs."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,9 @@ from nodeflow.session.files import IMAGE_FOLDER
 from nodeflow.session.rowvalues import Granted, written_rows
 from nodeflow.storage.documents import open_document
 
-Source: TypeAlias = "Loaded | Document | Graph | Path | str | bytes"
-"""A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON."""
+Source: TypeAlias = "Loaded | Document | Graph | Path | str | bytes | Mapping[str, Any]"
+"""A document, a recorded graph, a file (or a picture that carries a document), a shipped workflow's name, or JSON: as
+bytes, or as the dictionary that was read from them."""
 Value: TypeAlias = "JsonValue | Path | Sequence[Row]"
 """A value for an input; a Path gives a text input the text of that file, and a file input that very file or folder.
 
@@ -44,6 +46,7 @@ def load(source: Source, registry: Registry, shipped: Mapping[str, Path]) -> Loa
     Raises:
         MissingFile: There is no such file or shipped workflow.
         InvalidDocument: It is no document.
+        UsageError: It is of no type that a document can have.
     """
     match source:
         case Loaded():
@@ -58,6 +61,18 @@ def load(source: Source, registry: Registry, shipped: Mapping[str, Path]) -> Loa
         case str() | Path():
             found = open_document(str(source), shipped)
             return Loaded(parse_document(found.data, keep_going=True), found.folder)
+        case Mapping():
+            return Loaded(parse_document(_as_json(source), keep_going=True))
+        case _:
+            given = type(source).__name__
+            raise UsageError(f"a document is a path, a name, JSON, a dictionary, a Graph or a Document, not {given}")
+
+
+def _as_json(document: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(document).encode()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the dictionary given as a document is no JSON: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,36 @@
 """One sampling run, from a latent and conditionings to a latent, as a generator of its steps."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.protocols import Denoiser
-from nodeflow.diffusion.sampling.conditions import require_fitting
+from nodeflow.diffusion.sampling.beside import beside_of
 from nodeflow.diffusion.sampling.evaluation import Conditioned
+from nodeflow.diffusion.sampling.fitting import (
+    MAX_SEED,
+    require_fitting_guider,
+    require_levels,
+    require_noise,
+    require_numbers,
+)
 from nodeflow.diffusion.sampling.guidance import steered
-from nodeflow.diffusion.sampling.masked import Masked
+from nodeflow.diffusion.sampling.masked import Masked, Progress, in_cells
 from nodeflow.diffusion.sampling.noise import ItemNoise
-from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, noised
+from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, levels_of, noised
 from nodeflow.diffusion.sampling.schedules import window
-from nodeflow.diffusion.sampling.spans import without_penultimate
-from nodeflow.diffusion.sampling.table import SamplerTable, builtin_table
-from nodeflow.diffusion.types import Conditioning, Latent, Model, Prediction
+from nodeflow.diffusion.sampling.solvers.step import Move
+from nodeflow.diffusion.sampling.spans import span, without_penultimate
+from nodeflow.diffusion.sampling.steps import Raw, Step, Watch
+from nodeflow.diffusion.sampling.table import SamplerEntry, SamplerTable, builtin_table
+from nodeflow.diffusion.types import Conditioning, Guider, Latent, Model, NoiseChoice, Prediction, SamplerChoice, Sigmas
 
-_MAX_SEED = 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a run.
-
-    Attributes:
-        index: Which step, from 0.
-        total: How many there are.
-        sigma: The noise level it came from.
-        latent: Where it arrived; after the last step this is the result.
-        denoised: What the picture was expected to become, for previews.
-    """
-
-    index: int
-    total: int
-    sigma: float
-    latent: Latent
-    denoised: Latent
+__all__ = ["Step", "network_space", "sample", "sample_custom", "sigmas_of", "steps_of"]
 
 
-@torch.inference_mode()
 def sample(
     model: Model,
     positive: Conditioning,
@@ -56,6 +43,10 @@ def sample(
     sampler: str = "euler",
     scheduler: str = "normal",
     denoise: float = 1.0,
+    start: int = 0,
+    end: int | None = None,
+    add_noise: bool = True,
+    leftover_noise: bool = False,
     table: SamplerTable | None = None,
 ) -> Iterator[Step]:
     """Turns noise, or a latent with noise added, into a latent that matches the conditioning.
@@ -73,93 +64,157 @@ def sample(
         sampler: A name in `table`.
         scheduler: A name in `table`.
         denoise: Share of the schedule that is run, 0 to 1; below 1 the latent shines through, at 0 there is no step.
+        start: Step to begin with, from 0; beyond the last one there is no step.
+        end: Step to end before; None runs to the end.
+        add_noise: Whether noise is added at the start; a latent that is noisy already needs none.
+        leftover_noise: Where `end` comes before the last step, keep the noise that is left then.
         table: Samplers and schedules by name; those of this package by default.
 
     Yields:
-        One `Step` per evaluation. Latents are float32 on the CPU, raw (not in the network's space).
+        One `Step` per step of the sampler. Latents are float32 on the CPU, raw (not in the network's space).
 
     Raises:
         ValueRuleError: An argument out of range, an unknown name, a latent or conditioning that does not fit the model.
         NonFiniteError: The network, or the sampler, produced NaN or infinity.
     """
     names = builtin_table() if table is None else table
+    sigmas = sigmas_of(
+        model, sampler, scheduler, steps, denoise, start=start, end=end, leftover_noise=leftover_noise, table=names
+    )
+    guider, noise = Guider(model, positive, negative, cfg), NoiseChoice(seed, silent=not add_noise)
+    yield from sample_custom(guider, latent, sigmas, SamplerChoice(sampler), noise, table=names)
+
+
+def sigmas_of(
+    model: Model,
+    sampler: str,
+    scheduler: str,
+    steps: int,
+    denoise: float = 1.0,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    leftover_noise: bool = False,
+    table: SamplerTable | None = None,
+) -> Sigmas:
+    """The levels that `sample` visits; arguments and errors are its."""
+    names = builtin_table() if table is None else table
     entry, schedule = names.sampler(sampler), names.schedule(scheduler)
+    require_numbers(steps, denoise, start, end)
     if entry.drops_penultimate:
         schedule = without_penultimate(schedule)
-    _check_numbers(seed, steps, cfg, denoise)
-    _check_fit(model, positive, negative, latent)
-    if model.prediction is Prediction.FLOW and not entry.flow:
-        raise ValueRuleError(f"sampler {sampler!r} cannot solve flow models; take euler")
-    network = NetworkDenoiser.of(model)
-    sigmas = window(schedule, network.levels, steps, denoise)
-    if len(sigmas) == 0:
+    levels = levels_of(model.prediction, zero_terminal=model.zero_terminal)
+    sigmas = span(window(schedule, levels, steps, denoise), start, end, leftover=leftover_noise)
+    return Sigmas(tuple(sigmas.tolist()))
+
+
+def steps_of(sampler: str, sigmas: Sigmas, *, table: SamplerTable | None = None) -> int | None:
+    """How many steps a sampler makes; None where it decides that on its way."""
+    entry = (builtin_table() if table is None else table).sampler(sampler)
+    return None if entry.own_steps else sum(one != other for one, other in pairwise(sigmas.values))
+
+
+@torch.inference_mode()
+def sample_custom(
+    guider: Guider,
+    latent: Latent,
+    sigmas: Sigmas,
+    sampler: SamplerChoice,
+    noise: NoiseChoice,
+    *,
+    table: SamplerTable | None = None,
+) -> Iterator[Step]:
+    """Runs a sampler over given noise levels; what every other run is made of.
+
+    Args:
+        guider: The model and what it should follow.
+        latent: Where to start; see `sample`.
+        sigmas: The levels. Fewer than two: there is no step.
+        sampler: The method, and its options.
+        noise: What is added at the start, and what stochastic samplers draw from.
+        table: Samplers by name; those of this package by default.
+
+    Yields:
+        One `Step` per step of the sampler; see `sample`.
+
+    Raises:
+        ValueRuleError: Something does not fit; said before the network is called.
+        NonFiniteError: The network, or the sampler, produced NaN or infinity.
+    """
+    names = builtin_table() if table is None else table
+    entry = names.sampler(sampler.name).with_options(sampler.name, sampler.options)
+    require_noise(noise)
+    require_fitting_guider(guider, latent, sampler.name, entry)
+    require_levels(sigmas, sampler.name, entry, guider.model)
+    if sigmas.steps == 0:
         return
-    clean = _network_space(model, latent)
-    shape = (clean.shape[1], clean.shape[2], clean.shape[3])
-    noise = ItemNoise(seed, latent.items, shape, model.device)()
-    denoiser: Denoiser = steered(
-        Conditioned(network, positive.to(model.device), model.latent_format.factor),
-        Conditioned(network, negative.to(model.device), model.latent_format.factor),
-        cfg,
-        model.guidance,
-        negative_wanted=entry.negative,
-    )
-    if latent.noise_mask is not None:
-        denoiser = _masked(denoiser, latent, clean, noise, network)
-    start = noised(clean, noise, float(sigmas[0]), network.levels, full=True)
-    ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
-    stream = ItemNoise(seed, latent.items, shape, model.device, ends)
-    moves = entry.solve(denoiser, start, sigmas, stream, **entry.options)
-    for index, move in enumerate(moves):
-        if not bool(torch.isfinite(move.x).all()):
-            raise NonFiniteError(
-                f"sampler {sampler!r} produced NaN or infinity in step {index + 1} of {len(sigmas) - 1}"
-            )
-        arrived, expected = _raw(model, latent, move.x), _raw(model, latent, move.denoised)
-        yield Step(index, len(sigmas) - 1, move.sigma, arrived, expected)
+    total = steps_of(sampler.name, sigmas, table=names)
+    watch = Watch(sampler.name, total, guider.model.device)
+    space = guider.model.latent_format
+    raw, last = Raw(space, latent, watch), Raw(space, latent, watch, _fade(guider.model, sigmas.values[-1]))
+    for index, move in enumerate(_moves(guider, latent, torch.tensor(sigmas.values), entry, noise)):
+        watch.see(index, move.x)
+        yield Step(index, total, move, last if index + 1 == total else raw)
+    watch.require_finite()
 
 
-def _check_numbers(seed: int, steps: int, cfg: float, denoise: float) -> None:
-    if not 0 <= seed <= _MAX_SEED:
-        raise ValueRuleError(f"seed {seed} is not in 0..2^64-1")
-    if steps < 1:
-        raise ValueRuleError(f"steps {steps} is below 1")
-    if not math.isfinite(cfg):
-        raise ValueRuleError(f"cfg {cfg} is no finite number")
-    if not 0.0 <= denoise <= 1.0:
-        raise ValueRuleError(f"denoise {denoise:g} is not in 0..1")
-
-
-def _check_fit(model: Model, positive: Conditioning, negative: Conditioning, latent: Latent) -> None:
-    model.require_weights()
-    space = model.latent_format
-    if latent.format is not None and latent.format != space:
-        raise ValueRuleError(
-            f"the latent is of space {latent.format.name}, the model works in {space.name}; "
-            "decode it with its own autoencoder and encode the picture with the model's"
-        )
-    if latent.samples.shape[1] != space.channels:
-        raise ValueRuleError(f"the latent has {latent.samples.shape[1]} channels, the model takes {space.channels}")
-    others = [("additional", other) for guidance in model.guidance for other in guidance.others]
-    for name, conditioning in (("positive", positive), ("negative", negative), *others):
-        require_fitting(name, conditioning, model, latent)
-
-
-def _network_space(model: Model, latent: Latent) -> Tensor:
-    """Raw latents as the network sees them; an empty latent stays empty where the space has a shift."""
+def network_space(model: Model, latent: Latent) -> Tensor:
+    """Raw latents as the network sees them, on its device; an empty latent stays empty where the space has a shift."""
     samples = latent.samples.to(model.device, torch.float32)
     space = model.latent_format
     return (samples - space.shift) * space.scale if bool(samples.any()) else samples
 
 
-def _raw(model: Model, latent: Latent, x: Tensor) -> Latent:
-    space = model.latent_format
-    samples = (x / space.scale + space.shift).cpu()
-    return Latent(samples, space, latent.items, latent.noise_mask)
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a run begins with, in the network's space.
+
+    Attributes:
+        clean: [B, C, h, w], the latent.
+        noise: The same shape, unit variance, or zeros.
+    """
+
+    clean: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, model: Model, latent: Latent, noise: NoiseChoice) -> "_Start":
+        clean = network_space(model, latent)
+        return cls(clean, torch.zeros_like(clean) if noise.silent else _stream(noise.seed, model, latent)())
 
 
-def _masked(denoiser: Denoiser, latent: Latent, clean: Tensor, noise: Tensor, network: NetworkDenoiser) -> Denoiser:
-    assert latent.noise_mask is not None
-    values = latent.noise_mask.values.to(clean.device)[:, None]  # b 1 h w
-    mask = F.interpolate(values, size=clean.shape[-2:], mode="bilinear", align_corners=False)
-    return Masked(denoiser, clean, noise, mask, network.levels.is_flow)
+def _moves(guider: Guider, latent: Latent, sigmas: Tensor, entry: SamplerEntry, noise: NoiseChoice) -> Iterator[Move]:
+    model = guider.model
+    network = NetworkDenoiser.of(model)
+    start = _Start.of(model, latent, noise)
+    denoiser = _guided(guider, network, latent, start, entry)
+    if latent.noise_mask is not None:
+        mask = in_cells(latent.noise_mask, (latent.samples.shape[-2], latent.samples.shape[-1]), model.device)
+        known = _stream((noise.seed + 1) % (MAX_SEED + 1), model, latent)() if entry.fresh_mask_noise else start.noise
+        progress = None if model.masking is None else Progress.of(sigmas, network.levels, model.device)
+        is_flow = network.levels.is_flow
+        denoiser = Masked(denoiser, start.clean, known, mask, is_flow, model.masking, progress)
+    x = noised(start.clean, start.noise, float(sigmas[0]), network.levels, full=True)
+    ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
+    yield from entry.solve(denoiser, x, sigmas, _stream(noise.seed, model, latent, ends), **entry.options)
+
+
+def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: _Start, entry: SamplerEntry) -> Denoiser:
+    """Where there is no negative side, nothing asks for it: the positive one stands in its place."""
+    model = guider.model
+    beside = beside_of(model, latent, start.clean)
+    positive, negative = (
+        Conditioned(network, side.to(model.device), model.latent_format.factor, beside)
+        for side in (guider.positive, guider.negative or guider.positive)
+    )
+    return steered(positive, negative, guider.cfg, model.guidance, negative_wanted=entry.negative)
+
+
+def _fade(model: Model, sigma: float) -> float:
+    """What is left of the picture at a level: a latent that a flow leaves noisy is scaled up, so that it can go on."""
+    return 1.0 - sigma if model.prediction is Prediction.FLOW and sigma < 1.0 else 1.0
+
+
+def _stream(seed: int, model: Model, latent: Latent, ends: tuple[float, float] | None = None) -> ItemNoise:
+    _, channels, height, width = latent.samples.shape
+    return ItemNoise(seed, latent.items, (channels, height, width), model.device, ends)

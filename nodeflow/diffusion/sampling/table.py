@@ -1,9 +1,10 @@
 """The table of samplers and schedules by name; a pack that adds one makes a new table from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import signature
 from typing import Any, TypeVar
 
 from nodeflow.diffusion.choices import Option
@@ -25,12 +26,31 @@ class SamplerEntry:
     drops_penultimate: bool = False
     negative: bool = False
     fresh_mask_noise: bool = False
+    own_steps: bool = False
+    rises: bool = False
 
     @classmethod
     def of(cls, row: SamplerRow) -> "SamplerEntry":
         """The entry of a built-in sampler, whose module is imported."""
-        marks = (row.flow, row.options, row.drops_penultimate, row.negative, row.fresh_mask_noise)
-        return cls(_imported(row.path), *marks)
+        marks = {mark.name: getattr(row, mark.name) for mark in fields(cls) if mark.name != "solve"}
+        return cls(_imported(row.path), **marks)
+
+    def with_options(self, name: str, options: Mapping[str, Option]) -> "SamplerEntry":
+        """The same with other options.
+
+        Args:
+            name: What it is called, for messages.
+            options: Override what the name stands for.
+
+        Raises:
+            ValueRuleError: The sampler has no such option; those there are are named.
+        """
+        known = [each.name for each in signature(self.solve).parameters.values() if each.default is not each.empty]
+        unknown = [option for option in options if option not in known]
+        if unknown:
+            there_are = f"it has {', '.join(known)}" if known else "it has none"
+            raise ValueRuleError(f"sampler {name!r} has no option {unknown[0]!r}; {there_are}")
+        return replace(self, options={**self.options, **options})
 
 
 @dataclass(frozen=True, slots=True)

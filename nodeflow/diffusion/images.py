@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.room import require_room
 from nodeflow.diffusion.types import Image
 
 ImageMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
@@ -44,6 +45,17 @@ def to_uint8(image: Image) -> list[Pixels]:
     return list(data)
 
 
+def plain(width: int, height: int, rows: int = 1, colour: int = 0) -> Image:
+    """Gives pictures of one colour, 0xRRGGBB.
+
+    Raises:
+        ValueRuleError: They do not fit into memory.
+    """
+    require_room(rows, width, height)
+    red_green_blue = torch.tensor([colour >> 16 & 255, colour >> 8 & 255, colour & 255]) / 255.0
+    return Image(red_green_blue.expand(rows, height, width, 3).contiguous())
+
+
 def scale_image(
     image: Image, width: int, height: int, method: ImageMethod = "lanczos", crop: Crop = "disabled"
 ) -> Image:
@@ -60,17 +72,33 @@ def scale_image(
         Pictures of `height` and `width`, 0..1.
 
     Raises:
-        ValueRuleError: A size below 0 or both 0, an unknown method or crop.
+        ValueRuleError: A size below 0 or both 0, more than fits into memory, an unknown method or crop.
     """
     if method not in get_args(ImageMethod) or crop not in get_args(Crop):
         raise ValueRuleError(f"scaling by {method!r} with crop {crop!r} is unknown")
     wide, high = _full_size(image, width, height)
-    pixels = _cropped(image.pixels, wide / high) if crop == "center" else image.pixels
-    if method == "lanczos":
-        return image.replace(pixels=_lanczos(pixels, wide, high))
-    planes = pixels.permute(0, 3, 1, 2)  # b h w c -> b c h w
-    scaled = F.interpolate(planes, size=(high, wide), mode=method).clamp(0.0, 1.0)  # bicubic overshoots
-    return image.replace(pixels=scaled.permute(0, 2, 3, 1).contiguous())
+    require_room(len(image), wide, high, image.pixels.shape[3])
+    scaled = resampled(image.pixels, wide, high, method, crop).clamp(0.0, 1.0)  # bicubic overshoots
+    return image.replace(pixels=scaled.contiguous())
+
+
+def resampled(pixels: Tensor, width: int, height: int, method: ImageMethod, crop: Crop = "disabled") -> Tensor:
+    """Scales numbers [B, H, W, C] as `scale_image` does, but leaves what bicubic overshoots.
+
+    Args:
+        pixels: What to scale; for lanczos 3 or 4 channels in 0..1.
+        width: In pixels, 1 or more.
+        height: In pixels, 1 or more.
+        method: How numbers between the old ones are found.
+        crop: Whether the middle is cut out to the new aspect first.
+    """
+    kept = _cropped(pixels, width / height) if crop == "center" else pixels
+    if method == "lanczos":  # which rounds down to bytes even where nothing is scaled
+        return _lanczos(kept, width, height)
+    if kept.shape[1:3] == (height, width):
+        return kept
+    planes = kept.permute(0, 3, 1, 2)  # b h w c -> b c h w
+    return F.interpolate(planes, size=(height, width), mode=method).permute(0, 2, 3, 1)
 
 
 def sheet(images: Sequence[Image], columns: int, gap: int = 0) -> Image:

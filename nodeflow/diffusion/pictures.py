@@ -126,7 +126,7 @@ def write_picture(
     try:
         match format:
             case FileFormat.PNG:
-                picture.save(stream, "PNG", compress_level=compression, pnginfo=_chunks(text or {}))
+                picture.save(stream, "PNG", compress_level=compression, pnginfo=text_chunks(text or {}))
             case FileFormat.JPEG:
                 picture = _on_white(picture)
                 picture.save(stream, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
@@ -183,7 +183,7 @@ def _unit(picture: Pillow.Image) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", np.asarray(picture).astype(np.float32) / np.float32(255.0))
 
 
-def _chunks(text: Mapping[str, str]) -> PngInfo:
+def text_chunks(text: Mapping[str, str]) -> PngInfo:
     info = PngInfo()
     for key, value in text.items():
         info.add_text(key, value)

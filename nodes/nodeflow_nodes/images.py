@@ -1,13 +1,18 @@
-"""Nodes that read and resize pictures."""
+"""Nodes that read, make and resize pictures."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from nodeflow.api import Field, ImageFile, InputError, Lane, Run, node, quiet
+from nodeflow.api import BatchSize, Field, ImageFile, InputError, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Image, Mask
 from nodeflow_nodes.refusals import blaming
 
 Side = Annotated[int, Field(ge=0, le=16384)]
+Length = Annotated[int, Field(ge=1, le=16384)]
+Rgb = Annotated[int, Field(ge=0, le=0xFFFFFF)]
+Factor = Annotated[float, Field(ge=0.01, le=8.0)]
+Megapixels = Annotated[float, Field(ge=0.01, le=16.0)]
 ImageMethod = Literal["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 
 
@@ -63,6 +68,30 @@ def get_image_size(image: Image) -> ImageSize:
     return ImageSize(image.width, image.height, len(image))
 
 
+@node("EmptyImage", category="image", title="Empty image", lane=Lane.CPU)
+def empty_image(width: Length = 512, height: Length = 512, batch_size: BatchSize = 1, color: Rgb = 0) -> Image:
+    """Make pictures of one colour.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+        batch_size: How many.
+        color: Red times 65536 plus green times 256 plus blue, each 0 to 255: 0 is black, 16777215 white.
+    """
+    from nodeflow.diffusion.images import plain
+
+    with blaming("width"):
+        return plain(width, height, batch_size, color)
+
+
+@empty_image.check
+def _fits_into_memory(width: int, height: int, batch_size: int) -> None:
+    from nodeflow.diffusion.room import require_room
+
+    with blaming("width"):
+        require_room(batch_size, width, height)
+
+
 @node("ImageScale", category="image", title="Resize image", lane=Lane.CPU)
 def image_scale(
     image: Image,
@@ -90,3 +119,67 @@ def image_scale(
 def _one_side_is_given(width: int, height: int) -> None:
     if not (width or height):
         raise InputError("width", "width and height are both 0; give at least one of them")
+
+
+@node("ImageScaleBy", category="image", title="Resize image by", lane=Lane.CPU)
+def image_scale_by(image: Image, upscale_method: ImageMethod = "nearest-exact", scale_by: Factor = 1.0) -> Image:
+    """Make pictures larger or smaller by a factor.
+
+    Args:
+        image: The pictures.
+        upscale_method: How pixels between the old ones are found; lanczos is the sharpest.
+        scale_by: Factor for both sides; the result is whole pixels.
+    """
+    return _scaled(image, upscale_method, scale_by, "scale_by")
+
+
+@node("ImageScaleToTotalPixels", category="image", title="Resize image to a number of pixels", lane=Lane.CPU)
+def image_scale_to_total_pixels(
+    image: Image, upscale_method: ImageMethod = "nearest-exact", megapixels: Megapixels = 1.0
+) -> Image:
+    """Resize pictures so that they have about so many pixels, in their proportions.
+
+    Args:
+        image: The pictures.
+        upscale_method: How pixels between the old ones are found; lanczos is the sharpest.
+        megapixels: How many, in units of 1024 x 1024.
+    """
+    total = int(megapixels * 1024 * 1024)
+    return _scaled(image, upscale_method, math.sqrt(total / (image.width * image.height)), "megapixels")
+
+
+@node("ImageScaleToMaxDimension", category="image", title="Resize image to its longer side", lane=Lane.CPU)
+def image_scale_to_max_dimension(
+    image: Image,
+    upscale_method: Literal["area", "lanczos", "bilinear", "nearest-exact", "bicubic"] = "area",
+    largest_size: Side = 512,
+) -> Image:
+    """Resize pictures so that their longer side has a length, in their proportions.
+
+    Args:
+        image: The pictures.
+        upscale_method: How pixels between the old ones are found; lanczos is the sharpest.
+        largest_size: Length of the longer side in pixels.
+    """
+    from nodeflow.diffusion.images import scale_image
+
+    _is_some_length(largest_size)
+    wide, high = image.width, image.height
+    width = largest_size if wide >= high else round(wide / high * largest_size)
+    height = largest_size if high >= wide else round(high / wide * largest_size)
+    with blaming("largest_size"):
+        return scale_image(image, max(1, width), max(1, height), upscale_method)
+
+
+@image_scale_to_max_dimension.check
+def _is_some_length(largest_size: int) -> None:
+    if not largest_size:
+        raise InputError("largest_size", "0 leaves no pixel; give at least 1")
+
+
+def _scaled(image: Image, method: ImageMethod, factor: float, blamed: str) -> Image:
+    from nodeflow.diffusion.images import scale_image
+
+    width, height = (max(1, round(side * factor)) for side in (image.width, image.height))
+    with blaming(blamed):
+        return scale_image(image, width, height, method)

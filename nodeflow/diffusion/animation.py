@@ -1,0 +1,84 @@
+"""Batches as moving pictures: files whose frames follow each other."""
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from PIL import Image as Pillow
+
+from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.images import to_uint8
+from nodeflow.diffusion.pictures import text_chunks
+from nodeflow.diffusion.types import Image
+
+Method = Literal["default", "fastest", "slowest"]
+
+_METHODS = {"default": 4, "fastest": 0, "slowest": 6}
+_EXIF_TEXTS = (0x010F, 0x0110, 0x010E, 0x0131)
+"""Tags of EXIF that hold a text each: make, model, description, software."""
+
+
+def write_animated_png(
+    image: Image, fps: float = 6.0, *, compression: int = 4, text: Mapping[str, str] | None = None
+) -> bytes:
+    """Encodes the rows of a batch as the frames of an animated PNG that repeats for ever.
+
+    Args:
+        image: The batch.
+        fps: Frames in a second.
+        compression: zlib level 0 to 9.
+        text: Text chunks.
+
+    Raises:
+        ValueRuleError: The pictures are larger than the format allows.
+    """
+    options = {"compress_level": compression, "pnginfo": text_chunks(text or {}), "loop": 0}
+    return _written(image, "PNG", fps, options)
+
+
+def write_animated_webp(
+    image: Image,
+    fps: float = 6.0,
+    *,
+    lossless: bool = True,
+    quality: int = 80,
+    method: Method = "default",
+    text: Mapping[str, str] | None = None,
+) -> bytes:
+    """Encodes the rows of a batch as the frames of an animated WebP that repeats for ever.
+
+    Args:
+        image: The batch.
+        fps: Frames in a second.
+        lossless: Whether every pixel stays what it is.
+        quality: 0 to 100; of a lossless file how hard to compress.
+        method: How much time to take for a smaller file.
+        text: Texts in JSON, kept as EXIF in the form `name:text`; four at most.
+
+    Raises:
+        ValueRuleError: The pictures are larger than the format allows.
+    """
+    exif = Pillow.Exif()
+    for tag, (name, value) in zip(_EXIF_TEXTS, (text or {}).items(), strict=False):
+        exif[tag] = f"{name}:{_in_ascii(value)}"
+    options = {"lossless": lossless, "quality": quality, "method": _METHODS[method], "exif": exif, "loop": 0}
+    return _written(image, "WEBP", fps, {**options, "exact": lossless})
+
+
+def _in_ascii(text: str) -> str:
+    """The same JSON in ASCII, which is all that EXIF has."""
+    return re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], text)
+
+
+def _written(image: Image, format: str, fps: float, options: Mapping[str, object]) -> bytes:
+    first, *others = map(Pillow.fromarray, to_uint8(image))
+    duration = max(1, int(1000.0 / fps))  # milliseconds
+    stream = io.BytesIO()
+    try:
+        first.save(stream, format, save_all=True, append_images=others, duration=duration, **dict(options))
+    except (OSError, ValueError) as error:
+        size = f"{len(image)} frames of {first.width}x{first.height}"
+        raise ValueRuleError(f"{size} cannot be written as {format}: {error}") from error
+    return stream.getvalue()

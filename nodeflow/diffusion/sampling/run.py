@@ -1,13 +1,13 @@
 """One sampling run, from a latent and conditionings to a latent, as a generator of its steps."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.protocols import Denoiser
+from nodeflow.diffusion.protocols import Denoiser, Masking
 from nodeflow.diffusion.sampling.beside import beside_of
 from nodeflow.diffusion.sampling.evaluation import Conditioned
 from nodeflow.diffusion.sampling.fitting import (
@@ -19,16 +19,26 @@ from nodeflow.diffusion.sampling.fitting import (
 )
 from nodeflow.diffusion.sampling.guidance import steered
 from nodeflow.diffusion.sampling.masked import Masked, Progress, in_cells
-from nodeflow.diffusion.sampling.noise import ItemNoise
-from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, levels_of, noised
+from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, NoiseLevels, levels_of, noised
 from nodeflow.diffusion.sampling.schedules import window
 from nodeflow.diffusion.sampling.solvers.step import Move
 from nodeflow.diffusion.sampling.spans import span, without_penultimate
+from nodeflow.diffusion.sampling.starts import Start, noise_stream
 from nodeflow.diffusion.sampling.steps import Raw, Step, Watch
 from nodeflow.diffusion.sampling.table import SamplerEntry, SamplerTable, builtin_table
-from nodeflow.diffusion.types import Conditioning, Guider, Latent, Model, NoiseChoice, Prediction, SamplerChoice, Sigmas
+from nodeflow.diffusion.types import (
+    Conditioning,
+    Guider,
+    Latent,
+    Mask,
+    Model,
+    NoiseChoice,
+    Prediction,
+    SamplerChoice,
+    Sigmas,
+)
 
-__all__ = ["Step", "network_space", "sample", "sample_custom", "sigmas_of", "steps_of"]
+__all__ = ["Step", "sample", "sample_custom", "sigmas_of", "steps_of"]
 
 
 def sample(
@@ -129,7 +139,7 @@ def sample_custom(
     Args:
         guider: The model and what it should follow.
         latent: Where to start; see `sample`.
-        sigmas: The levels. Fewer than two: there is no step.
+        sigmas: The levels. Fewer than two different ones: there is no step.
         sampler: The method, and its options.
         noise: What is added at the start, and what stochastic samplers draw from.
         table: Samplers by name; those of this package by default.
@@ -146,7 +156,7 @@ def sample_custom(
     require_noise(noise)
     require_fitting_guider(guider, latent, sampler.name, entry)
     require_levels(sigmas, sampler.name, entry, guider.model)
-    if sigmas.steps == 0:
+    if len(set(sigmas.values)) < 2:
         return
     total = steps_of(sampler.name, sigmas, table=names)
     watch = Watch(sampler.name, total, guider.model.device)
@@ -158,48 +168,22 @@ def sample_custom(
     watch.require_finite()
 
 
-def network_space(model: Model, latent: Latent) -> Tensor:
-    """Raw latents as the network sees them, on its device; an empty latent stays empty where the space has a shift."""
-    samples = latent.samples.to(model.device, torch.float32)
-    space = model.latent_format
-    return (samples - space.shift) * space.scale if bool(samples.any()) else samples
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """What a run begins with, in the network's space.
-
-    Attributes:
-        clean: [B, C, h, w], the latent.
-        noise: The same shape, unit variance, or zeros.
-    """
-
-    clean: Tensor
-    noise: Tensor
-
-    @classmethod
-    def of(cls, model: Model, latent: Latent, noise: NoiseChoice) -> "_Start":
-        clean = network_space(model, latent)
-        return cls(clean, torch.zeros_like(clean) if noise.silent else _stream(noise.seed, model, latent)())
-
-
 def _moves(guider: Guider, latent: Latent, sigmas: Tensor, entry: SamplerEntry, noise: NoiseChoice) -> Iterator[Move]:
     model = guider.model
     network = NetworkDenoiser.of(model)
-    start = _Start.of(model, latent, noise)
-    denoiser = _guided(guider, network, latent, start, entry)
+    start = Start.of(model, latent, noise)
+    denoiser: Denoiser = _guided(guider, network, latent, start, entry)
     if latent.noise_mask is not None:
-        mask = in_cells(latent.noise_mask, (latent.samples.shape[-2], latent.samples.shape[-1]), model.device)
-        known = _stream((noise.seed + 1) % (MAX_SEED + 1), model, latent)() if entry.fresh_mask_noise else start.noise
-        progress = None if model.masking is None else Progress.of(sigmas, network.levels, model.device)
-        is_flow = network.levels.is_flow
-        denoiser = Masked(denoiser, start.clean, known, mask, is_flow, model.masking, progress)
+        known = start
+        if entry.fresh_mask_noise:
+            known = replace(start, noise=noise_stream((noise.seed + 1) % (MAX_SEED + 1), model, latent)())
+        denoiser = _masked(denoiser, latent.noise_mask, sigmas, known, network.levels, model.masking)
     x = noised(start.clean, start.noise, float(sigmas[0]), network.levels, full=True)
     ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
-    yield from entry.solve(denoiser, x, sigmas, _stream(noise.seed, model, latent, ends), **entry.options)
+    yield from entry.solve(denoiser, x, sigmas, noise_stream(noise.seed, model, latent, ends), **entry.options)
 
 
-def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: _Start, entry: SamplerEntry) -> Denoiser:
+def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: Start, entry: SamplerEntry) -> Denoiser:
     """Where there is no negative side, nothing asks for it: the positive one stands in its place."""
     model = guider.model
     beside = beside_of(model, latent, start.clean)
@@ -210,11 +194,15 @@ def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: _St
     return steered(positive, negative, guider.cfg, model.guidance, negative_wanted=entry.negative)
 
 
+def _masked(
+    denoiser: Denoiser, mask: Mask, sigmas: Tensor, start: Start, levels: NoiseLevels, masking: Masking | None
+) -> Masked:
+    _, _, height, width = start.clean.shape
+    cells = in_cells(mask, (height, width), start.clean.device)
+    progress = None if masking is None else Progress.of(sigmas, levels, start.clean.device)
+    return Masked(denoiser, start.clean, start.noise, cells, levels.is_flow, masking, progress)
+
+
 def _fade(model: Model, sigma: float) -> float:
     """What is left of the picture at a level: a latent that a flow leaves noisy is scaled up, so that it can go on."""
     return 1.0 - sigma if model.prediction is Prediction.FLOW and sigma < 1.0 else 1.0
-
-
-def _stream(seed: int, model: Model, latent: Latent, ends: tuple[float, float] | None = None) -> ItemNoise:
-    _, channels, height, width = latent.samples.shape
-    return ItemNoise(seed, latent.items, (channels, height, width), model.device, ends)

@@ -79,13 +79,14 @@ class SamplerTable:
         schedule: Schedule = _imported(found) if isinstance(found, str) else found
         return schedule
 
-    def with_sampler(self, name: str, solve: Sampler, *, flow: bool = False) -> "SamplerTable":
-        """A table with one more sampler.
+    def with_sampler(self, name: str, solve: Sampler | SamplerEntry, *, flow: bool = False) -> "SamplerTable":
+        """A table with one more sampler, an entry as it is.
 
         Raises:
             ValueRuleError: The name is taken.
         """
-        return replace(self, samplers=_added(self.samplers, name, SamplerEntry(solve, flow=flow), "sampler"))
+        entry = solve if isinstance(solve, SamplerEntry) else SamplerEntry(solve, flow=flow)
+        return replace(self, samplers=_added(self.samplers, name, entry, "sampler"))
 
     def with_schedule(self, name: str, schedule: Schedule) -> "SamplerTable":
         """A table with one more schedule.

@@ -150,8 +150,8 @@ def test_options_override_what_a_sampler_stands_for() -> None:
         custom(model(), (1.0, 0.0), choice=SamplerChoice("plain", {"eta": 0.5}), table=plain)
 
 
-@pytest.mark.parametrize("values", [(), (3.0,), (0.0,)])
-def test_fewer_than_two_levels_are_no_step(values: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("values", [(), (3.0,), (0.0,), (0.0, 0.0)])
+def test_fewer_than_two_different_levels_are_no_step(values: tuple[float, ...]) -> None:
     assert custom(model(), values) == []
 
 

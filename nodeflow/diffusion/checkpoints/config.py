@@ -8,6 +8,9 @@ The metadata key is `nodeflow.config`, and everything in it is optional:
      "latent": {"scale": 0.18215, "name": "sd1", "preview": "family"},
      "prediction": "eps"}
 
+Two tensors are marks that other programs read and write too: `v_pred`, the output is v, and `ztsnr`, the highest
+noise level is noise alone.
+
 `activation` may be "gelu" too, `prediction` "v", "x0" or "flow". `preview` "anchored" says that the first three raw
 channels of a latent are twice the pooled colour in -1..1. Other sections are left to whoever wrote them.
 """
@@ -22,6 +25,8 @@ from nodeflow.diffusion.latent_formats import LatentFormat, anchored_preview
 from nodeflow.diffusion.types import Prediction
 
 METADATA_KEY = "nodeflow.config"
+V_MARK = "v_pred"
+ZERO_TERMINAL_MARK = "ztsnr"
 _LARGEST = 1e6
 
 _TYPES: dict[str, dict[str, type]] = {
@@ -46,6 +51,7 @@ class FileConfig:
         latent_name: How the latent space is called.
         anchored: The first three raw latent channels are twice the pooled colour, so a preview needs no table.
         prediction: What the network's output means.
+        zero_terminal: The highest noise level is noise alone.
     """
 
     unet_heads: int | None = None
@@ -57,6 +63,7 @@ class FileConfig:
     latent_name: str | None = None
     anchored: bool = False
     prediction: Prediction | None = None
+    zero_terminal: bool = False
 
     def latent_format(self, base: LatentFormat, channels: int, factor: int) -> LatentFormat:
         """The latent space of the file, where `base` is its family's."""
@@ -77,9 +84,11 @@ def file_config(header: Header) -> FileConfig:
     Raises:
         CheckpointError: It is no JSON, or a setting is unknown, of another type or out of range.
     """
+    marked = Prediction.V if V_MARK in header.tensors else None
+    zero_terminal = ZERO_TERMINAL_MARK in header.tensors
     text = header.metadata.get(METADATA_KEY)
     if text is None:
-        return FileConfig()
+        return FileConfig(prediction=marked, zero_terminal=zero_terminal)
     try:
         table = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -97,7 +106,8 @@ def file_config(header: Header) -> FileConfig:
         latent_scale=latent.get("scale"),
         latent_name=latent.get("name"),
         anchored=_one_of(header, latent.get("preview", "family"), ("family", "anchored")) == "anchored",
-        prediction=_prediction(header, table.get("prediction")),
+        prediction=_prediction(header, table.get("prediction")) or marked,
+        zero_terminal=zero_terminal,
     )
 
 

@@ -1,4 +1,4 @@
-"""Loading a checkpoint: networks built without memory, then given the tensors of the file."""
+"""Loading networks: built without memory, compared with what the header says, then given the tensors of the file."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from torch import nn
 
 from nodeflow.diffusion.checkpoints.config import FileConfig, file_config
 from nodeflow.diffusion.checkpoints.families import Build, Family, build_of
+from nodeflow.diffusion.checkpoints.folders import INDEX, folder_sources
 from nodeflow.diffusion.checkpoints.infer import Shapes, text_config, unet_config, vae_config
-from nodeflow.diffusion.checkpoints.keymaps import KeyMap
 from nodeflow.diffusion.checkpoints.origins import file_weights
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
+from nodeflow.diffusion.checkpoints.sources import Source, Sources
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtypes
@@ -23,7 +24,7 @@ from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
 from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.types import Clip, Model, Vae
 
-_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _SHOWN = 3
 
 
@@ -41,23 +42,31 @@ class Part:
 
     Attributes:
         network: On the meta device.
+        header: Of the file with its weights.
         sources: Where each of its weights is in the file, name by name.
     """
 
     network: nn.Module
+    header: Header
     sources: Mapping[str, str]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has."""
+        return sum(weight.numel() for weight in self.network.parameters())
 
 
 def load_checkpoint(
     path: Path | str, *, device: str = "cpu", dtype: DtypeChoice = "auto", families: Iterable[Family] | None = None
 ) -> Checkpoint:
-    """Loads model, text encoder and autoencoder from one safetensors file.
+    """Loads model, text encoder and autoencoder from one safetensors file, or from a folder as diffusers writes it.
 
-    Everything that the header can tell is checked before a weight is touched. On a CPU, weights whose dtype fits are
+    Everything that headers can tell is checked before a weight is touched. On a CPU, weights whose dtype fits are
     used where they lie in the memory-mapped file; the others are converted one by one.
 
     Args:
-        path: A `.safetensors` file in Stable Diffusion's own layout.
+        path: A `.safetensors` file in Stable Diffusion's own layout; or a folder with a `model_index.json`, or that
+            file itself.
         device: Where the networks will run, such as "cpu" or "cuda:0".
         dtype: "auto" or a precision; see `memory.usable_dtypes` for what results.
         families: The table of families; `FAMILIES` by default.
@@ -67,88 +76,121 @@ def load_checkpoint(
         ValueRuleError: The device or the dtype cannot be used here.
         OSError: The file cannot be read; FileNotFoundError when it is not there.
     """
-    header = read_header(path)
-    family, build = build_of(header, families)
-    given = file_config(header)
+    sources = _sources_at(Path(path))
+    family, build = build_of(sources.header, families)
     target = usable_device(device)
-    unet, vae, text = parts_of(header, build, given)
-    parameters = sum(weight.numel() for part in (unet, vae, text) for weight in part.network.parameters())
-    precisions = usable_dtypes(dtype, target, parameters, _HALF[build.half])
-    _fill(header, unet, target, precisions.unet)
-    _fill(header, text, target, precisions.text)
-    _fill(header, vae, target, precisions.vae)
-    return _assembled(header, (unet, text, vae), family, build, given)
+    unet, vae, text = parts_of(sources.header, build, sources.config, sources)
+    parameters = sum(part.parameters for part in (unet, vae, text))
+    precisions = usable_dtypes(dtype, target, parameters, HALF[build.half])
+    fill(unet, target, precisions.unet)
+    fill(text, target, precisions.text)
+    fill(vae, target, precisions.vae)
+    return Checkpoint(
+        model_of(unet, family, build, sources.config), clip_of(text), vae_of(vae, build.latent_format, sources.config)
+    )
 
 
-def parts_of(header: Header, build: Build, given: FileConfig) -> tuple[Part, Part, Part]:
+def parts_of(
+    header: Header, build: Build, given: FileConfig, sources: Sources | None = None
+) -> tuple[Part, Part, Part]:
     """Builds UNet, autoencoder and text encoder without memory, and compares them with the header.
 
     Raises:
         CheckpointError: A part is not in the file, or weights are missing, unexpected or of the wrong shape.
     """
-    return _unet(header, build, given), _vae(header, build, given), _text(header, build, given)
-
-
-def _assembled(
-    header: Header, parts: tuple[Part, Part, Part], family: Family, build: Build, given: FileConfig
-) -> Checkpoint:
-    unet, text, vae = (part.network for part in parts)
-    assert isinstance(unet, UNet)
-    assert isinstance(vae, AutoencoderKL)
-    unet_weights, text_weights, vae_weights = (file_weights(header, part.sources, part.network) for part in parts)
-    space = _latent_format(vae.config, build, given)
-    prediction = given.prediction or build.prediction
-    return Checkpoint(
-        Model(unet, prediction, space, unet.config.context_dim, family.name, weights=unet_weights),
-        Clip(text, Tokenizer.from_package(), weights=text_weights),
-        Vae(vae, space, weights=vae_weights),
+    found = sources or Sources(header, given)
+    return (
+        unet_part(found.part(build.unet), given),
+        vae_part(found.part(build.vae), given),
+        text_part(found.part(build.text), given),
     )
 
 
-def _latent_format(config: VAEConfig, build: Build, given: FileConfig) -> LatentFormat:
-    channels = config.z_channels if config.embed_dim is None else config.embed_dim
-    return given.latent_format(build.latent_format, channels, config.factor)
+def _sources_at(place: Path) -> Sources:
+    if place.name == INDEX or place.is_dir():
+        return folder_sources(place.parent if place.name == INDEX else place)
+    header = read_header(place)
+    return Sources(header, file_config(header))
 
 
-def _unet(header: Header, build: Build, given: FileConfig) -> Part:
-    return _checked(header, build.unet, lambda shapes: UNet(unet_config(shapes, given)))
+def unet_part(source: Source, given: FileConfig) -> Part:
+    """A UNet without weights; raises CheckpointError."""
+    return _checked(source, lambda shapes: UNet(unet_config(shapes, given)))
 
 
-def _vae(header: Header, build: Build, given: FileConfig) -> Part:
-    return _checked(header, build.vae, lambda shapes: AutoencoderKL(vae_config(shapes, given)))
+def vae_part(source: Source, given: FileConfig) -> Part:
+    """An autoencoder without weights; raises CheckpointError."""
+    return _checked(source, lambda shapes: AutoencoderKL(vae_config(shapes, given)))
 
 
-def _text(header: Header, build: Build, given: FileConfig) -> Part:
-    return _checked(header, build.text, lambda shapes: text_model(text_config(shapes, given)))
+def text_part(source: Source, given: FileConfig) -> Part:
+    """A text encoder without weights; raises CheckpointError."""
+    return _checked(source, lambda shapes: text_model(text_config(shapes, given)))
 
 
-def _part_names(header: Header, keymap: KeyMap) -> dict[str, str]:
-    names = keymap.names(header.tensors)
-    if not names:
-        raise header.error(f"there is no {keymap.part} in the file: no name begins with {keymap.prefix}")
-    return names
+def model_of(part: Part, family: Family, build: Build, given: FileConfig) -> Model:
+    """The value around a UNet that has its weights."""
+    unet = part.network
+    assert isinstance(unet, UNet)
+    # The noise has the channels of what comes out; what goes in may have those of masks and pictures besides.
+    space = given.latent_format(build.latent_format, unet.config.out_channels, build.latent_format.factor)
+    weights = file_weights(part.header, part.sources, unet)
+    return Model(
+        unet,
+        given.prediction or build.prediction,
+        space,
+        unet.config.context_dim,
+        family.name,
+        zero_terminal=given.zero_terminal,
+        beside=unet.config.in_channels - unet.config.out_channels,
+        weights=weights,
+    )
 
 
-def _checked(header: Header, keymap: KeyMap, build: Callable[[Shapes], nn.Module]) -> Part:
+def clip_of(part: Part) -> Clip:
+    """The value around a text encoder that has its weights."""
+    return Clip(part.network, Tokenizer.from_package(), weights=file_weights(part.header, part.sources, part.network))
+
+
+def vae_of(part: Part, base: LatentFormat, given: FileConfig) -> Vae:
+    """The value around an autoencoder that has its weights."""
+    vae = part.network
+    assert isinstance(vae, AutoencoderKL)
+    space = given.latent_format(base, _latent_channels(vae.config), vae.config.factor)
+    return Vae(vae, space, weights=file_weights(part.header, part.sources, vae))
+
+
+def _latent_channels(config: VAEConfig) -> int:
+    return config.z_channels if config.embed_dim is None else config.embed_dim
+
+
+def _checked(source: Source, build: Callable[[Shapes], nn.Module]) -> Part:
     """Builds a network on the meta device and compares it with the header, weight by weight."""
-    names = _part_names(header, keymap)
+    header = source.header
     try:
         with torch.device("meta"):
-            network = build(Shapes(header, names, keymap.part))
+            network = build(Shapes(header, source.names, source.part))
     except CheckpointError:
         raise
     except (ValueError, RuntimeError, ArithmeticError, LookupError, AssertionError) as error:
-        raise header.error(f"{keymap.part}: its sizes do not make a network: {error}") from error
+        raise header.error(f"{source.part}: its sizes do not make a network: {error}") from error
     wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    sources = {_own_name(name, wanted): source for name, source in names.items()}
-    _require(header, keymap, "missing", [name for name in wanted if name not in sources])
-    _require(header, keymap, "unexpected", [name for name in sources if name not in wanted])
+    sources = {_own_name(name, wanted): place for name, place in source.names.items()}
+    _require(source, "missing", [name for name in wanted if name not in sources])
+    _require(source, "unexpected", [name for name in sources if name not in wanted])
     found = {name: header.tensors[sources[name]].shape for name in wanted}
     wrong = [
-        f"{name} {list(found[name])} instead of {list(wanted[name])}" for name in wanted if found[name] != wanted[name]
+        f"{name} {list(found[name])} instead of {list(wanted[name])}"
+        for name in wanted
+        if _pixels(found[name]) != _pixels(wanted[name])
     ]
-    _require(header, keymap, "of the wrong shape", wrong)
-    return Part(network, {name: sources[name] for name in wanted})
+    _require(source, "of the wrong shape", wrong)
+    return Part(network, header, {name: sources[name] for name in wanted})
+
+
+def _pixels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A convolution of one pixel is a matrix, and some layouts write it so."""
+    return shape[:2] if shape[2:] == (1, 1) else shape
 
 
 def _own_name(name: str, wanted: Mapping[str, object]) -> str:
@@ -156,15 +198,21 @@ def _own_name(name: str, wanted: Mapping[str, object]) -> str:
     return name if name in wanted else name.removeprefix("text_model.")
 
 
-def _require(header: Header, keymap: KeyMap, fault: str, names: list[str]) -> None:
+def _require(source: Source, fault: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        raise header.error(f"{keymap.part}: {len(names)} weights are {fault}: {', '.join(names[:_SHOWN])}{more}")
+        listed = ", ".join(names[:_SHOWN])
+        raise source.header.error(f"{source.part}: {len(names)} weights are {fault}: {listed}{more}")
 
 
-def _fill(header: Header, part: Part, device: torch.device, dtype: torch.dtype) -> None:
+def fill(part: Part, device: torch.device, dtype: torch.dtype) -> None:
+    """Gives a network its weights; raises CheckpointError when the file changed, OSError when it cannot be read."""
     own = {source: name for name, source in part.sources.items()}
-    weights = {own[source]: tensor.to(device, dtype) for source, tensor in read_tensors(header, own)}
+    shapes = {name: weight.shape for name, weight in part.network.state_dict().items()}
+    weights = {
+        own[source]: tensor.to(device, dtype).reshape(shapes[own[source]])
+        for source, tensor in read_tensors(part.header, own)
+    }
     part.network.load_state_dict(weights, assign=True)
     part.network.requires_grad_(False).eval()
     for module in part.network.modules():

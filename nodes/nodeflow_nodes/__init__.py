@@ -10,6 +10,7 @@ pack = Pack(
     version="0.1.0",
     modules=(
         "loaders",
+        "loras",
         "conditioning",
         "latents",
         "latent_math",

@@ -53,6 +53,7 @@ def er_sde(
     if solver_type not in _FADES:
         raise ValueRuleError(f"er_sde: solver_type {solver_type!r} is unknown; there are {', '.join(_FADES)}")
     fade = _FADES[solver_type](eta)
+    silent = s_noise == 0.0 or solver_type == "ODE" or (solver_type == "Reverse-time SDE" and eta == 0.0)
     visited = levels_visited(sigmas)
     pictures: list[Tensor] = []  # the picture and its derivatives
     for index, (sigma, sigma_next) in enumerate(pairwise(visited)):
@@ -65,8 +66,8 @@ def er_sde(
             x = kept * x
             for reach, derivative in zip(reaches, pictures, strict=False):
                 x = x + reach * derivative
-            stirred = math.sqrt(max(sigma_next**2 - (kept * sigma) ** 2, 0.0))
-            if stirred > 0.0 and s_noise > 0.0:
+            if not silent:
+                stirred = math.sqrt(max(sigma_next**2 - (kept * sigma) ** 2, 0.0))
                 x = x + s_noise * stirred * noise()
         yield Move(x, denoised, sigma)
 

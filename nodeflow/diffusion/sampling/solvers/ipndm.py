@@ -35,8 +35,8 @@ def ipndm(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, max_o
 def ipndm_v(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, max_order: int = 4) -> Iterator[Move]:
     """Improved PNDM with weights that depend on the steps (as `ipndm`; Zhang and Chen 2023, 2204.13902).
 
-    The weights are those of diff-sampler (Zhou et al., Apache-2.0), which other engines use too. They are
-    Adams-Bashforth's for uneven steps up to second order; beyond, they agree with Adams-Bashforth's on even steps only.
+    The weights are those of diff-sampler (Zhou et al., Apache-2.0), which other engines use too: Adams-Bashforth's for
+    any steps up to second order and for even steps at third; beyond, the published ones are not quite those.
 
     Args:
         denoiser: See `Sampler`, as for the next three.

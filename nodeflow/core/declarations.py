@@ -12,7 +12,7 @@ from nodeflow.core.packs import ModelKind, Pack, Setting
 T = TypeVar("T", ModelKind, Setting)
 
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SUFFIX = re.compile(r"\.[^/\\\s]+")
+_SUFFIX = re.compile(r"(/[^/\\\s.]+)?\.[^/\\\s]+")
 
 
 def kinds_of(pack: Pack, problems: list[str]) -> tuple[ModelKind, ...]:

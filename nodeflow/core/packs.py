@@ -17,7 +17,8 @@ class ModelKind:
 
     Attributes:
         name: As ``ModelFile(name)`` has it; also the folder below every root of models, unless ``folder`` is given.
-        suffixes: Endings of its files, with the dot; files with another ending are not of this kind.
+        suffixes: Endings of its files, with the dot; files with another ending are not of this kind. One such as
+            ``/model_index.json`` takes the file of that name in every folder, and stands for the folder.
     """
 
     name: str

@@ -6,10 +6,15 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+CONTENTS = "model_index.json"
+"""A file of this name stands for its folder, as diffusers writes models: its digest covers all files in there."""
+
+_PARTS = (".json", ".safetensors")
 _SETTLED = 50_000_000
 """Nanoseconds after which a change would give the file another time stamp; younger states are not remembered."""
 
@@ -23,21 +28,40 @@ class Digests:
     def sha256(self, path: Path) -> str:
         """The sha256 of a file's bytes; the file is opened only when its stat is not known.
 
+        That of a table of contents is the sha256 over names and digests of the files in its folder.
+
         Raises:
             OSError: The file cannot be read.
         """
-        return self.known(path) or self.measured(path)
+        return self._of(path, lambda file: self._known(file) or self._measured(file)) or ""
 
     def known(self, path: Path) -> str | None:
         """What is remembered of the file as it is now; raises OSError when it is not there."""
+        return self._of(path, self._known)
+
+    def measured(self, path: Path) -> str:
+        """The sha256 as reading the whole file gives it, whatever is remembered; raises OSError."""
+        return self._of(path, self._measured) or ""
+
+    def _of(self, path: Path, digest: Callable[[Path], str | None]) -> str | None:
+        """The digest of one file, or of all that a table of contents stands for; None when one of them is not known."""
+        if path.name != CONTENTS:
+            return digest(path)
+        lines: list[str] = []
+        for file in sorted(file for file in path.parent.rglob("*") if file.suffix in _PARTS and file.is_file()):
+            if (found := digest(file)) is None:
+                return None
+            lines.append(f"{found} {file.relative_to(path.parent).as_posix()}\n")
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _known(self, path: Path) -> str | None:
         path = path.resolve()
         known = _read(self._record(path))
         if known is None or known.get("state") != _state(path) or not isinstance(known.get("sha256"), str):
             return None
         return str(known["sha256"])
 
-    def measured(self, path: Path) -> str:
-        """The sha256 as reading the whole file gives it, whatever is remembered; raises OSError."""
+    def _measured(self, path: Path) -> str:
         path = path.resolve()
         state = _state(path)
         with path.open("rb") as file:

@@ -7,6 +7,7 @@ _WEIGHTS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
 KINDS = (
     ModelKind("checkpoints", _WEIGHTS, help="Network, text encoder and autoencoder in one file."),
+    ModelKind("diffusers", ("/model_index.json",), help="The same as a folder, named by its table of contents."),
     ModelKind("diffusion_models", _WEIGHTS, help="The denoising network alone."),
     ModelKind("text_encoders", _WEIGHTS, help="Text encoders alone."),
     ModelKind("vae", _WEIGHTS, help="Autoencoders alone."),

@@ -29,6 +29,7 @@ def test_what_is_sound_is_in_the_manifest() -> None:
         (ModelKind("a", ()), "its suffixes are (); write them as in"),
         (ModelKind("a", ".onnx"), "its suffixes are '.onnx'; write them as in"),  # type: ignore[arg-type]
         (ModelKind("a", ("onnx",)), "its suffixes are ('onnx',)"),
+        (ModelKind("a", ("model.onnx",)), "its suffixes are ('model.onnx',)"),
     ],
 )
 def test_a_kind_that_cannot_be_meant_is_left_out(kind: ModelKind, reason: str) -> None:

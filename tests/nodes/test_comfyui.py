@@ -17,7 +17,7 @@ from nodeflow_nodes.names import node_name, socket_name
 COMFYUI: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "comfyui.json").read_text())
 LARGEST = 2**53 - 1
 """Of all integers in a document; ComfyUI's seeds go on to 2^64 - 1."""
-DIFFERENT: set[tuple[str, str, str]] = set()
+DIFFERENT: set[tuple[str, str, str]] = {("UNETLoader", "weight_dtype", "choices")}
 """(ComfyUI's node, its input, what of it): deliberately otherwise here."""
 
 

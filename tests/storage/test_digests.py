@@ -64,3 +64,18 @@ def test_what_is_remembered_can_be_had_without_reading_and_reading_without_what_
     assert digests.sha256(path) == "0" * 64
     assert digests.measured(path) == expected
     assert path.stat().st_mtime_ns == status.st_mtime_ns
+
+
+def test_a_table_of_contents_has_the_digest_of_its_whole_folder(tmp_path: Path) -> None:
+    (tmp_path / "model/unet").mkdir(parents=True)
+    contents = tmp_path / "model/model_index.json"
+    contents.write_text("{}")
+    weights = settled(tmp_path / "model/unet/model.safetensors", b"one")
+    digests = Digests(tmp_path / "memo")
+    assert digests.known(contents) is None
+    before = digests.sha256(contents)
+    assert digests.known(contents) == before == digests.measured(contents)
+    (tmp_path / "model/README.md").write_text("about")
+    assert digests.sha256(contents) == before
+    settled(weights, b"two")
+    assert digests.sha256(contents) != before

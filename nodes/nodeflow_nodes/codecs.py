@@ -1,4 +1,4 @@
-"""How pictures, masks, latents and conditioning are kept on disk: a small header, and one safetensors blob per tensor.
+"""How the values of sockets are kept on disk: a small header, and one safetensors blob per tensor.
 
 Models, text encoders and autoencoders have no codec: they stay in memory, their files are on disk already.
 """
@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict
 
 from nodeflow.api import Encoded
 from nodeflow.diffusion.latent_formats import LatentFormat
-from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
+from nodeflow.diffusion.types import (
+    Conditioning,
+    Entry,
+    Image,
+    Item,
+    Latent,
+    Mask,
+    NoiseChoice,
+    SamplerChoice,
+    Sigmas,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +54,23 @@ class _Entry(_Header):
 class _Conditioning(_Header):
     type: Literal["Conditioning"] = "Conditioning"
     entries: tuple[_Entry, ...]
+
+
+class _Sigmas(_Header):
+    type: Literal["Sigmas"] = "Sigmas"
+    values: tuple[float, ...]
+
+
+class _SamplerChoice(_Header):
+    type: Literal["SamplerChoice"] = "SamplerChoice"
+    name: str
+    options: dict[str, bool | int | float | str]
+
+
+class _NoiseChoice(_Header):
+    type: Literal["NoiseChoice"] = "NoiseChoice"
+    seed: int
+    silent: bool
 
 
 class ImageCodec:
@@ -108,6 +135,47 @@ class ConditioningCodec:
         )
 
 
+class SigmasCodec:
+    """Noise levels, in the header."""
+
+    def encode(self, value: Sigmas, /) -> Encoded:
+        """Header of `value`."""
+        return _encoded(_Sigmas(values=value.values))
+
+    def decode(self, encoded: Encoded, /) -> Sigmas:
+        """The value again."""
+        _tensors(encoded, 0)
+        return Sigmas(_Sigmas.model_validate(encoded.header).values)
+
+
+class SamplerChoiceCodec:
+    """Name and options, in the header."""
+
+    def encode(self, value: SamplerChoice, /) -> Encoded:
+        """Header of `value`."""
+        return _encoded(_SamplerChoice(name=value.name, options=dict(value.options)))
+
+    def decode(self, encoded: Encoded, /) -> SamplerChoice:
+        """The value again."""
+        _tensors(encoded, 0)
+        header = _SamplerChoice.model_validate(encoded.header)
+        return SamplerChoice(header.name, header.options)
+
+
+class NoiseChoiceCodec:
+    """Seed and silence, in the header."""
+
+    def encode(self, value: NoiseChoice, /) -> Encoded:
+        """Header of `value`."""
+        return _encoded(_NoiseChoice(seed=value.seed, silent=value.silent))
+
+    def decode(self, encoded: Encoded, /) -> NoiseChoice:
+        """The value again."""
+        _tensors(encoded, 0)
+        header = _NoiseChoice.model_validate(encoded.header)
+        return NoiseChoice(header.seed, header.silent)
+
+
 def _encoded(header: _Header, *tensors: "torch.Tensor") -> Encoded:
     from safetensors.torch import save
 
@@ -145,3 +213,6 @@ image = ImageCodec()
 mask = MaskCodec()
 latent = LatentCodec()
 conditioning = ConditioningCodec()
+sigmas = SigmasCodec()
+sampler_choice = SamplerChoiceCodec()
+noise_choice = NoiseChoiceCodec()

@@ -18,9 +18,9 @@ from nodeflow.api import (
     node,
     quiet,
 )
-from nodeflow.diffusion.types import Conditioning, Image, Latent, Model, Prediction, Vae
+from nodeflow.diffusion.types import Conditioning, Guider, Image, Latent, Model, Prediction, Vae
 from nodeflow_nodes.refusals import blaming
-from nodeflow_nodes.sampling import glance, stages_of
+from nodeflow_nodes.sampling import course_of, glance
 
 if TYPE_CHECKING:
     from nodeflow.diffusion.sampling import Step
@@ -103,16 +103,17 @@ def steps_grid(
     from nodeflow.diffusion.captions import captioned
     from nodeflow.diffusion.images import sheet
 
-    chosen = chosen_steps(show, steps)
     with blaming("model"):
         first = latent.select([0])
-        stages = stages_of(model, positive, negative, first, seed, steps, cfg, sampler, scheduler, denoise, run)
-        trail = _trail(run.track(stages, total=steps, preview=glance), chosen)
+        guider = Guider(model, positive, negative, cfg)
+        course = course_of(guider, first, seed, steps, sampler, scheduler, run, denoise=denoise)
+        chosen = chosen_steps(show, course.total or steps)
+        trail = _trail(run.track(course.steps, total=course.total, preview=glance), chosen)
     if not trail:
         raise InputError("denoise", "at 0 there are no steps to show; set it above 0")
     with blaming("latent", network="vae"):
         latents = [step.denoised if stage == "expected" else _visible(step, level, model) for step, level in trail]
-        labels = [f"step {step.index + 1} of {step.total}" for step, _ in trail]
+        labels = [f"step {step.index + 1}" + (f" of {step.total}" if step.total else "") for step, _ in trail]
         pictures = [captioned(decode(vae, each), [label]) for each, label in zip(latents, labels, strict=True)]
         return sheet(pictures, columns or _square(len(pictures)), gap=4)
 

@@ -1,17 +1,19 @@
-"""The node that turns noise into latents."""
+"""Nodes that turn noise into latents, by names of a sampler and a schedule."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from nodeflow.api import Fraction, Guidance, Run, SamplerName, SchedulerName, Seed, Steps, node, quiet
-from nodeflow.diffusion.types import Conditioning, Image, Latent, Model
+from nodeflow.api import Field, Fraction, Guidance, Run, SamplerName, SchedulerName, Seed, Steps, node, quiet
+from nodeflow.diffusion.types import Conditioning, Guider, Image, Latent, Model, NoiseChoice, SamplerChoice
 from nodeflow_nodes.refusals import blaming
+from nodeflow_nodes.tables import table_with
 
 if TYPE_CHECKING:
     from nodeflow.diffusion.sampling import Step
-    from nodeflow.diffusion.sampling.schedules import Schedule
-    from nodeflow.diffusion.sampling.solvers.step import Sampler
-    from nodeflow.diffusion.sampling.table import SamplerTable
+
+StepNumber = Annotated[int, Field(ge=0, le=10_000)]
+
+_LAST_STEP = 10_000
 
 
 @node("KSampler", category="sampling", title="Sampler")
@@ -43,63 +45,122 @@ def ksampler(
         scheduler: How the noise levels are spread over the steps.
         denoise: Share of the schedule that is run; below 1 the input latent shines through.
     """
+    guider = Guider(model, positive, negative, cfg)
     result = latent
     with blaming("model"):
-        stages = stages_of(model, positive, negative, latent, seed, steps, cfg, sampler, scheduler, denoise, run)
-        for step in run.track(stages, total=steps, preview=glance):
+        course = course_of(guider, latent, seed, steps, sampler, scheduler, run, denoise=denoise)
+        for step in run.track(course.steps, total=course.total, preview=glance):
             result = step.latent
     return result
 
 
-def stages_of(
+@node("KSamplerAdvanced", category="sampling", title="Sampler (some steps)")
+def ksampler_advanced(
     model: Model,
     positive: Conditioning,
     negative: Conditioning,
     latent: Latent,
+    add_noise: Literal["enable", "disable"] = "enable",
+    noise_seed: Seed = 0,
+    steps: Steps = 20,
+    cfg: Guidance = 8.0,
+    sampler: SamplerName = "euler",
+    scheduler: SchedulerName = "normal",
+    start_at_step: StepNumber = 0,
+    end_at_step: StepNumber = _LAST_STEP,
+    return_with_leftover_noise: Literal["disable", "enable"] = "disable",
+    *,
+    run: Run = quiet,
+) -> Latent:
+    """Sample only some of the steps, so that the others can be done by another model, prompt or sampler.
+
+    To divide one run, let the first node return the latent with leftover noise, and the second start at the step where
+    the first ended, with the same `steps` and without adding noise.
+
+    Args:
+        model: The denoising network.
+        positive: What the picture should show.
+        negative: What it should avoid.
+        latent: Where to start: an empty latent, an encoded picture, or what another sampler left noisy.
+        add_noise: Whether noise is added first; a latent that is noisy already needs none.
+        noise_seed: The noise is drawn from this, also that of samplers that add noise at every step.
+        steps: How many steps the whole way has.
+        cfg: How strongly to follow `positive` and avoid `negative`; at 1 `negative` is ignored, in half the time.
+        sampler: The method that takes the steps.
+        scheduler: How the noise levels are spread over the steps.
+        start_at_step: The first step to do, counted from 0; from the last on, the latent is handed on as it is.
+        end_at_step: The step to stop before; more than there are means up to the end.
+        return_with_leftover_noise: Keep the noise that is left where it stops early, for another sampler to go on; else
+            the last step takes all of it away.
+    """
+    guider, noise_left = Guider(model, positive, negative, cfg), return_with_leftover_noise == "enable"
+    result = latent
+    with blaming("model"):
+        course = course_of(
+            guider,
+            latent,
+            noise_seed,
+            steps,
+            sampler,
+            scheduler,
+            run,
+            start=start_at_step,
+            end=end_at_step,
+            silent=add_noise == "disable",
+            leftover_noise=noise_left,
+        )
+        for step in run.track(course.steps, total=course.total, preview=glance):
+            result = step.latent
+    if course.total == 0:
+        run.warn(f"there is no step from {start_at_step} to {end_at_step} of {steps}; the latent is handed on as it is")
+    return result
+
+
+class Course(NamedTuple):
+    """A sampling run that has not begun.
+
+    Attributes:
+        steps: Its steps; taking one makes it.
+        total: How many there are; None where the sampler decides that on its way.
+    """
+
+    steps: "Iterator[Step]"
+    total: int | None
+
+
+def course_of(
+    guider: Guider,
+    latent: Latent,
     seed: int,
     steps: int,
-    cfg: float,
     sampler: str,
     scheduler: str,
-    denoise: float,
     run: Run,
-) -> "Iterator[Step]":
-    """The sampling run of these inputs, step by step, with the samplers and schedules that packs have added."""
-    from nodeflow.diffusion.sampling import sample
+    *,
+    denoise: float = 1.0,
+    start: int = 0,
+    end: int = _LAST_STEP,
+    silent: bool = False,
+    leftover_noise: bool = False,
+) -> Course:
+    """The run of these inputs, with the samplers and schedules that packs have added; see `sampling.run.sample`."""
+    from nodeflow.diffusion.sampling.run import sample_custom, sigmas_of, steps_of
 
-    return sample(
-        model,
-        positive,
-        negative,
-        latent,
-        seed=seed,
-        steps=steps,
-        cfg=cfg,
-        sampler=sampler,
-        scheduler=scheduler,
-        denoise=denoise,
-        table=_table(sampler, scheduler, run),
+    table = table_with(run, sampler=sampler, scheduler=scheduler)
+    sigmas = sigmas_of(
+        guider.model,
+        sampler,
+        scheduler,
+        steps,
+        denoise,
+        start=start,
+        end=end,
+        leftover_noise=leftover_noise,
+        table=table,
     )
-
-
-def _table(sampler: str, scheduler: str, run: Run) -> "SamplerTable":
-    """The built-in table and, where it lacks one of these names, what a pack has added under it."""
-    from nodeflow.diffusion.sampling.table import SamplerEntry, builtin_table
-
-    table = builtin_table()
-    solve = run.extensions("samplers").get(sampler) if sampler not in table.samplers else None
-    schedule = run.extensions("schedulers").get(scheduler) if scheduler not in table.schedules else None
-    if isinstance(solve, SamplerEntry):
-        table = table.with_sampler(sampler, solve.solve, flow=solve.flow)
-    elif solve is not None:
-        table = table.with_sampler(sampler, cast("Sampler", solve))
-    if schedule is not None:
-        table = table.with_schedule(scheduler, cast("Schedule", schedule))
-    with blaming("sampler"):
-        table.sampler(sampler)
-    with blaming("scheduler"):
-        table.schedule(scheduler)
-    return table
+    noise = NoiseChoice(seed, silent)
+    stages = sample_custom(guider, latent, sigmas, SamplerChoice(sampler), noise, table=table)
+    return Course(stages, steps_of(sampler, sigmas, table=table))
 
 
 def glance(step: "Step") -> Image | None:

@@ -9,7 +9,17 @@ import torch
 
 from nodeflow.api import Codec, Encoded
 from nodeflow.diffusion.latent_formats import SD1
-from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
+from nodeflow.diffusion.types import (
+    Conditioning,
+    Entry,
+    Image,
+    Item,
+    Latent,
+    Mask,
+    NoiseChoice,
+    SamplerChoice,
+    Sigmas,
+)
 from nodeflow_nodes import codecs
 
 ROWS = (Item(2, 5), Item(0, 5))
@@ -42,6 +52,9 @@ CASES: list[tuple[Codec, Any]] = [
     (codecs.mask, Mask(torch.rand(2, 3, 4))),
     (codecs.latent, Latent(torch.randn(2, 4, 2, 3), SD1, ROWS, Mask(torch.rand(1, 16, 24)))),
     (codecs.latent, Latent(torch.randn(1, 16, 2, 3, dtype=torch.bfloat16))),
+    (codecs.sigmas, Sigmas((14.614641189575195, 0.1, 0.0))),
+    (codecs.sampler_choice, SamplerChoice("er_sde", {"eta": 0.5, "max_stage": 2, "pece": True, "solver_type": "ODE"})),
+    (codecs.noise_choice, NoiseChoice(2**53 - 1, silent=True)),
     (
         codecs.conditioning,
         Conditioning((Entry(torch.randn(1, 77, 8), torch.randn(1, 8), 0.1), Entry(torch.randn(1, 154, 8)))),
@@ -64,10 +77,12 @@ def test_a_conditioning_that_holds_one_tensor_twice_can_be_kept() -> None:
 @pytest.mark.parametrize(("codec", "value"), CASES, ids=lambda case: type(case).__name__)
 def test_damage_is_a_value_error(codec: Codec, value: Any) -> None:
     whole = codec.encode(value)
+    less = [Encoded(whole.header, whole.blobs[1:])] if whole.blobs else []
+    torn = [Encoded(whole.header, [bytes(blob)[:20], *whole.blobs[1:]]) for blob in whole.blobs[:1]]
     for broken in (
-        Encoded(whole.header, whole.blobs[1:]),
+        *less,
+        *torn,
         Encoded(whole.header, [*whole.blobs, b""]),
-        Encoded(whole.header, [bytes(whole.blobs[0])[:20], *whole.blobs[1:]]),
         Encoded({"type": "Other"}, whole.blobs),
         Encoded(None, whole.blobs),
     ):

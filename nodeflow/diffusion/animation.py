@@ -78,7 +78,7 @@ def _written(image: Image, format: str, fps: float, options: Mapping[str, object
     stream = io.BytesIO()
     try:
         first.save(stream, format, save_all=True, append_images=others, duration=duration, **dict(options))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last is how the encoder of WebP says anything
         size = f"{len(image)} frames of {first.width}x{first.height}"
         raise ValueRuleError(f"{size} cannot be written as {format}: {error}") from error
     return stream.getvalue()

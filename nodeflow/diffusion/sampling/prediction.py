@@ -32,11 +32,19 @@ class NoiseLevels:
         table: float32 [N], rising; entry i belongs to step `stride (i + 1) - 1` of training.
         is_flow: Timesteps are proportional to sigma, not indices into the table.
         stride: Steps of training from one entry to the next.
+        exact_logs: float32 [N], the logarithms of the table from before it was rounded; None where they are not known.
+            The last digit of a level decides about the noise of a Brownian path.
     """
 
     table: Tensor
     is_flow: bool = False
     stride: int = 1
+    exact_logs: Tensor | None = None
+
+    @property
+    def logs(self) -> Tensor:
+        """The logarithms of the table, float32 [N]."""
+        return self.table.log() if self.exact_logs is None else self.exact_logs
 
     @property
     def sigma_min(self) -> float:
@@ -50,13 +58,14 @@ class NoiseLevels:
 
     def to(self, device: str | torch.device) -> "NoiseLevels":
         """The same levels, with their table on `device`."""
-        return replace(self, table=self.table.to(device))
+        exact_logs = None if self.exact_logs is None else self.exact_logs.to(device)
+        return replace(self, table=self.table.to(device), exact_logs=exact_logs)
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The numbers [B] that tell a network the levels: the nearest entries in log sigma, the lower one on ties."""
         if self.is_flow:
             return sigma * len(self.table)
-        distances = (sigma.log() - self.table.to(sigma.device).log()[:, None]).abs()  # n b
+        distances = (sigma.log() - self.logs.to(sigma.device)[:, None]).abs()  # n b
         return distances.argmin(dim=0).float() * self.stride + (self.stride - 1)
 
     def sigma(self, timestep: Tensor) -> Tensor:
@@ -65,8 +74,7 @@ class NoiseLevels:
             return timestep / len(self.table)
         position = ((timestep.float() - (self.stride - 1)) / self.stride).clamp(0, len(self.table) - 1)
         low, high, share = position.floor().long(), position.ceil().long(), position.frac()
-        logs = self.table.log()
-        return ((1 - share) * logs[low] + share * logs[high]).exp()
+        return ((1 - share) * self.logs[low] + share * self.logs[high]).exp()
 
     def at(self, share: float) -> float:
         """The level after a share of all timesteps, counted from the highest: above all levels at 0, and 0 at 1."""
@@ -97,7 +105,8 @@ def scaled_linear_levels(
         roots = alphas.sqrt()
         alphas = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
         alphas[-1] = _ALMOST_ZERO
-    return NoiseLevels(((1 - alphas) / alphas).sqrt().float())
+    sigmas = ((1 - alphas) / alphas).sqrt()
+    return NoiseLevels(sigmas.float(), exact_logs=sigmas.log().float())
 
 
 def distilled_levels(levels: NoiseLevels, count: int = 50) -> NoiseLevels:

@@ -95,8 +95,8 @@ def linear_quadratic(levels: NoiseLevels, steps: int, threshold: float = 0.025) 
     rest = steps - linear
     slope = threshold / linear
     bend = (1 - threshold - slope * rest) / rest**2  # the parabola leaves with the slope of the line, and ends at 1
-    way = [slope * step + bend * max(step - linear, 0) ** 2 for step in range(steps)]
-    return ended((1 - torch.tensor(way, dtype=torch.float64)) * levels.sigma_max)
+    left = [1 - (slope * step + bend * max(step - linear, 0) ** 2) for step in range(steps)]
+    return ended(torch.tensor(left) * levels.sigma_max)
 
 
 def kl_optimal(levels: NoiseLevels, steps: int) -> Tensor:

@@ -60,7 +60,7 @@ def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> Tensor:
     Arguments, result and errors as in `karras`.
     """
     _check_ends(n, sigma_min, sigma_max)
-    share = torch.linspace(0, 1, n)
+    share = torch.arange(n) / max(n - 1, 1)
     return ended((share * math.atan(sigma_min) + (1 - share) * math.atan(sigma_max)).tan())
 
 

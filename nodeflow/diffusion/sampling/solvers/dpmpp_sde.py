@@ -1,6 +1,5 @@
 """DPM-Solver++ for the reverse diffusion itself: single-step, with noise from one Brownian path."""
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -48,7 +47,7 @@ def dpmpp_sde(
             x = denoised
         else:
             step = _Step(x, noise, sigma, eta, s_noise)
-            middle = _in_float32(math.exp((1 - r) * math.log(sigma) + r * math.log(sigma_next)))
+            middle = _between(sigma, sigma_next, r)
             again = denoise(denoiser, step.to(middle, denoised), middle)
             x = step.to(sigma_next, (1 - 1 / (2 * r)) * denoised + 1 / (2 * r) * again)
         yield Move(x, denoised, sigma)
@@ -72,6 +71,11 @@ class _Step:
         return arrived + self._noise.between(self._sigma, level) * (self._s_noise * up)
 
 
-def _in_float32(level: float) -> float:
-    """The path is looked up by levels as the network gets them."""
-    return float(torch.tensor(level))
+def _between(sigma: float, sigma_next: float, r: float) -> float:
+    """The level at share r in log sigma, in float32.
+
+    The Brownian path is known at six digits. Another rounding of the level gives other noise, by a thousandth, so this
+    rounds as other engines do.
+    """
+    start, end = torch.tensor([sigma, sigma_next]).log().neg()
+    return float((start + r * (end - start)).neg().exp())

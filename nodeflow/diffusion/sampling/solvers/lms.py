@@ -1,6 +1,7 @@
 """Linear multistep: the slopes of past steps, joined by a polynomial."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -23,7 +24,7 @@ def lms(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, order: 
     """
     visited = levels_visited(sigmas)
     slopes: list[Tensor] = []  # newest first
-    for index, (sigma, sigma_next) in enumerate(zip(visited, visited[1:], strict=False)):
+    for index, (sigma, sigma_next) in enumerate(pairwise(visited)):
         denoised = denoise(denoiser, x, sigma)
         slopes = [(x - denoised) / sigma, *slopes[: order - 1]]
         if sigma_next == 0.0:

@@ -180,7 +180,8 @@ def _moves(guider: Guider, latent: Latent, sigmas: Tensor, entry: SamplerEntry, 
         denoiser = _masked(denoiser, latent.noise_mask, sigmas, known, network.levels, model.masking)
     x = noised(start.clean, start.noise, float(sigmas[0]), network.levels, full=True)
     ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
-    yield from entry.solve(denoiser, x, sigmas, noise_stream(noise.seed, model, latent, ends), **entry.options)
+    stream = noise_stream(noise.seed, model, latent, ends)
+    yield from entry.solve(denoiser, x, sigmas, stream, **entry.keywords(network.levels))
 
 
 def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: Start, entry: SamplerEntry) -> Denoiser:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from nodeflow.diffusion.choices import Option
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.sampling.names import SAMPLERS, SCHEDULES, SamplerRow
+from nodeflow.diffusion.sampling.prediction import NoiseLevels
 from nodeflow.diffusion.sampling.schedules import Schedule
 from nodeflow.diffusion.sampling.solvers.step import Sampler
 
@@ -28,6 +29,7 @@ class SamplerEntry:
     fresh_mask_noise: bool = False
     own_steps: bool = False
     rises: bool = False
+    levels_at: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @classmethod
     def of(cls, row: SamplerRow) -> "SamplerEntry":
@@ -51,6 +53,10 @@ class SamplerEntry:
             there_are = f"it has {', '.join(known)}" if known else "it has none"
             raise ValueRuleError(f"sampler {name!r} has no option {unknown[0]!r}; {there_are}")
         return replace(self, options={**self.options, **options})
+
+    def keywords(self, levels: NoiseLevels) -> dict[str, Option]:
+        """The options that the sampler is called with, for a model of these levels."""
+        return {**{option: levels.at(share) for option, share in self.levels_at.items()}, **self.options}
 
 
 @dataclass(frozen=True, slots=True)

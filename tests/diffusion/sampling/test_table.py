@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from nodeflow.diffusion.sampling.prediction import flow_levels, scaled_linear_levels
 from nodeflow.diffusion.sampling.schedules import normal
 from nodeflow.diffusion.sampling.solvers.euler import euler
-from nodeflow.diffusion.sampling.table import builtin_table
+from nodeflow.diffusion.sampling.table import SamplerEntry, builtin_table
 
 
 def test_the_names_that_are_known_without_torch_are_those_of_the_table() -> None:
@@ -42,3 +44,15 @@ def test_a_name_cannot_be_taken_twice() -> None:
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(ValueRuleError, match=f"there are {', '.join(SAMPLER_NAMES)}$"):
         builtin_table().sampler("zzz")
+
+
+def test_an_option_that_is_a_level_follows_the_model() -> None:
+    # ComfyUI's levels after a tenth and after half of Stable Diffusion's schedule are 8.30717 and 1.61558.
+    entry = SamplerEntry(euler, options={"eta": 0.5}, levels_at={"high": 0.1, "low": 0.5})
+    keywords = entry.keywords(scaled_linear_levels())
+    assert keywords == {"high": pytest.approx(8.30717, rel=1e-6), "low": pytest.approx(1.61558, rel=1e-5), "eta": 0.5}
+    assert replace(entry, options={"low": 0.7}).keywords(flow_levels()) == {"high": pytest.approx(0.9), "low": 0.7}
+
+
+def test_sa_solver_stirs_noise_in_from_a_fifth_of_the_schedule_to_four_fifths() -> None:
+    assert builtin_table().sampler("sa_solver").levels_at == {"sde_high": 0.2, "sde_low": 0.8}

@@ -66,5 +66,6 @@ def denoise_both(denoiser: Denoiser, x: Tensor, sigma: float) -> Both:
 
 def ancestral_split(sigma: float, sigma_next: float, eta: float = 1.0) -> tuple[float, float]:
     """Splits a step into the level to go down to and that of the noise added after; DDPM's posterior, eq. 7."""
-    up = min(sigma_next, eta * math.sqrt(sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2))
+    variance = sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2
+    up = min(sigma_next, eta * math.sqrt(max(variance, 0.0)))  # none where levels rise
     return math.sqrt(sigma_next**2 - up**2), up

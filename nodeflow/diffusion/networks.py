@@ -128,10 +128,12 @@ class Clip(_Network):
     Attributes:
         tokenizer: Text to token numbers.
         skip: Layers left out at the end: 0 takes the last one's output, 1 the one's before.
+        max_tokens: So many tokens of a prompt at most are encoded, start and end not counted; 0 is no limit.
     """
 
     tokenizer: "Tokenizer"
     skip: int = 0
+    max_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,13 +9,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 from importlib import resources
 from itertools import pairwise
 
 START = 49406
 END = 49407
 _MERGES = 48_894
-_NEVER = _MERGES
 _END_OF_WORD = "</w>"
 _SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
 # Unicode's White_Space; Python's str.isspace() takes some control characters for white too.
@@ -42,6 +42,8 @@ class Tokenizer:
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         for merge, rank in self._ranks.items():
             self._numbers[merge.replace(" ", "")] = len(symbols) + rank
+        self._symbols = {number: symbol for symbol, number in self._numbers.items()}
+        self._bytes = {letter: bytes([byte]) for byte, letter in self._letters.items()}
         self._tokens_of = lru_cache(maxsize=16_384)(self._merge)
 
     @classmethod
@@ -60,30 +62,39 @@ class Tokenizer:
                 tokens.extend(token for piece in _pieces(part) for token in self._tokens_of(piece))
         return tokens
 
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text that a run of tokens stands for, as far as it can be had: in small letters, with single blanks."""
+        symbols = (self._symbols.get(token, "") for token in tokens)
+        text = "".join(symbols).replace(_END_OF_WORD, " ")
+        data = b"".join(self._bytes[letter] if letter != " " else b" " for letter in text)
+        return data.decode("utf-8", "replace").strip()
+
     def _merge(self, piece: str) -> tuple[int, ...]:
-        """Joins the best-ranked pair of neighbours, wherever it stands, until no pair is known."""
+        """Joins the best-ranked pair of neighbours, the first of equals, until no pair is known."""
         word = [self._letters[byte] for byte in piece.encode("utf-8", "replace")]
         word[-1] += _END_OF_WORD
-        while len(word) > 1:
-            best: tuple[str, str] = min(pairwise(word), key=self._rank)
-            if self._rank(best) == _NEVER:
-                break
-            word = list(_joined(word, best[0], best[1]))
-        return tuple(self._numbers[symbol] for symbol in word)
+        count = len(word)
+        before, after = list(range(-1, count - 1)), list(range(1, count + 1))
+        waiting = [(rank, left) for left, pair in enumerate(pairwise(word)) if (rank := self._rank(pair)) is not None]
+        heapify(waiting)
+        while waiting:
+            rank, left = heappop(waiting)
+            right = after[left]
+            if right == count or self._rank((word[left], word[right])) != rank:
+                continue  # one of the two has been joined with another meanwhile
+            word[left], word[right] = word[left] + word[right], ""
+            after[left] = after[right]
+            if after[right] < count:
+                before[after[right]] = left
+            for place in (before[left], left):
+                if place >= 0 and after[place] < count:
+                    joined = self._rank((word[place], word[after[place]]))
+                    if joined is not None:
+                        heappush(waiting, (joined, place))
+        return tuple(self._numbers[symbol] for symbol in word if symbol)
 
-    def _rank(self, pair: tuple[str, str]) -> int:
-        return self._ranks.get(f"{pair[0]} {pair[1]}", _NEVER)
-
-
-def _joined(word: list[str], left: str, right: str) -> Iterator[str]:
-    index = 0
-    while index < len(word):
-        if word[index : index + 2] == [left, right]:
-            yield left + right
-            index += 2
-        else:
-            yield word[index]
-            index += 1
+    def _rank(self, pair: tuple[str, str]) -> int | None:
+        return self._ranks.get(f"{pair[0]} {pair[1]}")
 
 
 def _pieces(text: str) -> Iterator[str]:

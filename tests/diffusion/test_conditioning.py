@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nodeflow.diffusion.checkpoints import Checkpoint
-from nodeflow.diffusion.conditioning import encode
+from nodeflow.diffusion.conditioning import cut, encode, with_last_layer
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.prompts import chunks
 from nodeflow.diffusion.types import Clip
@@ -71,6 +71,37 @@ def forward(weights: dict[str, Tensor], tokens: Tensor, layers: int) -> Tensor:
         h = linear(norm(x, f"{name}.layer_norm2"), f"{name}.mlp.fc1")
         x = x + linear(h * torch.sigmoid(1.702 * h), f"{name}.mlp.fc2")
     return norm(x, "final_layer_norm")
+
+
+@pytest.mark.parametrize("number", [-1, -2])
+def test_layers_counted_from_the_end_agree_with_transformers(number: int, micro: Checkpoint) -> None:
+    clip = with_last_layer(micro.clip, number)
+    (chunk,) = chunks("a photo of a cat", clip.tokenizer)
+    hidden = micro.clip.network(input_ids=torch.tensor([chunk.tokens]), output_hidden_states=True).hidden_states
+    expected = micro.clip.network.get_submodule("final_layer_norm")(hidden[number])
+    torch.testing.assert_close(states(clip, "a photo of a cat"), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_layer_that_is_not_there_is_the_last_one(micro: Checkpoint) -> None:
+    assert [with_last_layer(micro.clip, number).skip for number in (-1, -2, -3, -24)] == [0, 1, 0, 0]
+    with pytest.raises(ValueRuleError, match="layers are counted from the end, -1 being the last; found 0"):
+        with_last_layer(micro.clip, 0)
+
+
+def test_a_limit_of_tokens_cuts_the_prompt_and_tells_what_is_missing(micro: Checkpoint) -> None:
+    clip = dataclasses.replace(micro.clip, max_tokens=2)
+    assert torch.equal(states(clip, "a cat on a mat"), states(micro.clip, "a cat"))
+    assert cut(clip, "a cat on a mat") == "on a mat"
+    assert cut(micro.clip, "a cat on a mat") == ""
+
+
+def test_ten_thousand_words_are_encoded(micro: Checkpoint) -> None:
+    assert states(micro.clip, "word " * 10_000).shape == (1, 77 * 134, 64)
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b (c\x07:1.2)", "\ud83d", "\x1b[31m", "\U0010fffd"])
+def test_control_characters_are_encoded_like_any_other(text: str, micro: Checkpoint) -> None:
+    assert bool(torch.isfinite(states(micro.clip, text)).all())
 
 
 def test_a_long_prompt_is_its_chunks_side_by_side(micro: Checkpoint) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeflow.diffusion.prompts import CHUNK, EMPTY, Chunk, chunks, parse, weighted
+from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.prompts import CHUNK, EMPTY, Chunk, chunks, learned_names, left_out, parse, weighted
 from nodeflow.diffusion.tokens import END, START, Tokenizer
 
 SYNTAX: tuple[tuple[str, list[tuple[str, float]]], ...] = (
@@ -31,6 +32,43 @@ SYNTAX: tuple[tuple[str, list[tuple[str, float]]], ...] = (
     ("a) b", [("a) b", 1.0)]),
     (":) (cat:1.2)", [(":) ", 1.0), ("cat", 1.2)]),
     ("((a)", [("(", 1.0), ("a", 1.1)]),
+    ("((a):1.2)", [("a", 1.32)]),
+    ("(a (b) :0.5)", [("a ", 0.5), ("b", 0.55), (" ", 0.5)]),
+    ("(a (b:1.5))(c", [("a ", 1.1), ("b", 1.5), ("(c", 1.0)]),
+    ("(a:1:x)(b:)", [("a:1:x", 1.1), ("b:", 1.1)]),
+    ("(a:x:1.3)(b : 2)", [("a:x", 1.3), ("b ", 2.0)]),
+    ("(\\(:1.2)(a\\:1.4)", [("(", 1.2), ("a\\", 1.4)]),
+    ("(a (b (c:0.2) d:3) e:0.5)", [("a ", 0.5), ("b ", 3.0), ("c", 0.2), (" d", 3.0), (" e", 0.5)]),
+    ("(\n:1.5)[(x)]", [("\n", 1.5), ("[", 1.0), ("x", 1.1), ("]", 1.0)]),
+    ("(a\x00b\x07:2)", [("a\x00b\x07", 2.0)]),
+)
+
+LEARNED: tuple[tuple[str, list[tuple[str, float, bool]]], ...] = (
+    ("embedding:cat", [("cat", 1.0, True)]),
+    ("a embedding:cat b", [("a ", 1.0, False), ("cat", 1.0, True), (" b", 1.0, False)]),
+    ("a\nembedding:cat\nb", [("a\n", 1.0, False), ("cat", 1.0, True), ("\nb", 1.0, False)]),
+    ("(embedding:cat:1.2)", [("cat", 1.2, True)]),
+    ("(embedding:cat : 1.2 )", [("cat", 1.2, True), (" ", 1.2, False)]),
+    ("((embedding:cat))", [("cat", 1.21, True)]),
+    ("(a embedding:cat b:0.5)", [("a ", 0.5, False), ("cat", 0.5, True), (" b", 0.5, False)]),
+    ("(a)embedding:cat", [("a", 1.1, False), ("cat", 1.0, True)]),
+    ("embedding:cat, dog", [("cat", 1.0, True), (", dog", 1.0, False)]),
+    ("embedding:cat,,", [("cat", 1.0, True), (",,", 1.0, False)]),
+    ("embedding:cat,dog", [("cat,dog", 1.0, True)]),
+    ("(embedding:cat,:1.2)", [("cat", 1.2, True), (",", 1.2, False)]),
+    ("embedding:cat:1.2", [("cat:1.2", 1.0, True)]),
+    ("(embedding:cat:x)", [("cat:x", 1.1, True)]),
+    (
+        "embedding:style/cat.safetensors (b)",
+        [("style/cat.safetensors", 1.0, True), (" ", 1.0, False), ("b", 1.1, False)],
+    ),
+    ("embedding:cat(b)", [("cat", 1.0, True), ("b", 1.1, False)]),
+    ("embedding:a embedding:b", [("a", 1.0, True), (" ", 1.0, False), ("b", 1.0, True)]),
+    ("a,embedding:cat", [("a,embedding:cat", 1.0, False)]),
+    ("\\(embedding:cat", [("(embedding:cat", 1.0, False)]),
+    ("embedding: cat", [("embedding: cat", 1.0, False)]),
+    ("embedding:,", [(",", 1.0, True)]),
+    ("Embedding:cat", [("Embedding:cat", 1.0, False)]),
 )
 
 
@@ -47,6 +85,21 @@ def live(chunk: Chunk) -> int:
 @pytest.mark.parametrize(("prompt", "expected"), SYNTAX)
 def test_the_syntax_of_weights(prompt: str, expected: list[tuple[str, float]]) -> None:
     assert [(segment.text, pytest.approx(segment.weight)) for segment in parse(prompt)] == expected
+
+
+@pytest.mark.parametrize(("prompt", "expected"), LEARNED)
+def test_where_a_prompt_names_a_learned_word(prompt: str, expected: list[tuple[str, float, bool]]) -> None:
+    found = [(segment.text, pytest.approx(segment.weight), segment.learned) for segment in parse(prompt)]
+    assert found == expected
+    assert learned_names(prompt) == tuple(text for text, _, learned in expected if learned)
+
+
+@given(
+    pieces=st.lists(st.sampled_from(["embedding:a", "embedding:b,", " ", "(", ")", "\\(", "\\)", ":1.2)", ",", "x"]))
+)
+def test_a_prompt_names_what_its_pieces_are(pieces: list[str]) -> None:
+    prompt = "".join(pieces)
+    assert learned_names(prompt) == tuple(dict.fromkeys(each.text for each in parse(prompt) if each.learned))
 
 
 @given(prompt=st.text(alphabet="ab(): .12\\"))
@@ -91,6 +144,56 @@ def test_a_chunk_is_start_tokens_end_and_padding(tokenizer: Tokenizer) -> None:
 )
 def test_long_prompts_continue_in_the_next_chunk(prompt: str, expected: list[int], tokenizer: Tokenizer) -> None:
     assert [live(chunk) for chunk in chunks(prompt, tokenizer)] == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("word " * 70 + "embedding:five", [75]),
+        ("word " * 71 + "embedding:five", [71, 5]),
+        ("word " * 71 + "embedding:nine", [75, 5]),
+        ("word " * 71 + "embedding:five, dog", [71, 7]),
+        ("embedding:hundred word", [75, 26]),
+    ],
+)
+def test_the_vectors_of_a_learned_word_stay_together_where_they_are_few(
+    prompt: str, expected: list[int], tokenizer: Tokenizer
+) -> None:
+    learned = {"five": range(50_000, 50_005), "nine": range(50_000, 50_009), "hundred": range(50_000, 50_100)}
+    assert [live(chunk) for chunk in chunks(prompt, tokenizer, learned)] == expected
+
+
+def test_each_vector_is_a_position_with_the_weight_of_its_word(tokenizer: Tokenizer) -> None:
+    (chunk,) = chunks("a (embedding:two:1.3) cat", tokenizer, {"two": range(50_000, 50_002)})
+    assert chunk.tokens[:6] == (START, *tokenizer.encode("a"), 50_000, 50_001, *tokenizer.encode("cat"), END)
+    assert chunk.weights[:6] == (1.0, 1.0, 1.3, 1.3, 1.0, 1.0)
+
+
+def test_an_unknown_word_is_told_with_the_nearest_one(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ValueRuleError, match=r"^there is no embedding 'stile'; did you mean 'style'\?$"):
+        chunks("embedding:stile", tokenizer, {"style": [50_000]})
+    with pytest.raises(ValueRuleError, match=r"^there is no embedding 'stile'$"):
+        chunks("embedding:stile", tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept", "left"), [(0, 4, ""), (4, 4, ""), (3, 3, "embedding:two"), (1, 1, "dog embedding:two")]
+)
+def test_a_limit_cuts_tokens_and_tells_what_is_left_out(limit: int, kept: int, left: str, tokenizer: Tokenizer) -> None:
+    prompt, learned = "cat (dog:1.2) embedding:two", {"two": range(50_000, 50_002)}
+    (chunk,) = chunks(prompt, tokenizer, learned, limit)
+    assert live(chunk) == kept
+    assert left_out(prompt, tokenizer, learned, limit) == left
+
+
+def test_a_limit_may_lie_in_a_later_chunk(tokenizer: Tokenizer) -> None:
+    assert [live(chunk) for chunk in chunks("word " * 100, tokenizer, limit=80)] == [75, 5]
+
+
+def test_ten_thousand_words_and_as_many_brackets_take_no_time(tokenizer: Tokenizer) -> None:
+    prompt = "(word:1.1) " * 10_000 + "(" * 10_000 + "embedding:x" + "," * 10_000
+    found = chunks(prompt, tokenizer, {"x": [50_000]})
+    assert sum(live(chunk) for chunk in found) > 10_000
 
 
 def test_weights_follow_their_tokens_into_the_next_chunk(tokenizer: Tokenizer) -> None:

@@ -3,7 +3,8 @@
 Models, text encoders and autoencoders have no codec: they stay in memory, their files are on disk already.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,9 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from nodeflow.api import Encoded
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.types import (
+    Area,
     Conditioning,
     Entry,
     Image,
+    Inpaint,
     Item,
     Latent,
     Mask,
@@ -46,9 +49,32 @@ class _Latent(_Header):
     masked: bool
 
 
+class _Area(_Header):
+    x: float
+    y: float
+    width: float
+    height: float
+    relative: bool
+
+
 class _Entry(_Header):
+    """An entry without its tensors; what has a default was not written before there were areas."""
+
     strength: float
     pooled: bool
+    area: _Area | None = None
+    masked: bool = False
+    mask_strength: float = 1.0
+    mask_bounds: bool = False
+    start: float = 0.0
+    end: float = 1.0
+    inpaint: _Latent | None = None
+
+    @property
+    def tensors(self) -> int:
+        """How many blobs belong to it."""
+        inpaint = 0 if self.inpaint is None else 3 if self.inpaint.masked else 2
+        return 1 + self.pooled + self.masked + inpaint
 
 
 class _Conditioning(_Header):
@@ -106,33 +132,27 @@ class LatentCodec:
 
     def encode(self, value: Latent, /) -> Encoded:
         """Header and blobs of `value`."""
-        masks = () if value.noise_mask is None else (value.noise_mask.values,)
-        header = _Latent(items=_pairs(value.items), format=value.format, masked=bool(masks))
-        return _encoded(header, value.samples, *masks)
+        return _encoded(_latent_header(value), *_latent_tensors(value))
 
     def decode(self, encoded: Encoded, /) -> Latent:
         """The value again, on the CPU."""
         header = _Latent.model_validate(encoded.header)
-        samples, *masks = _tensors(encoded, 2 if header.masked else 1)
-        return Latent(samples, header.format, _items(header.items), Mask(masks[0]) if masks else None)
+        return _latent(header, iter(_tensors(encoded, 2 if header.masked else 1)))
 
 
 class ConditioningCodec:
-    """Context, pooled vector and strength of each entry."""
+    """Each entry: context, pooled vector, strength, where and when it holds, and what an in-painting network sees."""
 
     def encode(self, value: Conditioning, /) -> Encoded:
         """Header and blobs of `value`."""
-        entries = tuple(_Entry(strength=e.strength, pooled=e.pooled is not None) for e in value.entries)
-        tensors = (tensor for entry in value.entries for tensor in (entry.context, entry.pooled) if tensor is not None)
-        return _encoded(_Conditioning(entries=entries), *tensors)
+        header = _Conditioning(entries=tuple(_entry_header(entry) for entry in value.entries))
+        return _encoded(header, *(tensor for entry in value.entries for tensor in _entry_tensors(entry)))
 
     def decode(self, encoded: Encoded, /) -> Conditioning:
         """The value again, on the CPU."""
         header = _Conditioning.model_validate(encoded.header)
-        rest = iter(_tensors(encoded, sum(2 if entry.pooled else 1 for entry in header.entries)))
-        return Conditioning(
-            tuple(Entry(next(rest), next(rest) if each.pooled else None, each.strength) for each in header.entries)
-        )
+        rest = iter(_tensors(encoded, sum(entry.tensors for entry in header.entries)))
+        return Conditioning(tuple(_entry(each, rest) for each in header.entries))
 
 
 class SigmasCodec:
@@ -199,6 +219,61 @@ def _tensors(encoded: Encoded, count: int) -> "Sequence[torch.Tensor]":
         return [load(bytes(blob))["tensor"] for blob in encoded.blobs]
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"damaged tensor: {error}") from error
+
+
+def _entry_header(entry: Entry) -> _Entry:
+    return _Entry(
+        strength=entry.strength,
+        pooled=entry.pooled is not None,
+        area=None if entry.area is None else _Area(**asdict(entry.area)),
+        masked=entry.mask is not None,
+        mask_strength=entry.mask_strength,
+        mask_bounds=entry.mask_bounds,
+        start=entry.start,
+        end=entry.end,
+        inpaint=None if entry.inpaint is None else _latent_header(entry.inpaint.latent),
+    )
+
+
+def _entry_tensors(entry: Entry) -> "Iterator[torch.Tensor]":
+    yield entry.context
+    if entry.pooled is not None:
+        yield entry.pooled
+    if entry.mask is not None:
+        yield entry.mask.values
+    if entry.inpaint is not None:
+        yield entry.inpaint.mask.values
+        yield from _latent_tensors(entry.inpaint.latent)
+
+
+def _entry(header: _Entry, tensors: "Iterator[torch.Tensor]") -> Entry:
+    return Entry(
+        context=next(tensors),
+        pooled=next(tensors) if header.pooled else None,
+        strength=header.strength,
+        area=None if header.area is None else Area(**header.area.model_dump()),
+        mask=Mask(next(tensors)) if header.masked else None,
+        mask_strength=header.mask_strength,
+        mask_bounds=header.mask_bounds,
+        start=header.start,
+        end=header.end,
+        inpaint=None if header.inpaint is None else Inpaint(Mask(next(tensors)), _latent(header.inpaint, tensors)),
+    )
+
+
+def _latent_header(value: Latent) -> _Latent:
+    return _Latent(items=_pairs(value.items), format=value.format, masked=value.noise_mask is not None)
+
+
+def _latent_tensors(value: Latent) -> "Iterator[torch.Tensor]":
+    yield value.samples
+    if value.noise_mask is not None:
+        yield value.noise_mask.values
+
+
+def _latent(header: _Latent, tensors: "Iterator[torch.Tensor]") -> Latent:
+    samples = next(tensors)
+    return Latent(samples, header.format, _items(header.items), Mask(next(tensors)) if header.masked else None)
 
 
 def _pairs(items: Sequence[Item]) -> tuple[tuple[int, int], ...]:

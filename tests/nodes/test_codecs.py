@@ -10,9 +10,11 @@ import torch
 from nodeflow.api import Codec, Encoded
 from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import (
+    Area,
     Conditioning,
     Entry,
     Image,
+    Inpaint,
     Item,
     Latent,
     Mask,
@@ -36,7 +38,7 @@ def same(one: object, other: object) -> bool:
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, Mask | Entry):
+    if isinstance(one, Mask | Entry | Inpaint | Latent):
         return type(one) is type(other) and all(map(same, fields(one).values(), fields(other).values()))
     return one == other
 
@@ -59,6 +61,31 @@ CASES: list[tuple[Codec, Any]] = [
         codecs.conditioning,
         Conditioning((Entry(torch.randn(1, 77, 8), torch.randn(1, 8), 0.1), Entry(torch.randn(1, 154, 8)))),
     ),
+    (
+        codecs.conditioning,
+        Conditioning(
+            (
+                Entry(torch.randn(1, 77, 8), area=Area(8, 16, 64, 0.5), start=0.1, end=0.9),
+                Entry(
+                    torch.randn(2, 77, 8),
+                    area=Area(0.1, 0.2, 0.3, 0.0, relative=True),
+                    mask=Mask(torch.rand(2, 3, 4)),
+                    mask_strength=0.3,
+                    mask_bounds=True,
+                ),
+                Entry(
+                    torch.randn(1, 77, 8),
+                    torch.randn(1, 8),
+                    inpaint=Inpaint(
+                        Mask(torch.rand(1, 8, 8)), Latent(torch.randn(1, 4, 2, 3), SD1, (), Mask(torch.rand(1, 2, 2)))
+                    ),
+                ),
+                Entry(
+                    torch.randn(1, 77, 8), inpaint=Inpaint(Mask(torch.rand(1, 8, 8)), Latent(torch.randn(1, 4, 2, 3)))
+                ),
+            )
+        ),
+    ),
 ]
 
 
@@ -67,6 +94,13 @@ def test_a_value_comes_back_exactly(codec: Codec, value: Any) -> None:
     found = codec.decode(stored(codec.encode(value)))
     assert type(found) is type(value)
     assert all(map(same, fields(value).values(), fields(found).values()))
+
+
+def test_what_was_kept_before_there_were_areas_is_still_read() -> None:
+    written = codecs.conditioning.encode(Conditioning((Entry(torch.ones(1, 77, 8), torch.ones(1, 8), 0.5),)))
+    old = {"type": "Conditioning", "entries": [{"strength": 0.5, "pooled": True}]}
+    (entry,) = codecs.conditioning.decode(Encoded(old, written.blobs)).entries
+    assert same(entry, Entry(torch.ones(1, 77, 8), torch.ones(1, 8), 0.5))
 
 
 def test_a_conditioning_that_holds_one_tensor_twice_can_be_kept() -> None:

@@ -38,11 +38,11 @@ class Run(Protocol):
         """Show a text, a number or a picture on the node."""
         ...
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> str:
         """Write ``data`` as ``PREFIX_00001.SUFFIX`` into the output folder and return the path.
 
         The file appears whole or not at all and never replaces another. ``prefix`` may name sub-folders but not
-        leave the output folder. ``suffix`` has no dot.
+        leave the output folder. ``suffix`` has no dot. What is large comes in pieces, which are written one by one.
         """
         ...
 
@@ -81,7 +81,7 @@ class Quiet:
     def show(self, value: object) -> None:
         return None
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> str:
         return f"{prefix}_00001.{suffix}"
 
     def provenance(self, item: tuple[int, int] | None = None) -> Mapping[str, str]:

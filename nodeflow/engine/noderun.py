@@ -207,7 +207,7 @@ class NodeRun:
     def show(self, value: object) -> None:
         self._log.show(self._item, self._context.vault.scrub_value(value))
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> str:
         if self._spec.kind is not Kind.EFFECT:
             raise TypeError("only an effect may write files: its results are never remembered, so it always runs")
         vault = self._context.vault

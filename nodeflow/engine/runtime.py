@@ -1,6 +1,6 @@
 """What the engine needs from outside, as protocols, and the plain values that cross that line."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -126,7 +126,7 @@ class Services(Protocol):
         """The names in an open table."""
         ...
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> SavedFile:
         """Write a file into the output folder, unless the very same one is there already."""
         ...
 

@@ -1,6 +1,6 @@
 """What the engine needs from outside, put together for one run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeflow.core.codedigest import code_digest
@@ -83,7 +83,7 @@ class RunServices:
         """The names in an open table."""
         return self.registry.choices(table)
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> SavedFile:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> SavedFile:
         """Write a file into the output folder, unless the very same one is there already."""
         path, unchanged = self.outputs.save(prefix, suffix, data)
         return SavedFile(str(path), unchanged)

@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import filecmp
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -89,7 +91,7 @@ class Outputs:
         if not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(f"output folder {self.folder}: {place} is not writable; choose another --output-dir")
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> Written:
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> Written:
         """Writes ``PREFIX_00001.SUFFIX`` with the next free number, unless the very same file is there already.
 
         A file that was deleted comes back under its old number; no other file ever gets that. Equal files of one run
@@ -98,7 +100,7 @@ class Outputs:
         Args:
             prefix: A name that may have sub-folders (``portraits/cat``) but not leave the output folder.
             suffix: Without a dot.
-            data: The whole file.
+            data: The whole file, or its pieces one after the other, which are then never in memory together.
 
         Raises:
             OutputFailed: The prefix leaves the folder, or the file cannot be written.
@@ -139,17 +141,19 @@ class _Shelf:
         self._suffix = suffix
         self._numbered = re.compile(re.escape(stem) + r"_(\d+)\.", re.DOTALL)
 
-    def same(self, data: bytes, digest: str, names: GivenNames) -> Iterator[Path]:
+    def same(self, content: "_Content", names: GivenNames) -> Iterator[Path]:
         """Files with this very content; those that are known to have another are not opened."""
         known = names.digests
         with os.scandir(self.folder) as entries:
             found = [
                 entry.name
                 for entry in entries
-                if known.get(entry.name, digest) == digest and self._fits(entry.name) and _is_as_long(entry, data)
+                if known.get(entry.name, content.digest) == content.digest
+                and self._fits(entry.name)
+                and _is_as_long(entry, content.size)
             ]
         for name in sorted(found, key=self._number):
-            if _holds(self.folder / name, data):
+            if _readable(content.is_in, self.folder / name):
                 yield self.folder / name
 
     def free(self, digest: str, names: GivenNames) -> Iterator[Path]:
@@ -175,44 +179,72 @@ class _Shelf:
         return name == self._name(self._number(name))
 
 
-def _publish(shelf: _Shelf, data: bytes, written: Container[Path]) -> Written:
+class _Content(NamedTuple):
+    """What a file is to hold."""
+
+    size: int
+    digest: str
+    is_in: Callable[[Path], bool]
+
+
+def _publish(shelf: _Shelf, data: bytes | Iterable[bytes], written: Container[Path]) -> Written:
     """Writes a hidden file completely, then names it in one step; looks for the very same file before both."""
-    digest = sha256(data).hexdigest()
-    with given_names(shelf.folder) as names:
-        if same := _first(shelf.same(data, digest, names), written):
-            names.add(same.name, digest)
-            return Written(same, unchanged=True)
+    if isinstance(data, bytes):
+        content = _Content(len(data), sha256(data).hexdigest(), partial(_holds, data))
+        with given_names(shelf.folder) as names:
+            if same := _first(shelf.same(content, names), written):
+                names.add(same.name, content.digest)
+                return Written(same, unchanged=True)
     hidden = shelf.folder / hidden_name()
     try:
-        with hidden.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        content = _written(hidden, [data] if isinstance(data, bytes) else data)
         with given_names(shelf.folder) as names:
-            if same := _first(shelf.same(data, digest, names), written):  # another process was faster
+            if same := _first(shelf.same(content, names), written):  # for pieces the first look, else another's
+                names.add(same.name, content.digest)
                 return Written(same, unchanged=True)
-            path = _give_name(hidden, shelf.free(digest, names))
-            names.add(path.name, digest)
+            path = _give_name(hidden, shelf.free(content.digest, names))
+            names.add(path.name, content.digest)
         sync_folder(shelf.folder)
         return Written(path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
+def _written(hidden: Path, pieces: Iterable[bytes]) -> _Content:
+    """Writes a file piece by piece."""
+    digest, size = sha256(), 0
+    with hidden.open("xb") as file:
+        for piece in pieces:
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return _Content(size, digest.hexdigest(), partial(_equal, hidden))
+
+
 def _first(paths: Iterator[Path], written: Container[Path]) -> Path | None:
     return next((path for path in paths if path not in written), None)
 
 
-def _is_as_long(entry: "os.DirEntry[str]", data: bytes) -> bool:
+def _is_as_long(entry: "os.DirEntry[str]", size: int) -> bool:
     try:
-        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == len(data)
+        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == size
     except OSError:  # gone meanwhile
         return False
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _holds(data: bytes, path: Path) -> bool:
+    return path.read_bytes() == data
+
+
+def _equal(one: Path, other: Path) -> bool:
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def _readable(question: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.read_bytes() == data
+        return question(path)
     except OSError:  # gone meanwhile, or not ours to read
         return False
 

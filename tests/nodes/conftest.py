@@ -100,8 +100,8 @@ class Recorder(Quiet):
     def show(self, value: object) -> None:
         self.shown.append(value)
 
-    def save(self, prefix: str, suffix: str, data: bytes) -> str:
-        self.saved.append((prefix, suffix, data))
+    def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> str:
+        self.saved.append((prefix, suffix, data if isinstance(data, bytes) else b"".join(data)))
         return f"{prefix}_{len(self.saved):05d}.{suffix}"
 
     def provenance(self, item: tuple[int, int] | None = None) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def test_checking_a_folder_makes_nothing(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from nodeflow.storage.outputs import Outputs
 outputs = Outputs(Path(sys.argv[1]))
@@ -262,3 +264,24 @@ def test_ten_thousand_files_do_not_make_saving_slow(tmp_path: Path) -> None:
     begun = time.perf_counter()
     assert outputs.save("cat", "png", b"second").path.name == "cat_10002.png"
     assert time.perf_counter() - begun < 1.0
+
+
+def test_a_file_in_pieces_is_written_like_one_in_one_piece(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path)
+    whole = outputs.save("model", "bin", b"abcdef").path
+    again = Outputs(tmp_path).save("model", "bin", iter([b"abc", b"", b"def"]))
+    assert (again.path, again.unchanged) == (whole, True)
+    other = outputs.save("model", "bin", iter([b"abc", b"xyz"]))
+    assert (other.path.name, other.path.read_bytes(), other.unchanged) == ("model_00002.bin", b"abcxyz", False)
+    assert hidden_files(tmp_path) == []
+
+
+def test_pieces_that_fail_to_come_leave_nothing(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"abc"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        Outputs(tmp_path).save("model", "bin", pieces())
+    assert visible_files(tmp_path) == []
+    assert hidden_files(tmp_path) == []

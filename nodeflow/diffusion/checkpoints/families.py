@@ -62,6 +62,7 @@ class Build:
         prediction: What the network's output means, unless the file says otherwise.
         latent_format: The latent space, unless the file says otherwise.
         half: The 16-bit float that is used for it on a GPU: "fp16" or "bf16".
+        architecture: As ModelSpec calls it, for files that are written.
     """
 
     unet: KeyMap
@@ -70,6 +71,7 @@ class Build:
     prediction: Prediction
     latent_format: LatentFormat
     half: str
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _channels(number: int) -> Mark:
     return dimension("input_blocks.0.0.weight", 1, number)
 
 
-_SD1_BUILD = Build(UNET, VAE, CLIP_L, Prediction.EPS, SD1, half="fp16")
+_SD1_BUILD = Build(UNET, VAE, CLIP_L, Prediction.EPS, SD1, half="fp16", architecture="stable-diffusion-v1")
 
 FAMILIES: tuple[Family, ...] = (
     Family("lora", "a LoRA", contains(*LORA_MARKS), base=base_by_text, place=_LORA),

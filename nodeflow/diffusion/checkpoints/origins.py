@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nodeflow.diffusion.checkpoints.read import Header, opened
 from nodeflow.diffusion.weights import Files, Weight
 
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -68,7 +68,7 @@ def file_weights(header: Header, names: Mapping[str, str], network: nn.Module) -
     """
     shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
     return {
-        name: FileWeight(header, source, shapes[name], _DTYPES[header.tensors[source].dtype])
+        name: FileWeight(header, source, shapes[name], DTYPES[header.tensors[source].dtype])
         for name, source in names.items()
-        if name in shapes and header.tensors[source].dtype in _DTYPES
+        if name in shapes and header.tensors[source].dtype in DTYPES
     }

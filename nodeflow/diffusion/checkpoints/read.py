@@ -117,7 +117,11 @@ def opened(header: Header) -> Generator[Any]:
     from safetensors import SafetensorError, safe_open
 
     changed = "the file has changed since it was loaded; load it again"
-    if header.state and _state(header.path.stat()) != header.state:
+    try:
+        state = _state(header.path.stat())
+    except FileNotFoundError as error:
+        raise header.error("the file is gone since it was loaded") from error
+    if header.state and state != header.state:
         raise header.error(changed)
     try:
         reader: Any = safe_open(header.path, framework="pt", device="cpu")

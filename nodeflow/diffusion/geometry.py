@@ -138,9 +138,10 @@ def stitched(
     along = 2 if sideways else 1
     a, b = first.pixels, second.pixels
     rows, channels = max(len(a), len(b)), max(a.shape[3], b.shape[3])
+    wide, high = _alike(a, b, sideways) if match_size else (b.shape[2], b.shape[1])
+    together = (a.shape[2] + wide, max(a.shape[1], high)) if sideways else (max(a.shape[2], wide), a.shape[1] + high)
+    require_room(rows, *together, channels)
     if match_size:
-        wide, high = _alike(a, b, sideways)
-        require_room(rows, a.shape[2] + wide, a.shape[1] + high, channels)
         b = resampled(b, wide, high, "lanczos")
     across = max(a.shape[3 - along], b.shape[3 - along])
     paper = 1.0 if colour == "white" else 0.0

@@ -12,7 +12,7 @@ Quality = Annotated[int, Field(ge=0, le=100)]
 Compression = Annotated[int, Field(ge=0, le=9)]
 
 
-@node("SaveAnimatedWEBP", category="image", title="Save animated WebP", kind=Kind.EFFECT, lane=Lane.CPU)
+@node("SaveAnimatedWEBP", category="image/animation", title="Save animated WebP", kind=Kind.EFFECT, lane=Lane.CPU)
 def save_animated_webp(
     images: Image,
     filename_prefix: FilePrefix = "nodeflow",
@@ -44,7 +44,7 @@ def save_animated_webp(
     run.save(filename_prefix, "webp", data)
 
 
-@node("SaveAnimatedPNG", category="image", title="Save animated PNG", kind=Kind.EFFECT, lane=Lane.CPU)
+@node("SaveAnimatedPNG", category="image/animation", title="Save animated PNG", kind=Kind.EFFECT, lane=Lane.CPU)
 def save_animated_png(
     images: Image,
     filename_prefix: FilePrefix = "nodeflow",

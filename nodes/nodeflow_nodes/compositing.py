@@ -70,7 +70,7 @@ def image_composite_masked(
     return composited(destination, source, x, y, mask, resize=resize_source)
 
 
-@node("ImageBlend", category="image", title="Blend images", lane=Lane.CPU)
+@node("ImageBlend", category="image/postprocessing", title="Blend images", lane=Lane.CPU)
 def image_blend(
     image1: Image,
     image2: Image,
@@ -92,7 +92,7 @@ def image_blend(
         return blended(image1, image2, blend_factor, blend_mode)
 
 
-@node("PorterDuffImageComposite", category="image", title="Compose images with transparency", lane=Lane.CPU)
+@node("PorterDuffImageComposite", category="mask/compositing", title="Compose images with transparency", lane=Lane.CPU)
 def porter_duff_image_composite(
     source: Image,
     source_alpha: Mask,
@@ -117,7 +117,7 @@ def porter_duff_image_composite(
         return Layer(*porter_duff(source, source_alpha, destination, destination_alpha, mode))
 
 
-@node("SplitImageWithAlpha", category="image", title="Split off transparency", lane=Lane.CPU)
+@node("SplitImageWithAlpha", category="mask/compositing", title="Split off transparency", lane=Lane.CPU)
 def split_image_with_alpha(image: Image) -> Layer:
     """Take pictures apart into their colours and a mask of where they are transparent.
 
@@ -129,7 +129,7 @@ def split_image_with_alpha(image: Image) -> Layer:
     return Layer(*split_alpha(image))
 
 
-@node("JoinImageWithAlpha", category="image", title="Make transparent", lane=Lane.CPU)
+@node("JoinImageWithAlpha", category="mask/compositing", title="Make transparent", lane=Lane.CPU)
 def join_image_with_alpha(image: Image, alpha: Mask) -> Image:
     """Make pictures transparent where a mask is 1.
 

@@ -26,7 +26,7 @@ def image_invert(image: Image) -> Image:
     return recoloured(image, 1.0 - colours(image))
 
 
-@node("ImageBlur", category="image", title="Blur image", lane=Lane.CPU)
+@node("ImageBlur", category="image/postprocessing", title="Blur image", lane=Lane.CPU)
 def image_blur(image: Image, blur_radius: Radius = 1, sigma: Sigma = 1.0) -> Image:
     """Blur pictures; transparency stays as it is.
 
@@ -41,7 +41,7 @@ def image_blur(image: Image, blur_radius: Radius = 1, sigma: Sigma = 1.0) -> Ima
         return blurred(image, blur_radius, sigma)
 
 
-@node("ImageSharpen", category="image", title="Sharpen image", lane=Lane.CPU)
+@node("ImageSharpen", category="image/postprocessing", title="Sharpen image", lane=Lane.CPU)
 def image_sharpen(image: Image, sharpen_radius: Radius = 1, sigma: Sigma = 1.0, alpha: Sharpness = 1.0) -> Image:
     """Sharpen pictures by taking their blur away from them; transparency stays as it is.
 
@@ -57,7 +57,7 @@ def image_sharpen(image: Image, sharpen_radius: Radius = 1, sigma: Sigma = 1.0, 
         return sharpened(image, sharpen_radius, sigma, alpha)
 
 
-@node("ImageAddNoise", category="image", title="Add noise to image", lane=Lane.CPU)
+@node("ImageAddNoise", category="image/postprocessing", title="Add noise to image", lane=Lane.CPU)
 def image_add_noise(image: Image, seed: Seed = 0, strength: Fraction = 0.5) -> Image:
     """Add coloured grain to pictures; transparency stays as it is.
 
@@ -71,7 +71,7 @@ def image_add_noise(image: Image, seed: Seed = 0, strength: Fraction = 0.5) -> I
     return grained(image, seed, strength)
 
 
-@node("ImageQuantize", category="image", title="Reduce colours", lane=Lane.CPU)
+@node("ImageQuantize", category="image/postprocessing", title="Reduce colours", lane=Lane.CPU)
 def image_quantize(
     image: Image,
     colors: Colors = 256,
@@ -90,7 +90,7 @@ def image_quantize(
         return quantized(image, colors, dither)
 
 
-@node("Canny", category="image", title="Edges (Canny)", lane=Lane.CPU)
+@node("Canny", category="image/preprocessors", title="Edges (Canny)", lane=Lane.CPU)
 def canny(image: Image, low_threshold: Threshold = 0.4, high_threshold: Threshold = 0.8) -> Image:
     """Draw the edges of pictures, white on black.
 
@@ -112,7 +112,7 @@ def _thresholds_are_in_order(low_threshold: float, high_threshold: float) -> Non
         raise InputError("low_threshold", f"{low_threshold:g} is above high_threshold {high_threshold:g}; swap them")
 
 
-@node("Morphology", category="image", title="Morphology", lane=Lane.CPU)
+@node("Morphology", category="image/postprocessing", title="Morphology", lane=Lane.CPU)
 def morphology(
     image: Image,
     operation: Literal["erode", "dilate", "open", "close", "gradient", "bottom_hat", "top_hat"] = "erode",
@@ -146,7 +146,7 @@ class Yuv(NamedTuple):
     v: Image
 
 
-@node("ImageRGBToYUV", category="image", title="Image to YUV", lane=Lane.CPU)
+@node("ImageRGBToYUV", category="image/color", title="Image to YUV", lane=Lane.CPU)
 def image_rgb_to_yuv(image: Image) -> Yuv:
     """Take pictures apart into brightness and two differences of colour, as JPEG files do.
 
@@ -158,7 +158,7 @@ def image_rgb_to_yuv(image: Image) -> Yuv:
     return Yuv(*to_yuv(image))
 
 
-@node("ImageYUVToRGB", category="image", title="Image from YUV", lane=Lane.CPU)
+@node("ImageYUVToRGB", category="image/color", title="Image from YUV", lane=Lane.CPU)
 def image_yuv_to_rgb(y: Image, u: Image, v: Image) -> Image:
     """Put pictures together from brightness and two differences of colour.
 

@@ -13,7 +13,7 @@ Spacing = Annotated[int, Field(ge=0, le=1024)]
 _TURNS = {"none": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3}
 
 
-@node("ImageCrop", category="image", title="Crop image", lane=Lane.CPU)
+@node("ImageCrop", category="image/transform", title="Crop image", lane=Lane.CPU)
 def image_crop(
     image: Image, width: Length = 512, height: Length = 512, x: Place = 0, y: Place = 0, *, run: Run = quiet
 ) -> Image:
@@ -56,7 +56,7 @@ class Padded(NamedTuple):
     mask: Mask
 
 
-@node("ImagePadForOutpaint", category="image", title="Pad image for outpainting", lane=Lane.CPU)
+@node("ImagePadForOutpaint", category="image/transform", title="Pad image for outpainting", lane=Lane.CPU)
 def image_pad_for_outpaint(
     image: Image,
     left: Place = 0,
@@ -86,7 +86,7 @@ def image_pad_for_outpaint(
         return Padded(*padded_for_outpaint(image, left, top, right, bottom, feathering))
 
 
-@node("ImageRotate", category="image", title="Rotate image", lane=Lane.CPU)
+@node("ImageRotate", category="image/transform", title="Rotate image", lane=Lane.CPU)
 def image_rotate(image: Image, rotation: Literal["none", "90 degrees", "180 degrees", "270 degrees"] = "none") -> Image:
     """Turn pictures clockwise.
 
@@ -99,7 +99,7 @@ def image_rotate(image: Image, rotation: Literal["none", "90 degrees", "180 degr
     return turned(image, _TURNS[rotation])
 
 
-@node("ImageFlip", category="image", title="Flip image", lane=Lane.CPU)
+@node("ImageFlip", category="image/transform", title="Flip image", lane=Lane.CPU)
 def image_flip(
     image: Image, flip_method: Literal["x-axis: vertically", "y-axis: horizontally"] = "x-axis: vertically"
 ) -> Image:
@@ -114,7 +114,7 @@ def image_flip(
     return mirrored(image, upside_down=flip_method == "x-axis: vertically")
 
 
-@node("ImageStitch", category="image", title="Stitch images", lane=Lane.CPU)
+@node("ImageStitch", category="image/transform", title="Stitch images", lane=Lane.CPU)
 def image_stitch(
     image1: Image,
     image2: Image | None = None,
@@ -144,7 +144,7 @@ def image_stitch(
         )
 
 
-@node("ResizeAndPadImage", category="image", title="Resize and pad image", lane=Lane.CPU)
+@node("ResizeAndPadImage", category="image/transform", title="Resize and pad image", lane=Lane.CPU)
 def resize_and_pad_image(
     image: Image,
     target_width: Length = 512,

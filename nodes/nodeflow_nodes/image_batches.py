@@ -10,7 +10,7 @@ Amount = Annotated[int, Field(ge=1, le=4_096)]
 Index = Annotated[int, Field(ge=0, le=4_095)]
 
 
-@node("ImageBatch", category="batch", title="Batch images", lane=Lane.CPU)
+@node("ImageBatch", category="image/batch", title="Batch images", lane=Lane.CPU)
 def image_batch(image1: Image, image2: Image) -> Image:
     """Put two batches of pictures one after the other.
 
@@ -25,7 +25,7 @@ def image_batch(image1: Image, image2: Image) -> Image:
         return joined_batches(image1, image2)
 
 
-@node("RepeatImageBatch", category="batch", title="Repeat images", lane=Lane.CPU)
+@node("RepeatImageBatch", category="image/batch", title="Repeat images", lane=Lane.CPU)
 def repeat_image_batch(image: Image, amount: Amount = 1) -> Image:
     """Make a batch of pictures so many times over.
 
@@ -39,7 +39,7 @@ def repeat_image_batch(image: Image, amount: Amount = 1) -> Image:
         return repeated(image, amount)
 
 
-@node("ImageFromBatch", category="batch", title="Images from a batch", lane=Lane.CPU)
+@node("ImageFromBatch", category="image/batch", title="Images from a batch", lane=Lane.CPU)
 def image_from_batch(image: Image, batch_index: Index = 0, length: Amount = 1, *, run: Run = quiet) -> Image:
     """Take pictures out of a batch.
 
@@ -58,8 +58,8 @@ def image_from_batch(image: Image, batch_index: Index = 0, length: Amount = 1, *
     return image.select(rows)
 
 
-@node("RebatchImages", category="batch", title="Rebatch images", lane=Lane.CPU)
-def rebatch_images(images: list[Image], batch_size: Amount = 1) -> list[Image]:
+@node("RebatchImages", category="image/batch", title="Rebatch images", lane=Lane.CPU)
+def rebatch_images(images: Image | list[Image], batch_size: Amount = 1) -> list[Image]:
     """Make batches of another size, in the same order.
 
     Args:
@@ -69,4 +69,4 @@ def rebatch_images(images: list[Image], batch_size: Amount = 1) -> list[Image]:
     from nodeflow.diffusion.rows import rebatched
 
     with blaming("images"):
-        return list(rebatched(images, batch_size))
+        return list(rebatched(images if isinstance(images, list) else [images], batch_size))

@@ -92,7 +92,7 @@ def _fits_into_memory(width: int, height: int, batch_size: int) -> None:
         require_room(batch_size, width, height)
 
 
-@node("ImageScale", category="image", title="Resize image", lane=Lane.CPU)
+@node("ImageScale", category="image/upscaling", title="Resize image", lane=Lane.CPU)
 def image_scale(
     image: Image,
     upscale_method: ImageMethod = "nearest-exact",
@@ -121,7 +121,7 @@ def _one_side_is_given(width: int, height: int) -> None:
         raise InputError("width", "width and height are both 0; give at least one of them")
 
 
-@node("ImageScaleBy", category="image", title="Resize image by", lane=Lane.CPU)
+@node("ImageScaleBy", category="image/upscaling", title="Resize image by", lane=Lane.CPU)
 def image_scale_by(image: Image, upscale_method: ImageMethod = "nearest-exact", scale_by: Factor = 1.0) -> Image:
     """Make pictures larger or smaller by a factor.
 
@@ -133,7 +133,7 @@ def image_scale_by(image: Image, upscale_method: ImageMethod = "nearest-exact", 
     return _scaled(image, upscale_method, scale_by, "scale_by")
 
 
-@node("ImageScaleToTotalPixels", category="image", title="Resize image to a number of pixels", lane=Lane.CPU)
+@node("ImageScaleToTotalPixels", category="image/upscaling", title="Resize image to a number of pixels", lane=Lane.CPU)
 def image_scale_to_total_pixels(
     image: Image, upscale_method: ImageMethod = "nearest-exact", megapixels: Megapixels = 1.0
 ) -> Image:
@@ -148,7 +148,7 @@ def image_scale_to_total_pixels(
     return _scaled(image, upscale_method, math.sqrt(total / (image.width * image.height)), "megapixels")
 
 
-@node("ImageScaleToMaxDimension", category="image", title="Resize image to its longer side", lane=Lane.CPU)
+@node("ImageScaleToMaxDimension", category="image/upscaling", title="Resize image to its longer side", lane=Lane.CPU)
 def image_scale_to_max_dimension(
     image: Image,
     upscale_method: Literal["area", "lanczos", "bilinear", "nearest-exact", "bicubic"] = "area",

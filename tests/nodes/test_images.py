@@ -10,11 +10,20 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import load
 
-from nodeflow.api import InputError
+from nodeflow import Session
+from nodeflow.api import Graph, InputError
 from nodeflow.diffusion.latent_formats import SD1
 from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask
 from nodeflow_nodes.grids import image_grid
-from nodeflow_nodes.images import get_image_size, image_scale, load_image
+from nodeflow_nodes.images import (
+    empty_image,
+    get_image_size,
+    image_scale,
+    image_scale_by,
+    image_scale_to_max_dimension,
+    image_scale_to_total_pixels,
+    load_image,
+)
 from nodeflow_nodes.saving import (
     preview_image,
     save_any,
@@ -188,3 +197,52 @@ def test_what_no_file_can_hold_is_refused(value: object, recorder: Any) -> None:
     with pytest.raises(InputError, match=r"^value: a value of type \w+ cannot be written into a file; pictures"):
         save_any(value, run=recorder)
     assert recorder.saved == []
+
+
+def test_a_picture_of_one_colour_is_made() -> None:
+    image = empty_image(6, 4, 2, 0x336699)
+    assert image.pixels.shape == (2, 4, 6, 3)
+    assert image.pixels.reshape(-1, 3).unique(dim=0)[0].tolist() == pytest.approx([0.2, 0.4, 0.6])
+
+
+def test_pictures_that_do_not_fit_into_memory_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    graph = Graph()
+    graph.output("image", graph(empty_image)(16384, 16384, 4096))
+    (problem,) = Session(tmp_path).check(graph)
+    assert "width: 4096 x 16384x16384 pixels take 24,576.0 GiB of memory" in str(problem)
+    with pytest.raises(InputError, match=r"^width: 4096 x 16384x16384 pixels take .* make them smaller, or fewer"):
+        empty_image(16384, 16384, 4096)
+
+
+@pytest.mark.parametrize(("factor", "size"), [(1.5, (9, 6)), (0.3, (2, 1)), (0.01, (1, 1)), (1.0, (6, 4))])
+def test_pictures_are_resized_by_a_factor(factor: float, size: tuple[int, int]) -> None:
+    image = batch()
+    found = image_scale_by(image, "bilinear", factor)
+    assert (found.width, found.height) == size
+    assert torch.equal(found.pixels, image_scale(image, "bilinear", *size).pixels)
+
+
+def test_a_factor_that_makes_too_much_is_refused() -> None:
+    many = Image(torch.zeros(1, 1, 1, 3).expand(4096, 1, 4096, 3))
+    with pytest.raises(InputError, match=r"^scale_by: 4096 x 32768x8 pixels take"):
+        image_scale_by(many, "area", 8.0)
+
+
+@pytest.mark.parametrize(("megapixels", "size"), [(1.0, (1254, 836)), (0.25, (627, 418)), (0.01, (125, 84))])
+def test_pictures_are_resized_to_a_number_of_pixels(megapixels: float, size: tuple[int, int]) -> None:
+    found = image_scale_to_total_pixels(batch(1), "nearest-exact", megapixels)
+    assert (found.width, found.height) == size
+    assert found.width * found.height == pytest.approx(megapixels * 1024 * 1024, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("image", "size"), [(batch(1, 4, 6), (30, 20)), (batch(1, 6, 4), (20, 30)), (batch(1, 4, 4), (30, 30))]
+)
+def test_pictures_are_resized_to_their_longer_side(image: Image, size: tuple[int, int]) -> None:
+    found = image_scale_to_max_dimension(image, "area", 30)
+    assert (found.width, found.height) == size
+
+
+def test_a_longer_side_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^largest_size: 0 leaves no pixel; give at least 1"):
+        image_scale_to_max_dimension(batch(), largest_size=0)

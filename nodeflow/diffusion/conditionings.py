@@ -20,12 +20,12 @@ class Area:
     Attributes:
         x: Left edge, in pixels, or as a share of the width.
         y: Upper edge, in pixels, or as a share of the height.
-        width: In the same unit.
+        width: In the same unit. It is one latent cell at least, also where the share is 0.
         height: In the same unit.
         relative: Shares, 0..1, instead of pixels.
 
     Raises:
-        ValueRuleError: A number that is negative or not finite, or a side without length.
+        ValueRuleError: A number that is negative or not finite, or a side of no pixels.
     """
 
     x: float
@@ -36,7 +36,8 @@ class Area:
 
     def __post_init__(self) -> None:
         edges = (self.x, self.y, self.width, self.height)
-        if not all(0.0 <= edge < float("inf") for edge in edges) or not (self.width and self.height):
+        finite = all(0.0 <= edge < float("inf") for edge in edges)
+        if not finite or not (self.relative or (self.width and self.height)):
             raise ValueRuleError(f"area: an area of {self.width:g} x {self.height:g} at {self.x:g}, {self.y:g} is none")
 
 

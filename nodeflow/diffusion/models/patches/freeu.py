@@ -1,11 +1,15 @@
 """More of the UNet's own path, less of what its skip connections carry."""
 
 from dataclasses import dataclass
+from typing import Self, cast
 
 import torch
 from torch import Tensor
 
+from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.models.passing import Patch, Place
+from nodeflow.diffusion.models.unet import UNet
+from nodeflow.diffusion.networks import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,17 @@ class FreeU(Patch):
     s2: float
     by_mean: bool = False
 
+    @classmethod
+    def of(cls, model: Model, b1: float, b2: float, s1: float, s2: float, *, by_mean: bool = False) -> Self:
+        """For a model of this width.
+
+        Raises:
+            ValueRuleError: Its network is no UNet.
+        """
+        if not isinstance(model.network, UNet):
+            raise ValueRuleError(f"FreeU needs a UNet; the network of family {model.family} is none")
+        return cls(model.network.config.model_channels, b1, b2, s1, s2, by_mean)
+
     def skip(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
         """See `Patch`."""
         factors = {4 * self.width: (self.b1, self.s1), 2 * self.width: (self.b2, self.s2)}.get(h.shape[1])
@@ -49,7 +64,6 @@ def _relative_mean(h: Tensor) -> Tensor:
 
 def _lowest_scaled(skip: Tensor, factor: float) -> Tensor:
     """Scales the four lowest frequencies: -1 and 0 along both sides."""
-    frequencies = torch.fft.fft2(skip.float()).roll((1, 1), (-2, -1))
-    frequencies[..., :2, :2] *= factor
-    scaled: Tensor = torch.fft.ifft2(frequencies.roll((-1, -1), (-2, -1))).real
-    return scaled.to(skip.dtype)
+    spectrum = cast("Tensor", torch.fft.fft2(skip.float())).roll((1, 1), (-2, -1))
+    spectrum[..., :2, :2] *= factor
+    return cast("Tensor", torch.fft.ifft2(spectrum.roll((-1, -1), (-2, -1)))).real.to(skip.dtype)

@@ -1,0 +1,43 @@
+"""Nodes that change what a model does inside; each gives a model that shares its weights with the one it was given."""
+
+from typing import Annotated
+
+from nodeflow.api import Field, node
+from nodeflow.diffusion.types import Model
+from nodeflow_nodes.refusals import blaming
+
+Factor = Annotated[float, Field(ge=0.0, le=10.0)]
+
+
+@node("FreeU", category="model_patches/unet", title="FreeU")
+def free_u(model: Model, b1: Factor = 1.1, b2: Factor = 1.2, s1: Factor = 0.9, s2: Factor = 0.2) -> Model:
+    """Strengthen what the network knows against what it passes on: better structure, at no cost.
+
+    Args:
+        model: What is changed.
+        b1: Factor on the features of the deepest blocks.
+        b2: Factor on the features of the blocks above them.
+        s1: Factor on the coarse part of what is passed on to the deepest blocks.
+        s2: Factor on the coarse part of what is passed on to the blocks above them.
+    """
+    from nodeflow.diffusion.models.patches.freeu import FreeU
+
+    with blaming("model"):
+        return model.patched(FreeU.of(model, b1, b2, s1, s2))
+
+
+@node("FreeU_V2", category="model_patches/unet", title="FreeU, second version")
+def free_u_v2(model: Model, b1: Factor = 1.3, b2: Factor = 1.4, s1: Factor = 0.9, s2: Factor = 0.2) -> Model:
+    """FreeU with a factor that follows what is in the picture, so that flat parts stay as they are.
+
+    Args:
+        model: What is changed.
+        b1: Highest factor on the features of the deepest blocks.
+        b2: Highest factor on the features of the blocks above them.
+        s1: Factor on the coarse part of what is passed on to the deepest blocks.
+        s2: Factor on the coarse part of what is passed on to the blocks above them.
+    """
+    from nodeflow.diffusion.models.patches.freeu import FreeU
+
+    with blaming("model"):
+        return model.patched(FreeU.of(model, b1, b2, s1, s2, by_mean=True))

@@ -1,0 +1,111 @@
+"""Nodes that change a model: what they set, that the weights are shared, and that sampling notices."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from nodeflow.api import InputError
+from nodeflow.core.node import node_mark
+from nodeflow.diffusion.models.patches.freeu import FreeU
+from nodeflow.diffusion.sampling.guidances.blurred import SelfAttentionGuidance
+from nodeflow.diffusion.sampling.guidances.interval import CFGInterval
+from nodeflow.diffusion.sampling.guidances.perpendicular import PerpendicularNegative
+from nodeflow.diffusion.sampling.guidances.perturbed import PerturbedAttention
+from nodeflow.diffusion.sampling.guidances.rescale import RescaledCFG
+from nodeflow.diffusion.sampling.guidances.thresholding import DynamicThresholding
+from nodeflow.diffusion.types import Conditioning, Entry, Model
+from nodeflow_nodes.conditioning import clip_text_encode
+from nodeflow_nodes.guidance import (
+    cfg_interval,
+    dynamic_thresholding,
+    perp_neg,
+    perturbed_attention_guidance,
+    rescale_cfg,
+    self_attention_guidance,
+)
+from nodeflow_nodes.latents import empty_latent
+from nodeflow_nodes.loaders import Loaded
+from nodeflow_nodes.model_patches import free_u, free_u_v2
+from nodeflow_nodes.sampling import ksampler
+
+Prompts = tuple[Conditioning, Conditioning]
+
+
+@pytest.fixture(scope="module")
+def prompts(loaded: Loaded) -> Prompts:
+    return clip_text_encode(loaded.clip, "a cat"), clip_text_encode(loaded.clip, "a dog")
+
+
+def sampled(model: Model, prompts: Prompts) -> torch.Tensor:
+    return ksampler(model, *prompts, empty_latent(64, 48), 1, 3, 6.0).samples
+
+
+NODES: dict[str, Callable[[Model, Prompts], Model]] = {
+    "RescaleCFG": lambda model, _: rescale_cfg(model),
+    "CFGInterval": lambda model, _: cfg_interval(model, 0.4, 0.9),
+    "PerpNeg": lambda model, prompts: perp_neg(model, prompts[1].map(lambda e: Entry(torch.zeros_like(e.context)))),
+    "PerturbedAttentionGuidance": lambda model, _: perturbed_attention_guidance(model),
+    "SelfAttentionGuidance": lambda model, _: self_attention_guidance(model),
+    "DynamicThresholding": lambda model, _: dynamic_thresholding(model, 2.0, 0.9),
+    "FreeU": lambda model, _: free_u(model),
+    "FreeU_V2": lambda model, _: free_u_v2(model),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_picture_changes_and_the_given_model_does_not(name: str, loaded: Loaded, prompts: Prompts) -> None:
+    before = sampled(loaded.model, prompts)
+    changed = NODES[name](loaded.model, prompts)
+    assert not torch.equal(sampled(changed, prompts), before)
+    assert torch.equal(sampled(loaded.model, prompts), before)
+    assert (loaded.model.guidance, loaded.model.patches) == ((), ())
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_weights_are_shared_and_count_once(name: str, loaded: Loaded, prompts: Prompts) -> None:
+    changed = NODES[name](loaded.model, prompts)
+    assert changed.network is loaded.model.network
+    assert {**loaded.model.storages, **changed.storages} == loaded.model.storages
+    assert changed.nbytes == loaded.model.nbytes
+
+
+def test_nodes_set_what_they_say(loaded: Loaded, prompts: Prompts) -> None:
+    model, empty = loaded.model, prompts[1]
+    assert rescale_cfg(model, 0.3).guidance == (RescaledCFG(0.3),)
+    assert perp_neg(model, empty, 2.0).guidance == (PerpendicularNegative(empty, 2.0),)
+    assert perturbed_attention_guidance(model, 2.0).guidance == (PerturbedAttention(2.0),)
+    assert self_attention_guidance(model, 1.5, 3.0).guidance == (SelfAttentionGuidance(1.5, 3.0),)
+    assert dynamic_thresholding(model, 5.0, 0.9).guidance == (DynamicThresholding(5.0, 0.9),)
+    assert free_u(model).patches == (FreeU(8, 1.1, 1.2, 0.9, 0.2),)
+    assert free_u_v2(model).patches == (FreeU(8, 1.3, 1.4, 0.9, 0.2, by_mean=True),)
+    both = rescale_cfg(perturbed_attention_guidance(free_u(model)))
+    assert (len(both.patches), len(both.guidance)) == (1, 2)
+
+
+def test_an_interval_is_given_in_shares_of_the_schedule(loaded: Loaded) -> None:
+    (found,) = cfg_interval(loaded.model, 0.1, 0.5).guidance
+    assert isinstance(found, CFGInterval)
+    assert (found.highest, found.lowest) == pytest.approx((8.30717, 1.61558), rel=1e-5)  # as ComfyUI 0.3.64 has them
+    (whole,) = cfg_interval(loaded.model).guidance
+    assert isinstance(whole, CFGInterval)
+    assert whole.highest > 1e6
+    assert whole.lowest == 0.0
+
+
+def test_an_interval_that_ends_before_it_starts_is_refused(loaded: Loaded) -> None:
+    mark = node_mark(cfg_interval)
+    assert mark is not None
+    (rule,) = mark.checks
+    for refused in (lambda: rule(start=0.7, end=0.2), lambda: cfg_interval(loaded.model, 0.7, 0.2)):
+        with pytest.raises(InputError, match=r"^start: 0\.7 comes after the end, 0\.2"):
+            refused()
+
+
+def test_freeu_without_a_unet_is_refused(loaded: Loaded) -> None:
+    import dataclasses
+
+    other: Any = dataclasses.replace(loaded.model, network=torch.nn.Linear(1, 1))
+    with pytest.raises(InputError, match=r"^model: FreeU needs a UNet"):
+        free_u(other)

@@ -2,7 +2,19 @@
 
 from nodeflow.api import Pack, Socket
 from nodeflow.diffusion.sampling.names import SAMPLERS, SCHEDULES
-from nodeflow.diffusion.types import Clip, Conditioning, Image, Latent, Mask, Model, Vae
+from nodeflow.diffusion.types import (
+    Clip,
+    Conditioning,
+    Guider,
+    Image,
+    Latent,
+    Mask,
+    Model,
+    NoiseChoice,
+    SamplerChoice,
+    Sigmas,
+    Vae,
+)
 from nodeflow_nodes.kinds import KINDS
 
 pack = Pack(
@@ -17,6 +29,13 @@ pack = Pack(
         "latent_batches",
         "items",
         "sampling",
+        "custom_sampling",
+        "samplers",
+        "schedulers",
+        "sigmas",
+        "noises",
+        "guiders",
+        "model_sampling",
         "vae",
         "images",
         "image_batches",
@@ -49,5 +68,9 @@ pack = Pack(
         Socket(Latent, "Latent", "#f48fb1", "nodeflow_nodes.codecs:latent"),
         Socket(Image, "Image", "#64b5f6", "nodeflow_nodes.codecs:image"),
         Socket(Mask, "Mask", "#81c784", "nodeflow_nodes.codecs:mask"),
+        Socket(Sigmas, "Sigmas", "#cddc39", "nodeflow_nodes.codecs:sigmas"),
+        Socket(SamplerChoice, "Sampler", "#eceff1", "nodeflow_nodes.codecs:sampler_choice"),
+        Socket(NoiseChoice, "Noise", "#b0bec5", "nodeflow_nodes.codecs:noise_choice"),
+        Socket(Guider, "Guider", "#4db6ac"),
     ),
 )

@@ -1,10 +1,10 @@
-"""Nodes that change how a model is guided; each gives a model that shares its weights with the one it was given."""
+"""Nodes that change how a model is guided; what they give shares its weights with the model they were given."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from nodeflow.api import Field, Fraction, InputError, node
 from nodeflow.api import Guidance as Scale
-from nodeflow.diffusion.types import Conditioning, Model
+from nodeflow.diffusion.types import Conditioning, Guider, Model
 
 Blur = Annotated[float, Field(ge=0.0, le=10.0)]
 
@@ -59,6 +59,57 @@ def perp_neg(model: Model, empty_conditioning: Conditioning, neg_scale: Scale = 
     from nodeflow.diffusion.sampling.guidances.perpendicular import PerpendicularNegative
 
     return model.guided(PerpendicularNegative(empty_conditioning, neg_scale))
+
+
+@node("PerpNegGuider", category="_for_testing", title="Perpendicular negative")
+def perp_neg_guider(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    empty_conditioning: Conditioning,
+    cfg: Scale = 8.0,
+    neg_scale: Scale = 1.0,
+) -> Guider:
+    """Follow one conditioning, and avoid of another only what the first does not ask for.
+
+    Args:
+        model: The denoising network.
+        positive: What the picture should show.
+        negative: What it should avoid.
+        empty_conditioning: An empty prompt, which both are compared with.
+        cfg: How strongly, all in all.
+        neg_scale: How strongly to avoid the rest of the negative prompt.
+    """
+    return Guider(perp_neg(model, empty_conditioning, neg_scale), positive, negative, cfg)
+
+
+@node("DualCFGGuider", category="sampling/guiders", title="Guider with two prompts")
+def dual_cfg_guider(
+    model: Model,
+    cond1: Conditioning,
+    cond2: Conditioning,
+    negative: Conditioning,
+    cfg_conds: Scale = 8.0,
+    cfg_cond2_negative: Scale = 8.0,
+    style: Literal["regular", "nested"] = "regular",
+) -> Guider:
+    """Follow two conditionings with a scale for each: from the negative to the second, from the second to the first.
+
+    So editing models are run: the first is the picture with the instruction, the second the picture without it.
+
+    Args:
+        model: The denoising network.
+        cond1: What the picture should show most.
+        cond2: What lies between `cond1` and `negative`.
+        negative: What the picture should avoid.
+        cfg_conds: How strongly to go from `cond2` to `cond1`.
+        cfg_cond2_negative: How strongly to go from `negative` to `cond2`; at 1 `negative` is ignored if not nested.
+        style: "nested" applies `cfg_cond2_negative` to what `cfg_conds` has given already.
+    """
+    from nodeflow.diffusion.sampling.guidances.dual import DualCFG
+
+    guidance = DualCFG(cond2, cfg_conds, style == "nested")
+    return Guider(model.guided(guidance), cond1, negative, cfg_cond2_negative)
 
 
 @node("PerturbedAttentionGuidance", category="model_patches/unet", title="Perturbed-attention guidance")

@@ -10,17 +10,37 @@ from nodeflow.api import InputError
 from nodeflow.core.node import node_mark
 from nodeflow.diffusion.models.patches.freeu import FreeU
 from nodeflow.diffusion.sampling.guidances.blurred import SelfAttentionGuidance
+from nodeflow.diffusion.sampling.guidances.dual import DualCFG
 from nodeflow.diffusion.sampling.guidances.interval import CFGInterval
 from nodeflow.diffusion.sampling.guidances.perpendicular import PerpendicularNegative
 from nodeflow.diffusion.sampling.guidances.perturbed import PerturbedAttention
 from nodeflow.diffusion.sampling.guidances.rescale import RescaledCFG
 from nodeflow.diffusion.sampling.guidances.thresholding import DynamicThresholding
-from nodeflow.diffusion.types import Conditioning, Entry, Model
+from nodeflow.diffusion.sampling.run import sample_custom
+from nodeflow.diffusion.types import (
+    Conditioning,
+    Entry,
+    Guider,
+    Mask,
+    Model,
+    NoiseChoice,
+    SamplerChoice,
+    Sigmas,
+)
 from nodeflow_nodes.conditioning import clip_text_encode
+from nodeflow_nodes.conditioning_mixes import conditioning_combine
+from nodeflow_nodes.conditioning_regions import (
+    conditioning_set_area,
+    conditioning_set_area_percentage,
+    conditioning_set_mask,
+    conditioning_set_timestep_range,
+)
 from nodeflow_nodes.guidance import (
     cfg_interval,
+    dual_cfg_guider,
     dynamic_thresholding,
     perp_neg,
+    perp_neg_guider,
     perturbed_attention_guidance,
     rescale_cfg,
     self_attention_guidance,
@@ -109,3 +129,52 @@ def test_freeu_without_a_unet_is_refused(loaded: Loaded) -> None:
     other: Any = dataclasses.replace(loaded.model, network=torch.nn.Linear(1, 1))
     with pytest.raises(InputError, match=r"^model: FreeU needs a UNet"):
         free_u(other)
+
+
+def test_guiders_carry_their_scales_and_what_else_they_follow(loaded: Loaded, prompts: Prompts) -> None:
+    positive, negative = prompts
+    empty = clip_text_encode(loaded.clip, "")
+    guider = perp_neg_guider(loaded.model, positive, negative, empty, 5.0, 2.0)
+    assert (guider.positive, guider.negative, guider.cfg) == (positive, negative, 5.0)
+    assert guider.model.guidance == (PerpendicularNegative(empty, 2.0),)
+    guider = dual_cfg_guider(loaded.model, positive, empty, negative, 5.0, 2.0, "nested")
+    assert (guider.positive, guider.negative, guider.cfg) == (positive, negative, 2.0)
+    assert guider.model.guidance == (DualCFG(empty, 5.0, nested=True),)
+    assert dual_cfg_guider(loaded.model, positive, empty, negative).model.guidance == (DualCFG(empty, 8.0),)
+
+
+@pytest.mark.parametrize("guider", [perp_neg_guider, dual_cfg_guider])
+def test_a_guider_of_three_conditionings_samples(
+    guider: Callable[..., Guider], loaded: Loaded, prompts: Prompts
+) -> None:
+    empty = clip_text_encode(loaded.clip, "")
+    latent = empty_latent(32, 32)
+    sigmas, sampler, noise = Sigmas((14.0, 3.0, 0.0)), SamplerChoice("euler"), NoiseChoice(1)
+    *_, step = sample_custom(guider(loaded.model, *prompts, empty), latent, sigmas, sampler, noise)
+    assert torch.isfinite(step.latent.samples).all()
+
+
+def test_a_third_conditioning_must_fit_as_well(loaded: Loaded, prompts: Prompts) -> None:
+    other = Conditioning((Entry(torch.zeros(1, 77, 768)),))
+    with pytest.raises(InputError, match=r"^model: the additional conditioning has 768 features per token"):
+        ksampler(perp_neg(loaded.model, other), *prompts, empty_latent(32, 32))
+
+
+def test_an_area_outside_of_the_picture_is_told_before_anything_is_sampled(loaded: Loaded, prompts: Prompts) -> None:
+    outside = conditioning_set_area(prompts[0], 64, 64, 64, 0)
+    expected = r"^model: the positive conditioning is for an area .* outside of the picture of 64 x 48 pixels; move"
+    with pytest.raises(InputError, match=expected):
+        ksampler(loaded.model, outside, prompts[1], empty_latent(64, 48))
+
+
+def test_regions_change_the_picture_and_an_item_alone_equals_its_row(loaded: Loaded, prompts: Prompts) -> None:
+    left = conditioning_set_area_percentage(prompts[0], 0.5, 1.0, 0.0, 0.0)
+    late = conditioning_set_timestep_range(prompts[1], 0.5, 1.0)
+    middle = conditioning_set_mask(prompts[1], Mask(torch.ones(1, 3, 7)), 0.7, "mask bounds")
+    positive = conditioning_combine(conditioning_combine(left, late), middle)
+    batch = empty_latent(64, 48, 3)
+    whole = ksampler(loaded.model, positive, prompts[1], batch, 1, 3, 6.0)
+    assert not torch.equal(whole.samples[:1], sampled(loaded.model, prompts))
+    for row in range(3):
+        alone = ksampler(loaded.model, positive, prompts[1], batch.select([row]), 1, 3, 6.0)
+        assert float((alone.samples[0] - whole.samples[row]).abs().max()) <= 1e-6 * float(whole.samples.abs().max())

@@ -81,6 +81,8 @@ def require_fitting_guider(guider: Guider, latent: Latent, name: str, entry: Sam
         if conditioning is not None:
             require_fitting(side, conditioning, model, latent)
             require_fitting_inpaint(side, conditioning, model, latent)
+    for other in (other for guidance in model.guidance for other in guidance.others):
+        require_fitting("additional", other, model, latent)
     if not math.isfinite(guider.cfg):
         raise ValueRuleError(f"cfg {guider.cfg} is no finite number")
     if model.prediction is Prediction.FLOW and not entry.flow:

@@ -4,7 +4,7 @@ Looking a file up here needs its header only, and no torch.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nodeflow.diffusion.checkpoints.keymaps import CLIP_L, UNET, VAE, KeyMap
 from nodeflow.diffusion.checkpoints.marks import (
@@ -170,6 +170,7 @@ def _channels(number: int) -> Mark:
 
 
 _SD1_BUILD = Build(UNET, VAE, CLIP_L, Prediction.EPS, SD1, half="fp16", architecture="stable-diffusion-v1")
+_SD1_INPAINT_BUILD = replace(_SD1_BUILD, architecture="stable-diffusion-v1/inpainting")
 
 FAMILIES: tuple[Family, ...] = (
     Family("lora", "a LoRA", contains(*LORA_MARKS), base=base_by_text, place=_LORA),
@@ -200,8 +201,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("sd2-inpaint", "a Stable Diffusion 2 in-painting model", both(_whole, linear_transformers, _channels(9))),
     Family("sd2-depth", "Stable Diffusion 2 with depth", both(_whole, linear_transformers, _channels(5))),
     Family("sd2", "Stable Diffusion 2", both(_whole, linear_transformers)),
-    Family("sd1-inpaint", "a Stable Diffusion 1 in-painting model", both(_whole, _channels(9))),
-    Family("sd1-edit", "an InstructPix2Pix model", both(_whole, _channels(8))),
+    Family("sd1-inpaint", "a Stable Diffusion 1 in-painting model", both(_whole, _channels(9)), _SD1_INPAINT_BUILD),
+    Family("sd1-edit", "an InstructPix2Pix model", both(_whole, _channels(8)), _SD1_BUILD),
     Family("sd1", "Stable Diffusion 1", both(_whole, _clip_l, absent(_vector)), _SD1_BUILD),
     Family("unet", "a UNet without its text encoder", _ldm, base=base_by_text, place=_UNET),
     Family(

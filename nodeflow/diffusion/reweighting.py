@@ -26,13 +26,14 @@ def weights_of(value: Model | Clip | Vae) -> Mapping[str, Weight]:
     return {name: value.weights.get(name, weight) for name, weight in held.items()}
 
 
-def reweighted(value: N, changes: Mapping[str, Weight]) -> N:
+def reweighted(value: N, changes: Mapping[str, Weight], donor: N | None = None) -> N:
     """A new value in which some weights are others; the original keeps its own, and all else is one memory.
 
     Args:
         value: A network with what is needed to call it.
         changes: New weights by their name in `network.state_dict()`. They are computed in float32 one by one and
             rounded once, to the precision of the weight they replace.
+        donor: A network whose weights are shared where `changes` has them as they are.
 
     Raises:
         ValueRuleError: There is no such weight, it has another shape, or the network was released.
@@ -47,10 +48,22 @@ def reweighted(value: N, changes: Mapping[str, Weight]) -> N:
     with Files(value.device) as files, torch.no_grad():
         for name, weight in changes.items():
             old = _replaced(present, name, weight)
-            new = torch.empty_like(old).copy_(weight.unrounded(files))
-            memo[id(old)] = nn.Parameter(new, requires_grad=False)
+            new = _borrowed(donor, name, weight, old)
+            if new is None:
+                new = nn.Parameter(torch.empty_like(old).copy_(weight.unrounded(files)), requires_grad=False)
+            memo[id(old)] = new
     twin: nn.Module = copy.deepcopy(value.network, memo)
     return dataclasses.replace(value, network=twin, weights={**value.weights, **changes})
+
+
+def _borrowed(donor: Model | Clip | Vae | None, name: str, weight: Weight, old: nn.Parameter) -> nn.Parameter | None:
+    """The donor's own tensor, if it holds just this weight in the same precision and place."""
+    if donor is None or not (donor.weights.get(name) is weight or isinstance(weight, HeldWeight)):
+        return None
+    theirs = donor.network.get_parameter(name)
+    same = (theirs.dtype, theirs.device, theirs.shape) == (old.dtype, old.device, old.shape)
+    unheld = isinstance(weight, HeldWeight) and weight.tensor is not theirs
+    return theirs if same and not unheld else None
 
 
 def _replaced(present: Mapping[str, nn.Parameter], name: str, weight: Weight) -> nn.Parameter:

@@ -50,6 +50,8 @@ pack = Pack(
         "animations",
         "grids",
         "saving",
+        "model_saving",
+        "merging",
         "control",
         "lists",
         "primitives",

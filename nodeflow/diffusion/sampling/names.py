@@ -20,7 +20,8 @@ class SamplerRow:
     Attributes:
         path: Where its function is, as ``module:function``.
         options: Keyword arguments that the name stands for.
-        flow: Whether its equations hold for flow models too.
+        flow: Whether its equations hold for flow models too, or it has others for them.
+        flow_path: Where its function for flow models is, if that is another; of the same options.
         drops_penultimate: KSampler computes one step more and leaves out the level before the last, as ComfyUI does.
         negative: It needs what the negative side gives by itself (CFG++), at any guidance scale.
         fresh_mask_noise: Under a noise mask it takes noise of its own, of seed + 1, instead of the run's.
@@ -32,6 +33,7 @@ class SamplerRow:
     path: str
     options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     flow: bool = False
+    flow_path: str = ""
     drops_penultimate: bool = False
     negative: bool = False
     fresh_mask_noise: bool = False
@@ -44,7 +46,9 @@ SAMPLERS: Mapping[str, SamplerRow] = MappingProxyType(
     {
         "euler": SamplerRow(f"{_SOLVERS}.euler:euler", flow=True, rises=True),
         "euler_cfg_pp": SamplerRow(f"{_SOLVERS}.euler:euler_cfg_pp", negative=True),
-        "euler_ancestral": SamplerRow(f"{_SOLVERS}.euler:euler_ancestral"),
+        "euler_ancestral": SamplerRow(
+            f"{_SOLVERS}.euler:euler_ancestral", flow=True, flow_path=f"{_SOLVERS}.euler:euler_ancestral_flow"
+        ),
         "euler_ancestral_cfg_pp": SamplerRow(f"{_SOLVERS}.euler:euler_ancestral_cfg_pp", negative=True),
         "heun": SamplerRow(f"{_SOLVERS}.heun:heun", flow=True, rises=True),
         "heunpp2": SamplerRow(f"{_SOLVERS}.heun:heunpp2", flow=True),
@@ -57,7 +61,7 @@ SAMPLERS: Mapping[str, SamplerRow] = MappingProxyType(
         "dpmpp_2s_ancestral_cfg_pp": SamplerRow(f"{_SOLVERS}.dpmpp_2s:dpmpp_2s_ancestral_cfg_pp", negative=True),
         "dpmpp_sde": SamplerRow(f"{_SOLVERS}.dpmpp_sde:dpmpp_sde"),
         "dpmpp_sde_gpu": SamplerRow(f"{_SOLVERS}.dpmpp_sde:dpmpp_sde"),
-        "dpmpp_2m": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m", rises=True),
+        "dpmpp_2m": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m", flow=True, rises=True),
         "dpmpp_2m_cfg_pp": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m_cfg_pp", negative=True),
         "dpmpp_2m_sde": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m_sde"),
         "dpmpp_2m_sde_gpu": SamplerRow(f"{_SOLVERS}.dpmpp_2m:dpmpp_2m_sde"),

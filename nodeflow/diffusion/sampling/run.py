@@ -181,7 +181,7 @@ def _moves(guider: Guider, latent: Latent, sigmas: Tensor, entry: SamplerEntry, 
     x = noised(start.clean, start.noise, float(sigmas[0]), network.levels, full=True)
     ends = (float(sigmas[sigmas > 0].min()), float(sigmas.max()))
     stream = noise_stream(noise.seed, model, latent, ends)
-    yield from entry.solve(denoiser, x, sigmas, stream, **entry.keywords(network.levels))
+    yield from entry.method(network.levels)(denoiser, x, sigmas, stream, **entry.keywords(network.levels))
 
 
 def _guided(guider: Guider, network: NetworkDenoiser, latent: Latent, start: Start, entry: SamplerEntry) -> Denoiser:

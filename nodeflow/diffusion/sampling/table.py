@@ -19,7 +19,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SamplerEntry:
-    """A sampler and what a run has to know of it; see `names.SamplerRow` for what the marks mean."""
+    """A sampler and what a run has to know of it; see `names.SamplerRow` for what the marks mean.
+
+    Attributes:
+        solve: Its function.
+        solve_flow: Its function for flow models, if that is another.
+    """
 
     solve: Sampler
     flow: bool = False
@@ -30,12 +35,13 @@ class SamplerEntry:
     own_steps: bool = False
     rises: bool = False
     levels_at: Mapping[str, float] = field(default_factory=dict[str, float])
+    solve_flow: Sampler | None = None
 
     @classmethod
     def of(cls, row: SamplerRow) -> "SamplerEntry":
         """The entry of a built-in sampler, whose module is imported."""
-        marks = {mark.name: getattr(row, mark.name) for mark in fields(cls) if mark.name != "solve"}
-        return cls(_imported(row.path), **marks)
+        marks = {mark.name: getattr(row, mark.name) for mark in fields(cls) if not mark.name.startswith("solve")}
+        return cls(_imported(row.path), solve_flow=_imported(row.flow_path) if row.flow_path else None, **marks)
 
     def with_options(self, name: str, options: Mapping[str, Option]) -> "SamplerEntry":
         """The same with other options.
@@ -53,6 +59,10 @@ class SamplerEntry:
             there_are = f"it has {', '.join(known)}" if known else "it has none"
             raise ValueRuleError(f"sampler {name!r} has no option {unknown[0]!r}; {there_are}")
         return replace(self, options={**self.options, **options})
+
+    def method(self, levels: NoiseLevels) -> Sampler:
+        """The function for a model of these levels."""
+        return self.solve_flow if levels.is_flow and self.solve_flow is not None else self.solve
 
     def keywords(self, levels: NoiseLevels) -> dict[str, Option]:
         """The options that the sampler is called with, for a model of these levels."""

@@ -10,7 +10,7 @@ from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
 from nodeflow.diffusion.sampling.prediction import flow_levels, scaled_linear_levels
 from nodeflow.diffusion.sampling.schedules import normal
-from nodeflow.diffusion.sampling.solvers.euler import euler
+from nodeflow.diffusion.sampling.solvers.euler import euler, euler_ancestral, euler_ancestral_flow
 from nodeflow.diffusion.sampling.table import SamplerEntry, builtin_table
 
 
@@ -56,3 +56,10 @@ def test_an_option_that_is_a_level_follows_the_model() -> None:
 
 def test_sa_solver_stirs_noise_in_from_a_fifth_of_the_schedule_to_four_fifths() -> None:
     assert builtin_table().sampler("sa_solver").levels_at == {"sde_high": 0.2, "sde_low": 0.8}
+
+
+def test_a_sampler_may_have_another_function_for_flow_models() -> None:
+    entry = builtin_table().sampler("euler_ancestral")
+    assert entry.method(flow_levels()) is euler_ancestral_flow
+    assert entry.method(scaled_linear_levels()) is euler_ancestral
+    assert builtin_table().sampler("euler").method(flow_levels()) is euler

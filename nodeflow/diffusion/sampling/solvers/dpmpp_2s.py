@@ -37,8 +37,8 @@ def dpmpp_2s_ancestral_cfg_pp(
     """`dpmpp_2s_ancestral` with CFG++ (Chung et al. 2024, 2406.08070, section 3.3).
 
     The noise of x is what the negative side sees, `x - U`, so each part of the step starts from `D + (x - U)`. In the
-    second part U is that of the middle while D is still that of the start, as in ComfyUI.
-    Arguments as in `euler_ancestral`.
+    second part U is that of the middle while D is still that of the start, as in ComfyUI, whose pictures these are; so
+    it is not `dpmpp_2s_ancestral` even where both sides are one. Arguments as in `euler_ancestral`.
     """
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised, negative = denoise_both(denoiser, x, sigma)

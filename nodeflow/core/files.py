@@ -1,10 +1,11 @@
 """Files that a document names, and who finds them."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from nodeflow.core.mentions import mentioned
 from nodeflow.core.secrets import NAME, NAME_EXPECTED, NAME_FAULT, SECRET, SecretFault
 from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
@@ -26,6 +27,10 @@ class Files(Protocol):
 
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind, such as ``checkpoints``."""
+        ...
+
+    def meant(self, folder: str, name: str) -> str | None:
+        """The full name of the model file that a text names, where suffix and sub-folder may be left out."""
         ...
 
     def unfit(self, folder: str, name: str) -> str | None:
@@ -61,6 +66,9 @@ class NoFiles:
     """There are none: for graphs without model files, and for tests."""
 
     def find(self, folder: str, name: str) -> Path | None:
+        return None
+
+    def meant(self, folder: str, name: str) -> str | None:
         return None
 
     def unfit(self, folder: str, name: str) -> str | None:
@@ -128,6 +136,22 @@ class FileCheck:
         if key not in self._known:
             self._known[key] = self._look_up(widget, name)
         return self._known[key]
+
+    def faults(self, widget: Widget, text: str) -> Iterator[tuple[str, FileFault]]:
+        """Each name in a text that cannot be used, and why; the text is a name itself unless its widget says otherwise.
+
+        Args:
+            widget: Of the input; one of ``NAMING_WIDGETS``, or with a pattern.
+            text: As the document has it.
+        """
+        for name in mentioned(widget, text) if widget.pattern is not None else (text,):
+            fault = self.fault(widget, name) if widget.pattern is None else self._mention(widget.folder or "", name)
+            if fault is not None:
+                yield name, fault
+
+    def _mention(self, kind: str, name: str) -> FileFault | None:
+        full = None if name_fault(name) else self._files.meant(kind, name)
+        return self.fault(Widget("model_file", folder=kind), full or name)
 
     def _look_up(self, widget: Widget, name: str) -> FileFault | None:
         if widget.kind == SECRET:

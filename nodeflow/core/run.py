@@ -1,7 +1,10 @@
 """What a node may ask of the run it is part of: progress, warnings, device, outputs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+from nodeflow.core.errors import InputError
 
 T = TypeVar("T")
 
@@ -58,6 +61,18 @@ class Run(Protocol):
         """What packs have added to an open table such as ``samplers``, by name."""
         ...
 
+    def model_file(self, kind: str, name: str) -> Path:
+        """The model file that a text of this node names; suffix and sub-folder may be left out.
+
+        Only for a kind that one of its inputs declares, ``Text(kind="embeddings", pattern=...)``: what is in the file
+        is then part of the key.
+
+        Raises:
+            InputError: There is no such file.
+            TypeError: No input declares the kind.
+        """
+        ...
+
     def setting(self, name: str) -> str | int | float | bool:
         """A setting of the node's own pack, as ``Pack.settings`` declares it; KeyError when it declares none such."""
         ...
@@ -89,6 +104,9 @@ class Quiet:
 
     def extensions(self, table: str) -> Mapping[str, object]:
         return {}
+
+    def model_file(self, kind: str, name: str) -> Path:
+        raise InputError(kind, f"{name} is not found: outside a graph no model folders are known")
 
     def setting(self, name: str) -> str | int | float | bool:
         raise KeyError(name)

@@ -69,12 +69,14 @@ class Widget:
         kind: ``seed``, ``batch``, ``text``, ``model_file``, ``image_file``, ``input_file``, ``image_folder``,
             ``secret``, ``color``, ``graph``; plain inputs have none.
         lines: Height of a text field.
-        folder: Kind of model for ``model_file``, such as ``checkpoints``.
+        folder: Kind of model for ``model_file``, such as ``checkpoints``, or of the files that a text may name.
+        pattern: How a ``text`` names such files; the first group is the name. None when it names none.
     """
 
     kind: str
     lines: int | None = None
     folder: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class ValueReader:
                 label, value = f"{label}[{index}]", value[index]
             self.say(draft, label, fault.code, fault.message, value, fault.expected, fault.hint)
             return ABSENT
-        if input.widget is not None and input.widget.kind in NAMING_WIDGETS and not _says_none(input, read):
+        if input.widget is not None and _names_things(input.widget) and not _says_none(input, read):
             self._names(draft, label, input.widget, read)
         return read
 
@@ -183,10 +183,15 @@ class ValueReader:
             for index, name in enumerate(read):
                 self._names(draft, f"{label}[{index}]", widget, name)
             return
-        fault = self.files.fault(widget, read) if isinstance(read, str) else None
-        if fault is not None:
-            found = None if widget.kind == SECRET else read
-            self.say(draft, label, fault.code, fault.message, found, fault.expected, fault.hint)
+        if isinstance(read, str):
+            for name, fault in self.files.faults(widget, read):
+                found = None if widget.kind == SECRET else name
+                self.say(draft, label, fault.code, fault.message, found, fault.expected, fault.hint)
+
+
+def _names_things(widget: Widget) -> bool:
+    """Whether a literal is the name of something that has to be there, or may name such things in its midst."""
+    return widget.kind in NAMING_WIDGETS or widget.pattern is not None
 
 
 def _says_none(input: Input, read: JsonValue) -> bool:

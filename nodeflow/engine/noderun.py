@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
+from pathlib import Path
 from threading import Lock
 from typing import TypeAlias, TypeVar, cast
 
 from nodeflow.core.errors import Cancelled, NodeflowError
+from nodeflow.core.mentions import mentioning
 from nodeflow.core.raised import told
 from nodeflow.core.spec import Kind, Spec
 from nodeflow.engine.events import Event, Progress, Saved, Shown, Warned
@@ -223,6 +225,12 @@ class NodeRun:
 
     def extensions(self, table: str) -> Mapping[str, object]:
         return self._context.services.extensions(table)
+
+    def model_file(self, kind: str, name: str) -> Path:
+        item = next((item for item, declared in mentioning(self._spec.inputs) if declared == kind), None)
+        if item is None:
+            raise TypeError(f"no input of {self._spec.id} is a text that names files of {kind}")
+        return Path(self._context.services.resolve_file(item, name).path)
 
     def setting(self, name: str) -> str | int | float | bool:
         return self._context.services.setting(self._spec, name)

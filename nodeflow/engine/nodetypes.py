@@ -1,6 +1,6 @@
 """A spec prepared for one run: the fixed part of its keys, how its literals become arguments, what it may cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from nodeflow.core.errors import InputError
 from nodeflow.core.files import FILE_WIDGETS
 from nodeflow.core.json import JsonValue
 from nodeflow.core.linked import has_scalars, is_bounded, is_strict, is_vague
+from nodeflow.core.mentions import mentioned, mentioning
 from nodeflow.core.node import Later
 from nodeflow.core.resolved import ResolvedNode
 from nodeflow.core.secrets import SECRET
@@ -55,6 +56,7 @@ class NodeType:
         "_resolved",
         "_services",
         "_storable",
+        "_texts",
         "cached",
         "control",
         "expands",
@@ -96,6 +98,7 @@ class NodeType:
         self._function: Callable[..., object] | None = own
         self._storable: bool | None = None
         self._files = tuple(item for item in spec.inputs if has_widget(item, FILE_WIDGETS))
+        self._texts = tuple(item for item in spec.inputs if any(mentioning((item,))))
         self._resolved: dict[tuple[Widget | None, str], ResolvedFile] = {}
         self.secrets = tuple(item for item in spec.inputs if not self.expands and has_widget(item, (SECRET,)))
         self._converts = self._conversions()
@@ -104,7 +107,7 @@ class NodeType:
         self.watchful = any(is_bounded(item) or has_scalars(item) for item in spec.inputs)
         self.strict = frozenset(item.name for item in spec.inputs if is_strict(item))
         self.vague = any(is_vague(item.type) for item in spec.outputs)
-        self.plain = not (self.control or self.external or self._files)
+        self.plain = not (self.control or self.external or self._files or self._texts)
 
     @property
     def function(self) -> Callable[..., object]:
@@ -122,10 +125,11 @@ class NodeType:
 
     def files(self, node: ResolvedNode) -> bytes:
         """Entries of the key record for the files that literals of ``node`` name."""
-        entries = (
-            file_entry(label, self._file(item, label, name).fingerprint) for item, label, name in self._named(node)
-        )
-        return b"".join(entries)
+        entries = [
+            file_entry(_place(item, label, name), self._file(item, label, name).fingerprint)
+            for item, label, name in self._named(node)
+        ]
+        return b"".join([*entries, *self._nameable(node)])
 
     def check_files(self, node: ResolvedNode) -> None:
         """Make sure that what was read is what the key of ``node`` says.
@@ -177,7 +181,18 @@ class NodeType:
         for item in self._files:
             value = node.literals.get(item.name)
             at_texts(item, value, item.name, FILE_WIDGETS, lambda at, label, name: found.append((at, label, name)))
+        for item in self._texts:
+            at_texts(item, node.literals.get(item.name), item.name, ("text",), partial(_mentions, found))
         return found
+
+    def _nameable(self, node: ResolvedNode) -> Iterator[bytes]:
+        """Entries for all files that texts could name which only a link will bring."""
+        nested = node.nested or {}
+        linked = {nested[wire.input][0] if wire.input in nested else wire.input for wire in node.wires}
+        for item in self._texts:
+            if item.name in linked:
+                for kind in sorted({kind for _, kind in mentioning((item,))}):
+                    yield file_entry(f"{item.name} (any of {kind})", self._services.fingerprint(kind))
 
     def _paths(self, item: Input, value: JsonValue) -> object:
         def path(at: Input, label: str, name: str) -> Path:
@@ -196,6 +211,16 @@ class NodeType:
             return self._services.resolve_file(replace(item, name=label), name)
         except OSError as error:
             raise InputError(label, f"{name} cannot be read: {error.strerror or error}") from error
+
+
+def _place(item: Input, label: str, name: str) -> str:
+    """What a file of a node is called in its key record: a text may name several."""
+    return label if item.widget is None or item.widget.pattern is None else f"{label} ({name})"
+
+
+def _mentions(found: list[tuple[Input, str, str]], item: Input, label: str, text: str) -> None:
+    assert item.widget is not None, "only inputs with a widget are looked at"
+    found += [(item, label, name) for name in mentioned(item.widget, text)]
 
 
 def _is_float(type: Type) -> bool:

@@ -92,7 +92,14 @@ class Services(Protocol):
         ...
 
     def resolve_file(self, input: Input, value: str) -> ResolvedFile:
-        """The file that the literal ``value`` of a model or image file input names; raises when there is none."""
+        """The file that the literal ``value`` of a model or image file input names; raises when there is none.
+
+        For a text that may name files, ``value`` is such a name.
+        """
+        ...
+
+    def fingerprint(self, kind: str) -> str:
+        """Changes with the name and the content of every model file of one kind."""
         ...
 
     def code_digest(self, spec: Spec) -> str:

@@ -1,14 +1,15 @@
 """The user's files as documents see them: by name, contained, with digests."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from nodeflow.core.errors import MissingFile, Problem
+from nodeflow.core.errors import InputError, MissingFile, Problem
 from nodeflow.core.secrets import SecretFault
-from nodeflow.core.spec import Input
+from nodeflow.core.spec import Input, Widget
+from nodeflow.core.suggest import did_you_mean
 from nodeflow.engine.runtime import ResolvedFile
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.inputs import InputFiles, files_in
@@ -37,6 +38,10 @@ class SessionFiles:
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind."""
         return self.granted.get((folder, name)) or self.models.find(folder, name)
+
+    def meant(self, folder: str, name: str) -> str | None:
+        """The full name of the model file that a text names."""
+        return self.models.meant(folder, name)
 
     def unfit(self, folder: str, name: str) -> str | None:
         """Why a model file of that name, though it is there, is not found."""
@@ -82,6 +87,8 @@ class FileDigests:
         Raises:
             MissingFile: It is gone, or cannot be read.
         """
+        if input.widget is not None and input.widget.pattern is not None:
+            return self._mentioned(input, input.widget.folder or "", value)
         folder = input.widget.folder if input.widget is not None else None
         whole = input.widget is not None and input.widget.kind == IMAGE_FOLDER
         path = self._found(folder, whole, value)
@@ -98,6 +105,20 @@ class FileDigests:
             self._inputs[value] = digest
         return ResolvedFile(str(path.absolute()), digest)
 
+    def fingerprint(self, kind: str) -> str:
+        """Changes with the name and the content of every model file of one kind."""
+        files = [(name, self.files.find(kind, name)) for name in self.files.names(kind)]
+        lines = (f"{self.memo.sha256(path)} {name}\n" for name, path in files if path is not None)
+        return _digest(lines)
+
+    def _mentioned(self, input: Input, kind: str, value: str) -> ResolvedFile:
+        """The file that a text names."""
+        name = self.files.meant(kind, value)
+        if name is None:
+            way_out = did_you_mean(value, self.files.names(kind)) or f"put it into {self.files.folder(kind)}"
+            raise InputError(input.name, f"there is no {value} in {kind}; {way_out}")
+        return self.resolve(Input(input.name, input.type, widget=Widget("model_file", folder=kind)), name)
+
     def _found(self, folder: str | None, whole: bool, value: str) -> Path | None:
         if whole:
             return self.files.input_folder(value)
@@ -105,8 +126,7 @@ class FileDigests:
 
     def _digest_of_folder(self, folder: Path) -> str:
         """Changes with every name and every content of a file in it."""
-        lines = (f"{self.memo.sha256(file)} {file.name}\n" for file in files_in(folder))
-        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        return _digest(f"{self.memo.sha256(file)} {file.name}\n" for file in files_in(folder))
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -117,6 +137,10 @@ class FileDigests:
     def inputs(self) -> Mapping[str, str]:
         """Digests of the input files met so far, by name."""
         return dict(sorted(self._inputs.items()))
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _missing(input: Input, value: str, message: str) -> MissingFile:

@@ -59,6 +59,10 @@ class RunServices:
         """The file that a literal names."""
         return self.files.resolve(input, value)
 
+    def fingerprint(self, kind: str) -> str:
+        """Changes with the name and the content of every model file of one kind."""
+        return self.files.fingerprint(kind)
+
     def code_digest(self, spec: Spec) -> str:
         """Digest of the code that computes ``spec``."""
         return code_digest(self.registry, spec, self.home.root)

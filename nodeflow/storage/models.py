@@ -81,6 +81,15 @@ class ModelFolders:
             return None
         return next((path for path in self._candidates(kind, name) if self._reachable(path)), None)
 
+    def meant(self, kind: str, name: str) -> str | None:
+        """The full name of the file that a text names: as it is, with a suffix of its kind, or in a sub-folder."""
+        spellings = [name + suffix for suffix in ("", *self.kind(kind).suffixes)]
+        found = next((spelling for spelling in spellings if self.find(kind, spelling) is not None), None)
+        if found is not None or "/" in name:
+            return found
+        below = {each.rpartition("/")[2]: each for each in reversed(self.names(kind))}
+        return next((below[spelling] for spelling in spellings if spelling in below), None)
+
     def unfit(self, kind: str, name: str) -> str | None:
         """Why a file of this name, though it is there, is not found; None when there is none."""
         path = next(self._candidates(kind, name), None)

@@ -233,6 +233,9 @@ class UserFiles:
     def find(self, folder: str, name: str) -> Path | None:
         return self.folder(folder) / name if name in self.names(folder) else None
 
+    def meant(self, folder: str, name: str) -> str | None:
+        return next((each for each in self.names(folder) if each.rpartition("/")[2].startswith(name)), None)
+
     def unfit(self, folder: str, name: str) -> str | None:
         return f"/models/{folder}/{name} ends wrongly" if name == "odd.txt" else None
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nodeflow.core.errors import InputError
 from nodeflow.core.run import quiet
 
 
@@ -21,3 +22,10 @@ def test_a_quiet_run_says_and_writes_nothing() -> None:
 def test_a_quiet_run_has_no_settings() -> None:
     with pytest.raises(KeyError, match="quality"):
         quiet.setting("quality")
+
+
+def test_a_quiet_run_knows_no_model_folders() -> None:
+    with pytest.raises(
+        InputError, match=r"^embeddings: style is not found: outside a graph no model folders are known$"
+    ):
+        quiet.model_file("embeddings", "style")

@@ -172,6 +172,9 @@ class Bench:
             raise FileNotFoundError(value)
         return ResolvedFile(f"/models/{value}", self.fingerprints[value])
 
+    def fingerprint(self, kind: str) -> str:
+        return self.fingerprints.get(f"all {kind}", "none")
+
     def code_digest(self, spec: Spec) -> str:
         return self.digest
 

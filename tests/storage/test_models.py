@@ -43,6 +43,31 @@ def test_a_missing_file_is_none_and_has_a_folder_to_go_to(tmp_path: Path) -> Non
     assert folders(tmp_path, None, tmp_path / "d").folder("loras") == tmp_path / "d/loras"
 
 
+WORDS = ModelKind("embeddings", (".safetensors", ".pt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cat", "cat.safetensors"),
+        ("cat.pt", "cat.pt"),
+        ("dog", "a/dog.safetensors"),
+        ("b/dog", "b/dog.safetensors"),
+        ("dog.safetensors", "a/dog.safetensors"),
+        ("old", "b/old.pt"),
+        ("cow", None),
+        ("b/cat", None),
+        ("../secret", None),
+        ("do", None),
+        ("a", None),
+    ],
+)
+def test_a_text_may_leave_out_suffix_and_folder(name: str, expected: str | None, tmp_path: Path) -> None:
+    for file in ("cat.pt", "cat.safetensors", "a/dog.safetensors", "b/dog.safetensors", "b/old.pt", "../secret.pt"):
+        put(tmp_path / "home/models/embeddings" / file)
+    assert folders(tmp_path, kinds=(WORDS,)).meant("embeddings", name) == expected
+
+
 @pytest.mark.parametrize(
     "name", ["../secret.safetensors", "/etc/passwd", "a/../../secret.safetensors", "", "..", "a\\b"]
 )

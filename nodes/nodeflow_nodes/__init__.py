@@ -40,6 +40,7 @@ pack = Pack(
         "noises",
         "guiders",
         "model_sampling",
+        "inpainting",
         "vae",
         "images",
         "image_batches",

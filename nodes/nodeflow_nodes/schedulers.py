@@ -186,4 +186,4 @@ def _levels(model: Model) -> "NoiseLevels":
 
 
 def _sigmas(levels: "Tensor") -> Sigmas:
-    return Sigmas(tuple(levels.tolist()))
+    return Sigmas(tuple(float(level) for level in levels))

@@ -115,7 +115,7 @@ def sigmas_of(
         schedule = without_penultimate(schedule)
     levels = levels_of(model.prediction, zero_terminal=model.zero_terminal)
     sigmas = span(window(schedule, levels, steps, denoise), start, end, leftover=leftover_noise)
-    return Sigmas(tuple(sigmas.tolist()))
+    return Sigmas(tuple(float(sigma) for sigma in sigmas))
 
 
 def steps_of(sampler: str, sigmas: Sigmas, *, table: SamplerTable | None = None) -> int | None:

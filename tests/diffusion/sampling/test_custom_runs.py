@@ -14,6 +14,7 @@ from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.latents import empty_latent
 from nodeflow.diffusion.sampling.masked import Graded
+from nodeflow.diffusion.sampling.names import SAMPLERS
 from nodeflow.diffusion.sampling.noise import ItemNoise
 from nodeflow.diffusion.sampling.run import sample, sample_custom, sigmas_of, steps_of
 from nodeflow.diffusion.sampling.solvers.step import Move
@@ -324,3 +325,21 @@ def test_numbers_that_are_none_are_told_without_a_total_too() -> None:
     watch = Watch("dpm_adaptive", None, "cpu")
     with pytest.raises(NonFiniteError, match=r"sampler 'dpm_adaptive' produced NaN or infinity in step 5$"):
         watch.see(4, torch.tensor([float("nan")]))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_the_number_of_steps_that_a_sampler_promises_is_the_one_it_makes(sampler: str, steps: int) -> None:
+    settings: dict[str, Any] = {"seed": 0, "steps": steps, "cfg": 2.0, "sampler": sampler}
+    made = list(sample(model(0.9), words(), words(), empty_latent(16, 16), **settings))
+    assert {step.total for step in made} <= {len(made), None}
+    assert [step.index for step in made] == list(range(len(made)))
+
+
+@pytest.mark.parametrize("sampler", [name for name, row in SAMPLERS.items() if row.rises])
+def test_samplers_that_rise_stay_finite_on_the_way_up(sampler: str) -> None:
+    up = Sigmas((1e-4, *reversed(sigmas_of(model(), "euler", "karras", 12).values[:-1])))
+    start = Latent(torch.randn(1, 4, 2, 2), SPACE)
+    steps = custom(model(0.9), up.values, start, SamplerChoice(sampler), NoiseChoice(silent=True))
+    assert [step.sigma for step in steps] == pytest.approx(up.values[:-1])
+    assert bool(torch.isfinite(steps[-1].latent.samples).all())

@@ -130,3 +130,13 @@ def test_while_loop_grows_a_picture_until_it_is_large_enough(session: Session, r
         assert shown(recogniser, picture) == (("pumpkin",), "purple")
     assert "grow/turn-1/sample" in result.nodes
     assert "grow/turn-2/sample" not in result.nodes
+
+
+def test_area_composition_shows_each_prompt_in_its_half(session: Session, recogniser: Recogniser) -> None:
+    picture = written(session, "area_composition")
+    assert picture.size == (256, 128)
+    assert shown(recogniser, picture.crop((0, 0, 128, 128))) == (("panda",), "blue")
+    assert shown(recogniser, picture.crop((128, 0, 256, 128))) == (("fox",), "blue")
+    exchanged = written(session, "area_composition", left="a rocket on a blue background")
+    assert shown(recogniser, exchanged.crop((0, 0, 128, 128))) == (("rocket",), "blue")
+    assert shown(recogniser, exchanged.crop((128, 0, 256, 128))) == (("fox",), "blue")

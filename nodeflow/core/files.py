@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from nodeflow.core.mentions import mentioned
+from nodeflow.core.mentions import mentioned, spoken
 from nodeflow.core.secrets import NAME, NAME_EXPECTED, NAME_FAULT, SECRET, SecretFault
 from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
@@ -151,7 +151,12 @@ class FileCheck:
 
     def _mention(self, kind: str, name: str) -> FileFault | None:
         full = None if name_fault(name) else self._files.meant(kind, name)
-        return self.fault(Widget("model_file", folder=kind), full or name)
+        fault = self.fault(Widget("model_file", folder=kind), full or name)
+        if fault is None or fault.code != "file.missing":
+            return fault
+        known = spoken(self._files.names(kind))
+        hint = did_you_mean(name, known) or f"put the file into {self._files.folder(kind)}"
+        return fault._replace(expected=listing(known) if known else None, hint=hint)
 
     def _look_up(self, widget: Widget, name: str) -> FileFault | None:
         if widget.kind == SECRET:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 
 from nodeflow.core.spec import Input, Widget
 
@@ -11,6 +12,11 @@ def mentioned(widget: Widget, text: str) -> tuple[str, ...]:
     if widget.pattern is None:
         return ()
     return tuple(dict.fromkeys(match[1] for match in re.finditer(widget.pattern, text)))
+
+
+def spoken(files: Iterable[str]) -> list[str]:
+    """The names of files as texts have them: without suffix."""
+    return [PurePosixPath(file).with_suffix("").as_posix() for file in files]
 
 
 def mentioning(inputs: Iterable[Input]) -> Iterator[tuple[Input, str]]:

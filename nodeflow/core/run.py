@@ -64,7 +64,7 @@ class Run(Protocol):
     def model_file(self, kind: str, name: str) -> Path:
         """The model file that a text of this node names; suffix and sub-folder may be left out.
 
-        Only for a kind that one of its inputs declares, ``Text(kind="embeddings", pattern=...)``: what is in the file
+        Only for a kind that one of its inputs declares, ``Text(kind="embeddings", naming=...)``: what is in the file
         is then part of the key.
 
         Raises:

@@ -37,28 +37,28 @@ class Text:
     Such files are looked for when a document is checked, and what is in them is part of the key. The node gets the text
     as it is and asks for each file by ``run.model_file``:
 
-        text: Annotated[str, Text(lines=4, kind="embeddings", pattern=r"embedding:(\\S+)")]
+        text: Annotated[str, Text(lines=4, kind="embeddings", naming=r"embedding:(\\S+)")]
 
     Args:
         lines: Height of the field.
         kind: Of the model files that the text may name, such as ``embeddings``.
-        pattern: A regular expression that finds them; its first group is the name.
+        naming: A regular expression that finds such names; its first group is the name.
 
     Raises:
-        ValueError: There is a kind without a pattern, a pattern without a kind, or one without a group.
+        ValueError: Only one of the two is given, or the expression has no group.
     """
 
     lines: int = 1
     kind: str | None = None
-    pattern: str | None = None
+    naming: str | None = None
 
     def __post_init__(self) -> None:
-        groups = None if self.pattern is None else re.compile(self.pattern).groups
+        groups = None if self.naming is None else re.compile(self.naming).groups
         if groups == 0 or (groups is None) != (self.kind is None):
             raise ValueError("a text that names files needs their kind, and a pattern whose first group is the name")
 
     def widget(self) -> Widget:
-        return Widget("text", lines=self.lines, folder=self.kind, pattern=self.pattern)
+        return Widget("text", lines=self.lines, folder=self.kind, pattern=self.naming)
 
 
 @dataclass(frozen=True, slots=True)

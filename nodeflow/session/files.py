@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nodeflow.core.errors import InputError, MissingFile, Problem
+from nodeflow.core.mentions import spoken
 from nodeflow.core.secrets import SecretFault
 from nodeflow.core.spec import Input, Widget
 from nodeflow.core.suggest import did_you_mean
@@ -115,7 +116,9 @@ class FileDigests:
         """The file that a text names."""
         name = self.files.meant(kind, value)
         if name is None:
-            way_out = did_you_mean(value, self.files.names(kind)) or f"put it into {self.files.folder(kind)}"
+            way_out = (
+                did_you_mean(value, spoken(self.files.names(kind))) or f"put the file into {self.files.folder(kind)}"
+            )
             raise InputError(input.name, f"there is no {value} in {kind}; {way_out}")
         return self.resolve(Input(input.name, input.type, widget=Widget("model_file", folder=kind)), name)
 

@@ -18,7 +18,7 @@ from nodeflow.core.spec import Widget
 from nodeflow.core.validate import resolve
 from nodeflow.core.workflow import Document
 
-Words = Annotated[str, Text(lines=4, kind="words", pattern=r"word:(\S+)")]
+Words = Annotated[str, Text(lines=4, kind="words", naming=r"word:(\S+)")]
 
 
 class Line(Row):
@@ -84,7 +84,7 @@ def test_names_are_found_once_and_in_order() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "words"}, {"pattern": "(a)"}, {"kind": "words", "pattern": "a"}],
+    [{"kind": "words"}, {"naming": "(a)"}, {"kind": "words", "naming": "a"}],
     ids=["kind", "pattern", "group"],
 )
 def test_kind_and_pattern_go_together(wrong: dict[str, str]) -> None:
@@ -99,9 +99,14 @@ def test_a_word_that_is_there_is_fine_also_in_a_folder() -> None:
 def test_a_word_that_is_not_there_is_told_with_the_nearest_one_and_its_folder() -> None:
     (problem,) = problems(text="a word:cats and word:dog")
     assert str(problem) == (
-        'test.Speak "s" · text: there is no such file in words; found "cats"; expected cat.txt, pets/dog.txt → did you '
-        'mean "cat.txt"? or put the file at models/words/cats [file.missing]'
+        'test.Speak "s" · text: there is no such file in words; found "cats"; expected cat, pets/dog → did you '
+        'mean "cat"? [file.missing]'
     )
+
+
+def test_where_a_word_belongs_is_told_when_none_is_like_it() -> None:
+    (problem,) = problems(NoFiles(), text="word:cat")
+    assert (problem.expected, problem.hint) == (None, "put the file into models/words")
 
 
 def test_every_word_and_every_row_is_looked_at() -> None:

@@ -14,7 +14,7 @@ from nodeflow.engine.explain import explain
 from nodeflow.engine.results import RunResult
 from nodeflow.storage.results import DiskResults
 
-WIDGET = Text(kind="words", pattern=r"word:(\w+)").widget()
+WIDGET = Text(kind="words", naming=r"word:(\w+)").widget()
 
 
 def encode(text: str, run: Run = quiet) -> list[str]:

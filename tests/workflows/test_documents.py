@@ -21,8 +21,8 @@ def document_of(path: Path) -> Document:
 
 def test_these_are_shipped() -> None:
     assert [path.stem for path in PATHS] == [
-        "batch_grid", "for_each", "hires_fix", "img2img", "prompt_sheet", "steps_grid", "subgraphs", "switch_and_loop",
-        "txt2img", "while_loop",
+        "batch_grid", "for_each", "hires_fix", "img2img", "inpaint", "outpaint", "prompt_sheet", "steps_grid",
+        "subgraphs", "switch_and_loop", "two_pass_advanced", "txt2img", "while_loop",
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -140,3 +141,28 @@ def test_area_composition_shows_each_prompt_in_its_half(session: Session, recogn
     exchanged = written(session, "area_composition", left="a rocket on a blue background")
     assert shown(recogniser, exchanged.crop((0, 0, 128, 128))) == (("rocket",), "blue")
     assert shown(recogniser, exchanged.crop((128, 0, 256, 128))) == (("fox",), "blue")
+
+
+def test_inpaint_paints_one_half_anew_and_keeps_the_other(session: Session, recogniser: Recogniser) -> None:
+    result = session.run(FOLDER / "inpaint.json")
+    with Image.open(result["original"].path) as before, Image.open(result["picture"].path) as after:
+        assert shown(recogniser, before) == (("cat", "rocket"), "blue")
+        assert shown(recogniser, after) == (("cat", "fox"), "blue")
+        left = [np.asarray(picture.convert("RGB").crop((0, 0, 56, 128)), np.int16) for picture in (before, after)]
+    assert np.abs(left[0] - left[1]).mean() < 8  # encoding and decoding change it by about 5 of 255
+
+
+def test_outpaint_makes_a_picture_wider_and_keeps_its_middle(session: Session, recogniser: Recogniser) -> None:
+    picture = written(session, "outpaint")
+    assert picture.size == (256, 128)
+    assert shown(recogniser, picture.crop((64, 0, 192, 128))) == (("cat",), "blue")
+    sides = [np.asarray(picture.convert("RGB").crop(box)) for box in ((0, 0, 48, 128), (208, 0, 256, 128))]
+    for side in sides:  # nothing but background: one colour with little spread, much more blue than red
+        assert side.std(axis=(0, 1)).max() < 25
+        assert side[..., 2].mean() > side[..., 0].mean() + 80
+
+
+def test_two_pass_advanced_divides_one_run(session: Session, recogniser: Recogniser) -> None:
+    assert shown(recogniser, written(session, "two_pass_advanced")) == (("panda",), "green")
+    turned = written(session, "two_pass_advanced", then="a cat on a green background", switch=3)
+    assert shown(recogniser, turned) == (("cat",), "green")

@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "say which nodes would run again, and why",
     "nodes": "list the nodes there are, or show one",
     "models": "list the folders of models and the files in them, or verify those of a workflow",
+    "convert": "make a pickled model file (.ckpt, .pt) a safetensors file, running nothing that is in it",
     "lock": "write into a workflow exactly which packs and models it needs",
     "pack": "write a new pack, find what is wrong with one, or list those that are installed",
     "reproduce": "make a picture again from what is embedded in it, and compare",

@@ -30,7 +30,7 @@ _ITEM_BYTES = {
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 _CONVERT = (
     "such files can run any program when they are opened, so they are refused; take the .safetensors version of the "
-    "model, or convert it on a machine you trust: torch.load(file, weights_only=True), then safetensors.torch.save_file"
+    "model, or make one of it: nodeflow convert FILE"
 )
 # First bytes of what people take for a checkpoint, and what to tell them.
 _IMPOSTORS = (

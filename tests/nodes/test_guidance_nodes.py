@@ -9,6 +9,8 @@ import torch
 from nodeflow.api import InputError
 from nodeflow.core.node import node_mark
 from nodeflow.diffusion.models.patches.freeu import FreeU
+from nodeflow.diffusion.models.patches.merging import MergedTokens
+from nodeflow.diffusion.models.patches.tiles import HyperTile
 from nodeflow.diffusion.sampling.guidances.blurred import SelfAttentionGuidance
 from nodeflow.diffusion.sampling.guidances.dual import DualCFG
 from nodeflow.diffusion.sampling.guidances.interval import CFGInterval
@@ -47,7 +49,7 @@ from nodeflow_nodes.guidance import (
 )
 from nodeflow_nodes.latents import empty_latent
 from nodeflow_nodes.loaders import Loaded
-from nodeflow_nodes.model_patches import free_u, free_u_v2
+from nodeflow_nodes.model_patches import free_u, free_u_v2, hyper_tile, tome_patch_model
 from nodeflow_nodes.sampling import ksampler
 
 Prompts = tuple[Conditioning, Conditioning]
@@ -59,7 +61,7 @@ def prompts(loaded: Loaded) -> Prompts:
 
 
 def sampled(model: Model, prompts: Prompts) -> torch.Tensor:
-    return ksampler(model, *prompts, empty_latent(64, 48), 1, 3, 6.0).samples
+    return ksampler(model, *prompts, empty_latent(128, 96), 1, 3, 6.0).samples
 
 
 NODES: dict[str, Callable[[Model, Prompts], Model]] = {
@@ -71,10 +73,13 @@ NODES: dict[str, Callable[[Model, Prompts], Model]] = {
     "DynamicThresholding": lambda model, _: dynamic_thresholding(model, 2.0, 0.9),
     "FreeU": lambda model, _: free_u(model),
     "FreeU_V2": lambda model, _: free_u_v2(model),
+    "HyperTile": lambda model, _: hyper_tile(model, 16, max_depth=1),
+    "TomePatchModel": lambda model, _: tome_patch_model(model),
 }
 
 
-@pytest.mark.parametrize("name", NODES)
+# Tokens are merged where there is attention at the size of the latent, and this network has none there.
+@pytest.mark.parametrize("name", sorted(NODES.keys() - {"TomePatchModel"}))
 def test_the_picture_changes_and_the_given_model_does_not(name: str, loaded: Loaded, prompts: Prompts) -> None:
     before = sampled(loaded.model, prompts)
     changed = NODES[name](loaded.model, prompts)
@@ -100,6 +105,8 @@ def test_nodes_set_what_they_say(loaded: Loaded, prompts: Prompts) -> None:
     assert dynamic_thresholding(model, 5.0, 0.9).guidance == (DynamicThresholding(5.0, 0.9),)
     assert free_u(model).patches == (FreeU(8, 1.1, 1.2, 0.9, 0.2),)
     assert free_u_v2(model).patches == (FreeU(8, 1.3, 1.4, 0.9, 0.2, by_mean=True),)
+    assert hyper_tile(model, 128, 3, 1, scale_depth=True).patches == (HyperTile(128, 3, 1, scale_depth=True),)
+    assert tome_patch_model(model, 0.5).patches == (MergedTokens(0.5),)
     both = rescale_cfg(perturbed_attention_guidance(free_u(model)))
     assert (len(both.patches), len(both.guidance)) == (1, 2)
 
@@ -172,7 +179,7 @@ def test_regions_change_the_picture_and_an_item_alone_equals_its_row(loaded: Loa
     late = conditioning_set_timestep_range(prompts[1], 0.5, 1.0)
     middle = conditioning_set_mask(prompts[1], Mask(torch.ones(1, 3, 7)), 0.7, "mask bounds")
     positive = conditioning_combine(conditioning_combine(left, late), middle)
-    batch = empty_latent(64, 48, 3)
+    batch = empty_latent(128, 96, 3)
     whole = ksampler(loaded.model, positive, prompts[1], batch, 1, 3, 6.0)
     assert not torch.equal(whole.samples[:1], sampled(loaded.model, prompts))
     for row in range(3):

@@ -49,6 +49,10 @@ class Place:
 class Patch:
     """A change to what a UNet computes. Subclasses are frozen dataclasses and override what they change."""
 
+    def at(self, seed: int, timestep: Tensor) -> "Patch":
+        """The patch for one evaluation, at timesteps [B] of a run; what it chooses at random follows from these."""
+        return self
+
     def skip(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
         """Changes the features [B, C, h, w] and those of the way down before they are joined on the way up."""
         return h, skip

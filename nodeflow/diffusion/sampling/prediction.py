@@ -174,6 +174,7 @@ class NetworkDenoiser:
         dtype: The precision it computes in; everything around it is float32.
         patches: What is done otherwise inside the network.
         near: The same levels where the network is, so that no step waits for them to get there.
+        seed: Of the run, for patches that choose at random.
     """
 
     network: nn.Module
@@ -182,13 +183,14 @@ class NetworkDenoiser:
     dtype: torch.dtype
     patches: tuple[Patch, ...] = ()
     near: NoiseLevels | None = None
+    seed: int = 0
 
     @classmethod
-    def of(cls, model: Model) -> "NetworkDenoiser":
-        """The denoiser of a loaded model."""
+    def of(cls, model: Model, seed: int = 0) -> "NetworkDenoiser":
+        """The denoiser of a loaded model, for a run with this seed."""
         dtype = next(model.network.parameters()).dtype
         levels = levels_of(model.prediction, zero_terminal=model.zero_terminal)
-        return cls(model.network, model.prediction, levels, dtype, model.patches, levels.to(model.device))
+        return cls(model.network, model.prediction, levels, dtype, model.patches, levels.to(model.device), seed)
 
     def patched(self, patch: Patch) -> "NetworkDenoiser":
         """The same network with one more patch."""
@@ -219,7 +221,8 @@ class NetworkDenoiser:
         vector = None if pooled is None else pooled.to(self.dtype)
         timestep = (self.near or self.levels).timestep(_distinct(sigma))
         with threads_for(self.network, x.device, 2 * x.shape[-2] * x.shape[-1]):  # one picture with guidance
-            more = {"patches": self.patches} if self.patches else {}
+            patches = [patch.at(self.seed, timestep) for patch in self.patches]
+            more = {"patches": patches} if patches else {}
             out: Tensor = self.network(seen.to(self.dtype), timestep, context.to(self.dtype), vector, **more)
         out = out.float()
         if out.device.type == "cpu" and not bool(torch.isfinite(out).all()):

@@ -170,7 +170,7 @@ def sample_custom(
 
 def _moves(guider: Guider, latent: Latent, sigmas: Tensor, entry: SamplerEntry, noise: NoiseChoice) -> Iterator[Move]:
     model = guider.model
-    network = NetworkDenoiser.of(model)
+    network = NetworkDenoiser.of(model, noise.seed)
     start = Start.of(model, latent, noise)
     denoiser: Denoiser = _guided(guider, network, latent, start, entry)
     if latent.noise_mask is not None:

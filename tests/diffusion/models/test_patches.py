@@ -15,6 +15,8 @@ from nodeflow.diffusion.checkpoints.diffusersnames import unet_renaming
 from nodeflow.diffusion.models.passing import Patch, Place
 from nodeflow.diffusion.models.patches.freeu import FreeU
 from nodeflow.diffusion.models.patches.identity import IdentityAttention
+from nodeflow.diffusion.models.patches.merging import MergedTokens, destinations, merging
+from nodeflow.diffusion.models.patches.tiles import HyperTile
 from nodeflow.diffusion.models.patches.watching import WatchedAttention
 
 TOLERANCE = 1e-5
@@ -144,3 +146,146 @@ def test_freeu_changes_what_the_network_gives(micro: Checkpoint, relative: Calla
     for by_mean in (False, True):
         assert relative(ours(micro.model.network, FreeU(32, 1.3, 1.4, 0.9, 0.2, by_mean)), plain) > 1e-3
     assert math.isclose(relative(ours(micro.model.network, FreeU(32, 1, 1, 1, 1)), plain), 0.0, abs_tol=TOLERANCE)
+
+
+def attended(patch: Patch, x: Tensor, size: tuple[int, int], full: tuple[int, int] | None = None) -> Tensor:
+    """What a patch makes of the attention of pixels [B, h w, C] that all see the mean of what they look at."""
+
+    def attend(asking: Tensor, source: Tensor | None) -> Tensor:
+        looked_at = asking if source is None else source
+        return asking + looked_at.mean(dim=1, keepdim=True)
+
+    layer: Any = None
+    return patch.self_attention(attend, layer, x, Place("input", 1, 0, size, full or size))
+
+
+def pixels(rows: int, *size: int) -> Tensor:
+    return torch.randn(rows, math.prod(size), 6, generator=torch.Generator().manual_seed(0))
+
+
+def test_tiles_look_at_themselves_only() -> None:
+    x = pixels(2, 8, 12)
+    picture = x.reshape(2, 8, 12, 6)
+    expected = picture.clone()
+    for y in (0, 4):
+        for left in (0, 4, 8):
+            tile = picture[:, y : y + 4, left : left + 4]
+            expected[:, y : y + 4, left : left + 4] = tile + tile.mean(dim=(1, 2), keepdim=True)
+    found = attended(HyperTile(tile_size=32), x, (8, 12))
+    torch.testing.assert_close(found, expected.reshape(2, 96, 6))
+
+
+@pytest.mark.parametrize(
+    ("patch", "size", "full"),
+    [
+        (HyperTile(256), (32, 32), (32, 32)),  # no larger than a tile
+        (HyperTile(32), (4, 4), (4, 4)),
+        (HyperTile(32), (8, 8), (16, 16)),  # deeper than it goes
+        (HyperTile(32, max_depth=1), (8, 8), (32, 32)),
+        (HyperTile(32, max_depth=1, scale_depth=True), (8, 8), (16, 16)),
+        (HyperTile(32), (7, 13), (7, 13)),  # sides that cannot be divided
+    ],
+    ids=str,
+)
+def test_where_there_is_one_tile_nothing_changes(
+    patch: HyperTile, size: tuple[int, int], full: tuple[int, int]
+) -> None:
+    x = pixels(1, *size)
+    assert torch.equal(attended(patch, x, size, full), attended(Patch(), x, size, full))
+
+
+@pytest.mark.parametrize(("size", "full"), [((8, 8), (16, 16)), ((9, 12), (17, 24))])
+def test_tiles_go_down_as_deep_as_they_may(size: tuple[int, int], full: tuple[int, int]) -> None:
+    x = pixels(1, *size)
+    plain = attended(Patch(), x, size, full)
+    assert not torch.equal(attended(HyperTile(24, max_depth=1), x, size, full), plain)
+    assert torch.equal(attended(HyperTile(24, max_depth=0), x, size, full), plain)
+
+
+def moment(value: float) -> Tensor:
+    return torch.full((2,), value)
+
+
+def test_what_is_drawn_follows_from_seed_and_step_alone() -> None:
+    x = pixels(2, 24, 24)
+    for patch in (HyperTile(32, swap_size=5), MergedTokens(0.5)):
+        once, again = (attended(patch.at(1, moment(500)), x, (24, 24)) for _ in range(2))
+        assert torch.equal(once, again)
+        drawn = [attended(patch.at(seed, moment(step)), x, (24, 24)) for seed in (1, 2) for step in range(0, 999, 100)]
+        assert len({tuple(each.flatten().tolist()) for each in drawn}) > 2
+
+
+def test_patches_that_draw_nothing_are_the_same_at_every_step() -> None:
+    patch = FreeU(8, 1.0, 1.0, 1.0, 1.0)
+    assert patch.at(1, moment(500)) is patch
+
+
+@pytest.mark.parametrize("size", [(6, 8), (5, 7), (2, 2)])
+def test_one_pixel_of_every_block_is_what_others_merge_into(size: tuple[int, int]) -> None:
+    kept = destinations(size, 3)
+    assert kept.shape == size
+    for y in range(0, size[0] - 1, 2):
+        for x in range(0, size[1] - 1, 2):
+            assert int(kept[y : y + 2, x : x + 2].sum()) == 1
+    assert int(kept.sum()) == (size[0] // 2) * (size[1] // 2)
+
+
+def test_the_most_alike_are_merged_each_into_its_nearest() -> None:
+    x, kept = pixels(2, 6, 8), destinations((6, 8), 1)
+    found = merging(x, kept, 15)
+    into, others = np.flatnonzero(kept.numpy()), np.flatnonzero(~kept.numpy())
+    for row in range(2):
+        tokens = x[row].numpy() / np.linalg.norm(x[row].numpy(), axis=1, keepdims=True)
+        likeness = tokens[others] @ tokens[into].T
+        merged = set(np.argsort(-likeness.max(axis=1))[:15])
+        slots = found[row].tolist()
+        assert [slots[place] for place in into] == list(range(12))
+        for number, place in enumerate(others):
+            if number in merged:
+                assert slots[place] == likeness[number].argmax()
+        alone = [slots[place] for number, place in enumerate(others) if number not in merged]
+        assert sorted(alone) == list(range(12, 48 - 15))
+
+
+def test_merged_pixels_ask_as_their_mean_and_get_one_answer() -> None:
+    size, x = (6, 8), pixels(2, 6, 8)
+    patch = MergedTokens(0.4, "chance")
+    found = attended(patch, x, size)
+    for row in range(2):
+        groups: dict[tuple[float, ...], list[int]] = {}
+        for place in range(48):
+            groups.setdefault(tuple(found[row, place].tolist()), []).append(place)
+        assert len(groups) == 48 - 19
+        for places in groups.values():
+            expected = x[row, places].mean(dim=0) + x[row].mean(dim=0)
+            torch.testing.assert_close(found[row, places[0]], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_more_than_there_are_cannot_be_merged() -> None:
+    found = attended(MergedTokens(1.0), pixels(1, 6, 8), (6, 8))
+    assert len({tuple(each) for each in found[0].tolist()}) == 12
+
+
+@pytest.mark.parametrize(
+    ("patch", "size", "full"),
+    [(MergedTokens(0.0), (6, 8), (6, 8)), (MergedTokens(), (6, 8), (12, 16)), (MergedTokens(), (1, 8), (1, 8))],
+    ids=str,
+)
+def test_nothing_is_merged_where_nothing_should_be(
+    patch: MergedTokens, size: tuple[int, int], full: tuple[int, int]
+) -> None:
+    x = pixels(1, *size)
+    assert torch.equal(attended(patch, x, size, full), attended(Patch(), x, size, full))
+
+
+@pytest.mark.parametrize("patch", [HyperTile(32), MergedTokens(0.5)], ids=str)
+def test_tiles_and_merged_pixels_work_in_the_real_network(
+    patch: Patch, micro: Checkpoint, relative: Callable[[Tensor, Tensor], float]
+) -> None:
+    network, timestep = micro.model.network, torch.full((1,), 500.0)
+    plain, changed = ours(network), ours(network, patch.at(1, timestep))
+    assert 1e-5 < relative(changed, plain) < 0.5
+    x, timesteps, context = inputs()
+    with torch.inference_mode():
+        alone = network(x[:1], timesteps[:1], context[:1], patches=[patch.at(1, timestep)])
+    assert relative(alone, changed[:1]) < TOLERANCE

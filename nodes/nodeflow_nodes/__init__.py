@@ -50,6 +50,7 @@ pack = Pack(
         "compositing",
         "animations",
         "grids",
+        "plots",
         "saving",
         "model_saving",
         "merging",

@@ -21,8 +21,9 @@ def document_of(path: Path) -> Document:
 
 def test_these_are_shipped() -> None:
     assert [path.stem for path in PATHS] == [
-        "batch_grid", "for_each", "hires_fix", "img2img", "inpaint", "outpaint", "prompt_sheet", "steps_grid",
-        "subgraphs", "switch_and_loop", "two_pass_advanced", "txt2img", "while_loop",
+        "area_composition", "batch_grid", "for_each", "hires_fix", "img2img", "inpaint", "merge_models", "outpaint",
+        "prompt_schedule", "prompt_sheet", "samplers_sheet", "schedules_plot", "steps_grid", "subgraphs",
+        "switch_and_loop", "two_pass_advanced", "txt2img", "while_loop",
     ]  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def test_a_workflow_says_what_it_does_and_gives_a_picture(path: Path) -> None:
     assert document.meta["title"]
     assert document.meta["about"]
     assert "picture" in document.interface.outputs
-    assert {"prompt", "negative", "seed"} <= document.interface.inputs.keys()
+    samples = any(node.type == "KSampler" for node in document.nodes.values())
+    assert {"prompt", "negative", "seed"} <= document.interface.inputs.keys() or not samples
 
 
 def test_txt2img_declares_its_four_inputs() -> None:

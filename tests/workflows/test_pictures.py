@@ -1,5 +1,6 @@
 """Each shipped workflow runs on the embedded checkpoint, and the written picture shows what the prompt says."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from nodeflow import Session
+from nodeflow.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
 from nodeflow.diffusion.training.recognise import Recogniser
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -131,6 +133,27 @@ def test_while_loop_grows_a_picture_until_it_is_large_enough(session: Session, r
         assert shown(recogniser, picture) == (("pumpkin",), "purple")
     assert "grow/turn-1/sample" in result.nodes
     assert "grow/turn-2/sample" not in result.nodes
+
+
+def test_samplers_sheet_shows_what_every_sampler_makes(session: Session, recogniser: Recogniser) -> None:
+    document = json.loads((FOLDER / "samplers_sheet.json").read_text())
+    names = document["nodes"]["samplers"]["inputs"]["text"].splitlines()
+    assert names == [name for name in SAMPLER_NAMES if not name.endswith("_gpu")]  # those are other names of the same
+    sheet = written(session, "samplers_sheet", steps=12)
+    high, wide, columns = (sheet.height + 6) // -(-len(names) // 8), 128 + 6, 8
+    corners = [(index % columns * wide, index // columns * high) for index in range(len(names))]
+    cells = [shown(recogniser, sheet.crop((x, y, x + 128, y + 128))) for x, y in corners]
+    # Few steps: two methods that need more of them may miss.
+    assert len([cell for cell in cells if cell == (("cat",), "blue")]) >= len(names) - 2
+
+
+def test_schedules_plot_draws_a_curve_for_every_schedule(session: Session) -> None:
+    document = json.loads((FOLDER / "schedules_plot.json").read_text())
+    assert document["nodes"]["schedules"]["inputs"]["text"].splitlines() == list(SCHEDULER_NAMES)
+    plot = written(session, "schedules_plot")
+    assert plot.size == (900, 560)
+    colours = {colour for count, colour in plot.convert("RGB").getcolors(2**24) or [] if count > 100}
+    assert len({each for each in colours if max(each) - min(each) > 60}) >= 7  # simple and sgm_uniform are one curve
 
 
 def test_area_composition_shows_each_prompt_in_its_half(session: Session, recogniser: Recogniser) -> None:

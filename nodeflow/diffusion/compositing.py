@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nodeflow.diffusion.channels import colours, opaque
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.images import resampled
+from nodeflow.diffusion.laying import pasted
 from nodeflow.diffusion.masks import stretched
 from nodeflow.diffusion.rows import cycled
 from nodeflow.diffusion.types import Image, Mask
@@ -37,33 +37,6 @@ PorterDuff = Literal[
 
 _LEAST_ALPHA = 1e-5
 """Below this nothing is left to divide by, and a pixel is black."""
-
-
-def pasted(
-    destination: Tensor, source: Tensor, x: int, y: int, mask: Mask | None = None, *, resize: bool = False
-) -> Tensor:
-    """Lays planes [B, C, H, W], of pictures or latents, onto others; what lies outside is left out.
-
-    Args:
-        destination: What is laid onto; the result has as many rows.
-        source: What is laid on it, as many channels; its rows are taken again from the first where there are fewer.
-        x: Column where the source begins, 0 or more.
-        y: Row where it begins.
-        mask: How much of the source is taken at each place, stretched to its size; all of it by default.
-        resize: Whether the source is stretched to the size of the destination first.
-    """
-    if resize:
-        source = F.interpolate(source, size=destination.shape[-2:], mode="bilinear")
-    high, wide = source.shape[-2:]
-    visible = (..., slice(max(0, destination.shape[-2] - y)), slice(max(0, destination.shape[-1] - x)))
-    laid = cycled(source, len(destination))[visible]
-    result = destination.clone()
-    covered = result[..., y : y + high, x : x + wide]
-    if mask is not None:
-        share = cycled(stretched(mask, wide, high).values[:, None], len(destination))[visible].to(laid)
-        laid = share * laid + (1.0 - share) * covered
-    covered.copy_(laid)
-    return result
 
 
 def composited(

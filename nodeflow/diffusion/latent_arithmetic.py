@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.latents import LatentMethod, resized
+from nodeflow.diffusion.laying import laid, pasted
+from nodeflow.diffusion.rows import cycled
 from nodeflow.diffusion.types import Latent, Mask
 
 Direction = Literal["x", "-x", "y", "-y"]
@@ -78,12 +79,7 @@ def combined(
 def _fitted(first: Latent, second: Latent, method: LatentMethod) -> Tensor:
     space_of([first, second])
     high, wide = first.samples.shape[-2:]
-    return repeated(resized(second.samples, wide, high, method, crop="center"), len(first))
-
-
-def repeated(rows: Tensor, count: int) -> Tensor:
-    """So many rows, from the first again where there are fewer."""
-    return rows[[index % len(rows) for index in range(count)]]
+    return cycled(resized(second.samples, wide, high, method, crop="center"), len(first))
 
 
 def space_of(latents: Sequence[Latent]) -> LatentFormat | None:
@@ -115,7 +111,7 @@ def side_by_side(first: Latent, second: Latent, direction: Direction) -> Latent:
         side = "height" if axis == 3 else "width"
         found = f"{first.width} x {first.height} and {second.width} x {second.height}"
         raise ValueRuleError(f"latents joined along {direction} need one {side}, found {found}")
-    parts = [first.samples, repeated(second.samples, len(first))]
+    parts = [first.samples, cycled(second.samples, len(first))]
     if direction.startswith("-"):
         parts.reverse()
     return Latent(torch.cat(parts, dim=axis), space, first.items)
@@ -162,20 +158,23 @@ def composite(below: Latent, above: Latent, x: int, y: int, feather: int = 0) ->
     """
     left, top, soft = x // below.factor, y // below.factor, feather // below.factor
     space_of([below, above])
-    part = _inside(below, above.samples, left, top)
-    mask = torch.ones_like(part[:1, :1])
-    high, wide = part.shape[-2:]
+    _require_overlap(below, above.samples, left, top)
+    high, wide = (
+        min(size, limit - start)
+        for size, limit, start in zip(above.samples.shape[-2:], below.samples.shape[-2:], (top, left), strict=True)
+    )
+    share = torch.ones_like(above.samples[:1, :1])
     for step in range(min(soft, high, wide)):
-        share = (step + 1) / soft
+        rise = (step + 1) / soft
         if top != 0:
-            mask[:, :, step] *= share
+            share[:, :, step] *= rise
         if top + high < below.samples.shape[2]:
-            mask[:, :, high - 1 - step] *= share
+            share[:, :, high - 1 - step] *= rise
         if left != 0:
-            mask[:, :, :, step] *= share
+            share[:, :, :, step] *= rise
         if left + wide < below.samples.shape[3]:
-            mask[:, :, :, wide - 1 - step] *= share
-    return _laid(below, part, mask, left, top)
+            share[:, :, :, wide - 1 - step] *= rise
+    return below.replace(samples=laid(below.samples, above.samples, left, top, share))
 
 
 def composite_masked(below: Latent, above: Latent, x: int, y: int, mask: Mask | None, *, resize: bool) -> Latent:
@@ -192,36 +191,18 @@ def composite_masked(below: Latent, above: Latent, x: int, y: int, mask: Mask | 
     Raises:
         ValueRuleError: They are of different spaces, `above` lies outside of `below`, or masks and rows do not match.
     """
-    space_of([below, above])
-    samples = above.samples
-    if resize:
-        samples = F.interpolate(samples, size=below.samples.shape[-2:], mode="bilinear")
     left, top = x // below.factor, y // below.factor
-    weights = torch.ones_like(samples[:, :1])
-    if mask is not None:
-        weights = F.interpolate(mask.values[:, None], size=samples.shape[-2:], mode="bilinear", align_corners=False)
-    skip_x, skip_y = max(0, -left), max(0, -top)
-    samples, weights = samples[..., skip_y:, skip_x:], weights[..., skip_y:, skip_x:]
-    left, top = max(0, left), max(0, top)
-    part = _inside(below, samples, left, top)
-    fitting = repeated(weights, len(below))[..., : part.shape[2], : part.shape[3]]
-    return _laid(below, part, fitting, left, top)
+    space_of([below, above])
+    _require_overlap(below, below.samples if resize else above.samples, left, top)
+    return below.replace(samples=pasted(below.samples, above.samples, left, top, mask, resize=resize))
 
 
-def _inside(below: Latent, above: Tensor, left: int, top: int) -> Tensor:
-    """The rows of `above`, as many as `below` has, without what lies outside of it."""
-    high, wide = below.samples.shape[-2:]
-    if left >= wide or top >= high or not above.numel():
+def _require_overlap(below: Latent, above: Tensor, left: int, top: int) -> None:
+    """Checks that something of `above` lies on `below`."""
+    places = zip(above.shape[-2:], below.samples.shape[-2:], (top, left), strict=True)
+    if not all(-size < start < limit for size, limit, start in places):
         at, size = f"{left * below.factor}, {top * below.factor}", f"{below.width} x {below.height}"
         raise ValueRuleError(f"a latent laid at {at} is outside of one of {size} pixels")
-    return repeated(above, len(below))[..., : high - top, : wide - left]
-
-
-def _laid(below: Latent, part: Tensor, mask: Tensor, left: int, top: int) -> Latent:
-    samples = below.samples.clone()
-    window = (..., slice(top, top + part.shape[2]), slice(left, left + part.shape[3]))
-    samples[window] = part * mask + samples[window] * (1 - mask)
-    return Latent(samples, below.format, below.items, below.noise_mask)
 
 
 def rebatched(latents: Sequence[Latent], rows: int) -> list[Latent]:

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from nodeflow.diffusion.compositing import PorterDuff, composited, joined_alpha, pasted, porter_duff
+from nodeflow.diffusion.compositing import PorterDuff, composited, joined_alpha, porter_duff
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.images import from_uint8, resampled, to_uint8
+from nodeflow.diffusion.laying import pasted
 from nodeflow.diffusion.types import Image, Item, Mask
 
 

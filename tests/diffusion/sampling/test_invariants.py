@@ -208,3 +208,29 @@ def test_a_sampler_that_rises_comes_back_to_the_picture(sampler: str) -> None:
     *_, back = entry.solve(Clusters(), noisy.x, up.flip(0), Silence(), **entry.options)
     assert float(noisy.x.std()) > 1.0
     torch.testing.assert_close(back.x, x, rtol=0.2, atol=0.2)  # Euler, the roughest
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("er_sde", {"solver_type": "Reverse-time SDE", "eta": 100.0}),
+        ("sa_solver", {"eta": 10.0, "predictor_order": 6, "corrector_order": 6}),
+        ("sa_solver_pece", {"eta": 10.0, "simple_order_2": True, "predictor_order": 2, "corrector_order": 2}),
+        ("seeds_2", {"eta": 100.0}),
+        ("seeds_3", {"eta": 100.0}),
+        ("ddim", {"eta": 100.0}),
+        ("res_multistep", {"eta": 100.0}),
+    ],
+)
+@pytest.mark.parametrize("zero_terminal", [False, True])
+@pytest.mark.parametrize("steps", [1, 3, 200])
+def test_all_the_noise_that_the_nodes_offer_stays_finite(
+    sampler: str, options: dict[str, float], zero_terminal: bool, steps: int
+) -> None:
+    levels = LEVELS[zero_terminal]
+    sigmas = sigmas_for(sampler, "normal", levels, steps)
+    entry = TABLE.sampler(sampler).with_options(sampler, options)
+    x = start([0], float(sigmas[0]))
+    *_, last = entry.solve(Clusters(), x, sigmas, RowNoise([0]), **entry.keywords(levels))
+    assert bool(torch.isfinite(last.x).all())  # not that it is any good: so much noise is beyond what a step can follow
+    torch.testing.assert_close(last.x, last.denoised, rtol=1e-6, atol=1e-6 * (1 + last.sigma))

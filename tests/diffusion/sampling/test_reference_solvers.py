@@ -25,6 +25,7 @@ from nodeflow.diffusion.sampling.solvers.res_multistep import res_multistep, res
 from nodeflow.diffusion.sampling.solvers.sa_solver import sa_solver
 from nodeflow.diffusion.sampling.solvers.seeds import seeds_2, seeds_3
 from nodeflow.diffusion.sampling.solvers.step import Sampler
+from nodeflow.diffusion.sampling.solvers.uni_pc import uni_pc
 
 LEVELS = (14.6, 6.9, 3.7, 2.2, 1.3, 0.7, 0.35, 0.1)
 SIGMAS = torch.tensor(LEVELS, dtype=torch.float64)
@@ -335,3 +336,22 @@ def test_seeds_equals_the_papers_algorithm(solver: Sampler, stages: int, eta: fl
 def test_er_sde_names_the_types_it_knows() -> None:
     with pytest.raises(ValueRuleError, match="solver_type 'SDE' is unknown; there are ER-SDE, Reverse-time SDE, ODE"):
         arrivals(er_sde, solver_type="SDE")
+
+
+@pytest.mark.parametrize(
+    ("solver", "options", "told"),
+    [
+        (ipndm, {"max_order": 5}, r"ipndm: max_order 5 is not in 1\.\.4"),
+        (ipndm_v, {"max_order": 0}, r"ipndm_v: max_order 0 is not in 1\.\.4"),
+        (deis, {"max_order": 5}, r"deis: max_order 5 is not in 1\.\.4"),
+        (uni_pc, {"max_order": 4}, r"uni_pc: max_order 4 is not in 1\.\.3"),
+        (er_sde, {"max_stage": 0}, r"er_sde: max_stage 0 is not in 1\.\.3"),
+        (sa_solver, {"predictor_order": 0}, r"sa_solver: predictor_order 0 is not in 1\.\.6"),
+        (sa_solver, {"corrector_order": 7}, r"sa_solver: corrector_order 7 is not in 0\.\.6"),
+        (seeds_2, {"r": 1.0}, "seeds_2: r 1 is not between 0 and 1"),
+        (seeds_3, {"r_1": 0.7, "r_2": 0.6}, "seeds_3: r_1 0.7 and r_2 0.6 do not rise between 0 and 1"),
+    ],
+)
+def test_options_out_of_range_are_told(solver: Sampler, options: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueRuleError, match=told):
+        arrivals(solver, **options)

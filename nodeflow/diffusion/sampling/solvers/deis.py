@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
-from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, weighted
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order, weighted
 
 _POINTS = 10_000
 _LOG_LOW, _LOG_HIGH = math.log1p(0.002**2), math.log1p(80.0**2)
@@ -30,7 +30,11 @@ def deis(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, max_or
         x: See there.
         sigmas: See there.
         max_order: Values looked at, 1 to 4.
+
+    Raises:
+        ValueRuleError: Another order.
     """
+    require_order("deis", "max_order", max_order, range(1, 5))
     visited = levels_visited(sigmas)
     directions: list[Tensor] = []  # newest first
     for index, (sigma, sigma_next) in enumerate(pairwise(visited)):

@@ -11,7 +11,7 @@ from torch import Tensor
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
-from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order
 
 _POINTS = 200
 
@@ -48,8 +48,9 @@ def er_sde(
         s_noise: Factor of the noise.
 
     Raises:
-        ValueRuleError: An unknown solver type.
+        ValueRuleError: An unknown solver type, or another order.
     """
+    require_order("er_sde", "max_stage", max_stage, range(1, 4))
     if solver_type not in _FADES:
         raise ValueRuleError(f"er_sde: solver_type {solver_type!r} is unknown; there are {', '.join(_FADES)}")
     fade = _FADES[solver_type](eta)

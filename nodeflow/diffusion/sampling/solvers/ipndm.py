@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
-from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, weighted
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order, weighted
 
 ADAMS_BASHFORTH = (
     (1.0,),
@@ -28,7 +28,11 @@ def ipndm(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, max_o
         x: See there.
         sigmas: See there.
         max_order: Directions looked at, 1 to 4.
+
+    Raises:
+        ValueRuleError: Another order.
     """
+    require_order("ipndm", "max_order", max_order, range(1, 5))
     return _multistep(denoiser, x, sigmas, max_order, lambda recent: ADAMS_BASHFORTH[len(recent) - 2])
 
 
@@ -43,7 +47,11 @@ def ipndm_v(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise, *, max
         x: See there.
         sigmas: See there.
         max_order: Directions looked at, 1 to 4.
+
+    Raises:
+        ValueRuleError: Another order.
     """
+    require_order("ipndm_v", "max_order", max_order, range(1, 5))
     return _multistep(denoiser, x, sigmas, max_order, uneven_weights)
 
 

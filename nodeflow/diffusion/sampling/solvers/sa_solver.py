@@ -9,7 +9,7 @@ from torch import Tensor
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.exponential import exact_weights, phi
-from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, weighted
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order, weighted
 
 
 def sa_solver(
@@ -42,11 +42,16 @@ def sa_solver(
         sde_high: Where tau begins to be `eta`; it is 0 where a step arrives above.
         sde_low: Where that ends.
         s_noise: Factor of the noise.
-        predictor_order: Pictures that the predictor looks at, 1 or more.
-        corrector_order: Pictures that the corrector looks at; 0 leaves it out.
+        predictor_order: Pictures that the predictor looks at, 1 to 6.
+        corrector_order: Pictures that the corrector looks at, up to 6; 0 leaves it out.
         use_pece: Evaluate once more where the corrector arrived.
         simple_order_2: Weights of order 2 are the simple ones of the paper's appendix D.
+
+    Raises:
+        ValueRuleError: Another order.
     """
+    require_order("sa_solver", "predictor_order", predictor_order, range(1, 7))
+    require_order("sa_solver", "corrector_order", corrector_order, range(7))
     visited = levels_visited(sigmas)
     steps = len(visited) - 1
     to_zero = visited[-1] == 0.0

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.protocols import Both, Denoiser, TwoSided
 
 
@@ -46,6 +47,16 @@ def weighted(weights: Iterable[float], tensors: Iterable[Tensor]) -> Tensor:
     """The sum of tensors, each times its weight."""
     first, *others = [weight * tensor for weight, tensor in zip(weights, tensors, strict=True)]
     return sum(others, first)
+
+
+def require_order(sampler: str, option: str, order: int, orders: range) -> None:
+    """Checks an option that is an order.
+
+    Raises:
+        ValueRuleError: It is not among `orders`.
+    """
+    if order not in orders:
+        raise ValueRuleError(f"{sampler}: {option} {order} is not in {orders[0]}..{orders[-1]}")
 
 
 def denoise(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.exponential import exact_weights, phi
-from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, weighted
+from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order, weighted
 
 _LOWEST = 0.001
 """Where a run to 0 ends: the half log-SNR has no end there."""
@@ -33,7 +33,11 @@ def uni_pc(
         sigmas: See there.
         max_order: Pictures looked at, 1 to 3.
         exponential: B(h) of the paper is exp(h) - 1 (bh2) instead of h (bh1).
+
+    Raises:
+        ValueRuleError: Another order.
     """
+    require_order("uni_pc", "max_order", max_order, range(1, 4))
     visited = levels_visited(sigmas)
     if visited[-1] == 0.0:
         visited[-1] = min(_LOWEST, visited[-2] / 2)

@@ -97,4 +97,7 @@ class ItemNoise:
 
     def _rows(self, batches: dict[int, Tensor]) -> Tensor:
         rows = [batches[item.batch_size][item.index] for item in self._items]
-        return torch.stack(rows).to(self._device)
+        drawn = torch.stack(rows)
+        if torch.device(self._device).type == "cuda":
+            drawn = drawn.pin_memory()  # from other memory, copying would wait for all steps under way
+        return drawn.to(self._device, non_blocking=True)

@@ -13,10 +13,13 @@ from nodeflow.diffusion.conditioning import encode
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.latents import empty_latent
-from nodeflow.diffusion.sampling.masked import Graded
+from nodeflow.diffusion.sampling.guidance import steered
+from nodeflow.diffusion.sampling.masked import Graded, Masked, Progress
 from nodeflow.diffusion.sampling.names import SAMPLERS
 from nodeflow.diffusion.sampling.noise import ItemNoise
+from nodeflow.diffusion.sampling.prediction import NetworkDenoiser, scaled_linear_levels
 from nodeflow.diffusion.sampling.run import sample, sample_custom, sigmas_of, steps_of
+from nodeflow.diffusion.sampling.schedules import karras
 from nodeflow.diffusion.sampling.solvers.step import Move
 from nodeflow.diffusion.sampling.steps import Raw, Step, Watch
 from nodeflow.diffusion.sampling.table import SamplerTable, builtin_table
@@ -343,3 +346,36 @@ def test_samplers_that_rise_stay_finite_on_the_way_up(sampler: str) -> None:
     steps = custom(model(0.9), up.values, start, SamplerChoice(sampler), NoiseChoice(silent=True))
     assert [step.sigma for step in steps] == pytest.approx(up.values[:-1])
     assert bool(torch.isfinite(steps[-1].latent.samples).all())
+
+
+@pytest.mark.parametrize("sampler", [name for name, row in SAMPLERS.items() if not row.own_steps])
+def test_no_step_waits_for_the_device(sampler: str) -> None:
+    # Tensors of the meta device have no numbers: whatever looks at one, as a wait for a GPU does, fails.
+    with torch.device("meta"):
+        share, context = Share(0.5), torch.zeros(2, 77, 64)
+        x, mask = torch.zeros(2, 4, 8, 8), torch.zeros(1, 1, 8, 8)
+    levels = scaled_linear_levels()
+    network = NetworkDenoiser(share, Prediction.EPS, levels, torch.float32, (), levels.to("meta"))
+    sides = [lambda x, sigma: network(x, sigma, context)] * 2
+    entry = builtin_table().sampler(sampler)
+    guided = steered(*sides, 3.0, negative_wanted=entry.negative)
+    sigmas = karras(levels, 4)
+    masked = Masked(guided, x, x, mask, masking=Graded(), progress=Progress.of(sigmas, levels, "meta"))
+    watch = Watch(sampler, 4, "meta")
+    with torch.inference_mode():
+        for index, move in enumerate(entry.solve(masked, x, sigmas, MetaNoise(x), **entry.keywords(levels))):
+            watch.see(index, move.x)
+            assert move.x.device.type == move.denoised.device.type == "meta"
+
+
+class MetaNoise:
+    """Noise without numbers."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+
+    def __call__(self) -> Tensor:
+        return torch.zeros_like(self._like)
+
+    def between(self, _high: float, _low: float) -> Tensor:
+        return torch.zeros_like(self._like)

@@ -1,6 +1,5 @@
 """Nodes for batches of latents, and for latents in files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,17 +66,19 @@ def latent_batch_seed_behavior(latent: Latent, seed_behavior: Literal["random", 
 
 
 @node("RebatchLatents", category="latent/batch", title="Rebatch latents")
-def rebatch_latents(latents: Sequence[Latent], batch_size: Annotated[int, Field(ge=1, le=4096)] = 1) -> list[Latent]:
+def rebatch_latents(
+    latents: Latent | list[Latent], batch_size: Annotated[int, Field(ge=1, le=4096)] = 1
+) -> list[Latent]:
     """Put latents together into batches of one length; each keeps the noise it has where it comes from.
 
     Args:
-        latents: Batches of any length; neighbours of one size share batches.
-        batch_size: Rows of each new batch; the last of a size may be shorter.
+        latents: A batch, or a list of them of any length; neighbours of one size share batches.
+        batch_size: Latents in each; the last of a size may have fewer. At 1, what follows runs for each latent alone.
     """
     from nodeflow.diffusion.latent_arithmetic import rebatched
 
     with blaming("latents"):
-        return rebatched(latents, batch_size)
+        return rebatched(latents if isinstance(latents, list) else [latents], batch_size)
 
 
 @node("LoadLatent", category="latent", title="Load latent", lane=Lane.CPU)

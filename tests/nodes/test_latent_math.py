@@ -49,6 +49,7 @@ def test_batches_grow_and_shrink() -> None:
     assert batches.latent_batch_seed_behavior(both, "fixed").items == (Item(0, 2),) * 2
     assert batches.latent_batch_seed_behavior(both.select([1]), "random").items == (Item(0, 1),)
     assert [len(each) for each in batches.rebatch_latents([both, ONE], 2)] == [2, 1]
+    assert [len(each) for each in batches.rebatch_latents(both, 1)] == [1, 1]
     assert nodes.latent_concat(ONE, TWO, "-x").samples[0, 0, 0, ::8].tolist() == [2.0, 1.0]
     assert nodes.latent_cut(ONE, "y", 2, 3).samples.shape == (1, 4, 3, 8)
 

@@ -160,6 +160,11 @@ def test_added_noise_has_the_difference_of_the_levels(loaded: Loaded) -> None:
     )
 
 
+def test_noise_is_added_to_latents_of_the_model_only(loaded: Loaded) -> None:
+    with pytest.raises(InputError, match=r"^latent: the latent has 16 channels, the model takes 4"):
+        add_noise(loaded.model, NoiseChoice(), Sigmas((1.0,)), Latent(torch.zeros(1, 16, 4, 4)))
+
+
 def test_added_noise_is_what_a_run_adds_below_the_highest_level(loaded: Loaded, prompts: Prompts) -> None:
     latent = Latent(torch.randn(1, 4, 4, 4))
     sigmas = basic_scheduler(loaded.model, "karras", 4, 0.5)

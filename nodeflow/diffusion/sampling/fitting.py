@@ -76,7 +76,7 @@ def require_fitting_guider(guider: Guider, latent: Latent, name: str, entry: Sam
     model = guider.model
     model.require_weights()
     require_known(model)
-    _require_latent(model, latent)
+    require_latent(model, latent)
     for side, conditioning in (("positive", guider.positive), ("negative", guider.negative)):
         if conditioning is not None:
             require_fitting(side, conditioning, model, latent)
@@ -91,7 +91,12 @@ def require_fitting_guider(guider: Guider, latent: Latent, name: str, entry: Sam
         _require_no_negative_wanted(guider, name, entry)
 
 
-def _require_latent(model: Model, latent: Latent) -> None:
+def require_latent(model: Model, latent: Latent) -> None:
+    """Checks that a latent is of the space that a model works in.
+
+    Raises:
+        ValueRuleError: It is of another space, or has another number of channels.
+    """
     space = model.latent_format
     if latent.format is not None and latent.format != space:
         raise ValueRuleError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nodeflow.diffusion.sampling.fitting import require_latent, require_noise
 from nodeflow.diffusion.sampling.noise import ItemNoise
 from nodeflow.diffusion.sampling.prediction import levels_of, noised
 from nodeflow.diffusion.types import Latent, Model, NoiseChoice
@@ -47,7 +48,12 @@ def with_noise(model: Model, latent: Latent, noise: NoiseChoice, sigma: float, *
         noise: Which noise.
         sigma: The level.
         full: As a run begins with it, see `prediction.noised`.
+
+    Raises:
+        ValueRuleError: The latent is not of the model's space, or the seed is out of range.
     """
+    require_noise(noise)
+    require_latent(model, latent)
     start = Start.of(model, latent, noise)
     levels = levels_of(model.prediction, zero_terminal=model.zero_terminal)
     space = model.latent_format

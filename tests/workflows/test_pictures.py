@@ -44,6 +44,14 @@ def test_img2img_turns_the_drawing_into_what_the_prompt_says(session: Session, r
     assert shown(recogniser, written(session, "img2img")) == (("pumpkin",), "purple")
 
 
+def test_prompt_schedule_takes_the_background_of_one_text_and_the_thing_of_the_other(
+    session: Session, recogniser: Recogniser
+) -> None:
+    assert shown(recogniser, written(session, "prompt_schedule")) == (("rocket",), "blue")
+    late = [{"text": "a rocket on a yellow background"}]
+    assert shown(recogniser, written(session, "prompt_schedule", prompt=late)) == (("rocket",), "yellow")
+
+
 def test_hires_fix_gives_its_prompt_in_the_size_of_the_second_pass(session: Session, recogniser: Recogniser) -> None:
     picture = written(session, "hires_fix")
     assert picture.size == (128, 128)

@@ -51,7 +51,7 @@ def exponential(levels: NoiseLevels, steps: int) -> Tensor:
 
 
 def ddim_uniform(levels: NoiseLevels, steps: int) -> Tensor:
-    """Every c-th entry of the table from the second on, c a whole number (DDIM, Song et al. 2021, 2010.02502, D.3).
+    """Every c-th entry of the table from the second on, c a whole number (DDIM, Song et al. 2021, 2010.02502).
 
     It begins below the highest level, and gives more than `steps` levels where these do not divide the table:
     31 for 30.
@@ -88,7 +88,7 @@ def normal(levels: NoiseLevels, steps: int) -> Tensor:
 
 
 def linear_quadratic(levels: NoiseLevels, steps: int, threshold: float = 0.025) -> Tensor:
-    """Small equal steps down by `threshold` in the first half, then a parabola (Movie Gen, 2410.13720, 3.4.2)."""
+    """Small equal steps down by `threshold` in the first half, then a parabola (Movie Gen, 2410.13720)."""
     if steps == 1:
         return ended(torch.tensor([levels.sigma_max]))
     linear = steps // 2

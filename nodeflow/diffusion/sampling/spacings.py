@@ -34,7 +34,7 @@ def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tens
 
 
 def exponential(n: int, sigma_min: float, sigma_max: float) -> Tensor:
-    """At equal ratios, which is at equal distances in log-SNR (DPM-Solver, Lu et al. 2022, 2206.00927, section 3.2).
+    """At equal ratios, which is at equal distances in log-SNR (DPM-Solver, Lu et al. 2022, 2206.00927, section 3.4).
 
     Arguments, result and errors as in `karras`.
     """
@@ -55,7 +55,7 @@ def polyexponential(n: int, sigma_min: float, sigma_max: float, rho: float = 1.0
 
 
 def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> Tensor:
-    """The least divergence from Gaussian data (Align Your Steps, Sabour et al. 2024, 2404.14507, theorem 3.1).
+    """The least divergence from Gaussian data (Align Your Steps, Sabour et al. 2024, 2404.14507).
 
     Arguments, result and errors as in `karras`.
     """
@@ -65,7 +65,7 @@ def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> Tensor:
 
 
 def laplace(n: int, sigma_min: float, sigma_max: float, mu: float = 0.0, beta: float = 0.5) -> Tensor:
-    """Quantiles of a Laplace distribution of log sigma (Hang et al. 2024, 2407.03297, table 1), cut off at the ends.
+    """Quantiles of a Laplace distribution of log sigma (Hang et al. 2024, 2407.03297), cut off at the ends.
 
     No step to 0 is added, as in ComfyUI: n levels make n - 1 steps, and the noise of `sigma_min` stays.
 
@@ -89,7 +89,7 @@ def laplace(n: int, sigma_min: float, sigma_max: float, mu: float = 0.0, beta: f
 
 
 def vp(n: int, beta_d: float = 19.9, beta_min: float = 0.1, eps_s: float = 0.001) -> Tensor:
-    """The continuous variance-preserving process at equal times (Song et al. 2021, 2011.13456, eq. 33).
+    """The continuous variance-preserving process at equal times (Song et al. 2021, 2011.13456).
 
     Args:
         n: How many levels, 1 or more.

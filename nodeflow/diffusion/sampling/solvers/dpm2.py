@@ -28,7 +28,7 @@ def dpm_2(
     s_tmax: float = math.inf,
     s_noise: float = 1.0,
 ) -> Iterator[Move]:
-    """DPM-Solver-2 with the middle at equal ratios (Lu et al. 2022, 2206.00927, algorithm 1 with r = 1/2).
+    """DPM-Solver-2 with the middle at equal ratios (Lu et al. 2022, 2206.00927, algorithm 1).
 
     In the last line the slope is taken as constant in sigma, not in log sigma as in the paper: the difference is of
     third order. Two evaluations a step, one where it goes to 0. Arguments as in `euler`.

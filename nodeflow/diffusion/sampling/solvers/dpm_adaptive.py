@@ -16,7 +16,7 @@ from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visit
 _MOST_REJECTED = 100
 """In a row. A step is shortened by up to 0.21 each time, so a tolerance that can be met is met long before."""
 _LEAST_ATOL = 1e-20
-"""Where nothing is allowed, something is divided by all the same."""
+"""Where x is 0 and only `rtol` allows an error, it is divided by this."""
 _DONE = 1e-5
 """How near to the end, in log sigma, is the end."""
 
@@ -38,7 +38,7 @@ def dpm_adaptive(
     eta: float = 0.0,
     s_noise: float = 1.0,
 ) -> Iterator[Move]:
-    """DPM-Solver-12 or -23 (Lu et al. 2022, 2206.00927, appendix C), with k-diffusion's control of the step.
+    """DPM-Solver-12 or -23 (Lu et al. 2022, 2206.00927), with k-diffusion's control of the step.
 
     Of the levels only the first and the last above 0 count, and it ends at that: the noise of it stays. The error is
     measured over the whole batch, so a picture is not the same alone as in its batch. A move for each accepted step;
@@ -67,6 +67,8 @@ def dpm_adaptive(
         raise ValueRuleError(f"dpm_adaptive: order {order} is not 2 or 3")
     if not h_init > 0.0:
         raise ValueRuleError(f"dpm_adaptive: h_init {h_init:g} is not above 0; usual is 0.05")
+    if not rtol + atol > 0.0:
+        raise ValueRuleError("dpm_adaptive: rtol and atol allow no error at all; usual are 0.05 and 0.0078")
     visited = levels_visited(sigmas)
     sigma, last = visited[0], next(level for level in reversed(visited) if level > 0.0)
     controller = _Controller.of(h_init, pcoeff, icoeff, dcoeff, 1.5 if eta else order, accept_safety)

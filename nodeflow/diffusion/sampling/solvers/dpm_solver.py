@@ -48,7 +48,7 @@ class Span:
 
 
 def second_order(x: Tensor, first: Tensor, second: Tensor, span: Span, r: float) -> Tensor:
-    """DPM-Solver-2 (Lu et al. 2022, 2206.00927, algorithm 4).
+    """DPM-Solver-2 (Lu et al. 2022, 2206.00927, algorithm 1, there with r = 1/2).
 
     Args:
         x: Where the step starts.
@@ -61,7 +61,7 @@ def second_order(x: Tensor, first: Tensor, second: Tensor, span: Span, r: float)
 
 
 def stages(denoiser: Denoiser, x: Tensor, span: Span, order: int) -> Iterator[Move]:
-    """One step of DPM-Solver-1, -2 or -3 (2206.00927, algorithms 3 to 5), as a move for each evaluation.
+    """One step of DPM-Solver-1, -2 or -3 (2206.00927, section 3), as a move for each evaluation.
 
     The first moves arrive inside the step, where the next evaluation is; the last one at its end.
     """

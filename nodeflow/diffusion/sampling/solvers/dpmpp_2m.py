@@ -34,7 +34,7 @@ def dpmpp_2m(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise) -> It
 
 
 def dpmpp_2m_cfg_pp(denoiser: Denoiser, x: Tensor, sigmas: Tensor, _noise: Noise) -> Iterator[Move]:
-    """DPM-Solver++(2M) with CFG++ (Chung et al. 2024, 2406.08070, appendix B).
+    """DPM-Solver++(2M) with CFG++ (Chung et al. 2024, 2406.08070).
 
     To the guided picture and back in the direction `x - U` of the noise that the negative side sees. The correction of
     second order compares the guided picture with the negative one of the step before, as in ComfyUI.
@@ -65,7 +65,7 @@ def dpmpp_2m_sde(
     s_noise: float = 1.0,
     solver_type: Literal["midpoint", "heun"] = "midpoint",
 ) -> Iterator[Move]:
-    """SDE-DPM-Solver++(2M), multistep (Lu et al. 2022, 2211.01095, eq. 18), with the noise of a Brownian path.
+    """SDE-DPM-Solver++(2M), multistep (Lu et al. 2022, 2211.01095), with the noise of a Brownian path.
 
     Args:
         denoiser: See `Sampler`, as for the next three.

@@ -34,7 +34,7 @@ def dpmpp_2s_ancestral(
 def dpmpp_2s_ancestral_cfg_pp(
     denoiser: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, *, eta: float = 1.0, s_noise: float = 1.0
 ) -> Iterator[Move]:
-    """`dpmpp_2s_ancestral` with CFG++ (Chung et al. 2024, 2406.08070, section 3.3).
+    """`dpmpp_2s_ancestral` with CFG++ (Chung et al. 2024, 2406.08070).
 
     The noise of x is what the negative side sees, `x - U`, so each part of the step starts from `D + (x - U)`. In the
     second part U is that of the middle while D is still that of the start, as in ComfyUI, whose pictures these are; so

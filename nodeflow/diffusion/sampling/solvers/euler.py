@@ -29,7 +29,7 @@ def euler(
     s_tmax: float = math.inf,
     s_noise: float = 1.0,
 ) -> Iterator[Move]:
-    """Euler's method (Karras et al. 2022, 2206.00364, algorithm 2 without lines 7 and 8).
+    """Euler's method (Karras et al. 2022, 2206.00364, algorithm 2, first order alone).
 
     In these variables it is DDIM with eta 0 (Song et al. 2021, 2010.02502, eq. 13), hence also `ddim`.
 

@@ -3,18 +3,15 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nodeflow.cli import wire
 from nodeflow.core.errors import InvalidDocument, MissingFile, UsageError
 from nodeflow.core.json import JsonValue
+from nodeflow.session.cataloguing import Catalogued, catalogue
 from nodeflow.session.verification import State
-from nodeflow.storage.headers import Header, HeaderFault, read_header
-from nodeflow.storage.models import ModelFile, ModelFolders, Root
-
-_SAFETENSORS = frozenset({".safetensors", ".sft"})
-_PICKLED = frozenset({".ckpt", ".pt", ".pth", ".bin"})
+from nodeflow.storage.models import ModelFolders, Root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +27,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.verify:
         return _verify(args)
     models = wire.workplace(args).models
+    found = catalogue(models)
     if args.json:
-        print(json.dumps(_as_json(models), ensure_ascii=False))
+        print(json.dumps(_as_json(models, found), ensure_ascii=False))
         return 0
-    for line in (*_roots(models), *_files(models), *_empty(models)):
-        print(line)
+    print("\n".join((*_roots(models), *_files(models, found), *_empty(models, found))))
     return 0
 
 
@@ -63,23 +60,40 @@ def _roots(models: ModelFolders) -> Iterator[str]:
             yield f"  {place}  ({root.label}{'' if place.is_dir() else ', not there'})"
 
 
-def _files(models: ModelFolders) -> Iterator[str]:
-    for kind in models.kinds():
-        files = list(models.files(kind))
+def _files(models: ModelFolders, found: Mapping[str, Sequence[Catalogued]]) -> Iterator[str]:
+    for kind, files in found.items():
         if files:
             yield ""
             yield f"{kind}: {models.kind(kind).help}".rstrip()
-        width = max((len(file.name) for file in files), default=0)
+        widths = [max((len(text) for text in column), default=0) for column in zip(*map(_columns, files), strict=True)]
         for file in files:
-            yield f"  {file.name:<{width}}  {_size(file.path):>9}  {_about(file)}  ({file.root.label})"
+            cells = "  ".join(f"{text:<{width}}" for text, width in zip(_columns(file), widths, strict=True))
+            yield f"  {cells}  {_remarks(file)}".rstrip()
+        for path, first in models.hidden(kind):
+            yield f"  {path} is not used: {first} has the same name and comes first"
         for path in models.strays(kind):
             target = path.resolve()
             yield f"  {path} is not used: it links to {target}; to allow that, name its folder in config.toml"
 
 
-def _empty(models: ModelFolders) -> Iterator[str]:
+def _columns(file: Catalogued) -> tuple[str, ...]:
+    about = file.about
+    what = about.fault or about.title
+    return file.name, _size(file.nbytes), about.precision or "-", about.prediction or "-", what
+
+
+def _remarks(file: Catalogued) -> str:
+    about = file.about
+    counted = f"{about.parameters / 1e6:.1f} M parameters in {about.tensors} tensors" if about.tensors else ""
+    triggers = f"triggers: {', '.join(about.triggers)}" if about.triggers else ""
+    title = about.metadata.get("modelspec.title", "")
+    named = f"“{title}”" if title else ""
+    return "  ".join(text for text in (counted, named, triggers, f"({file.root.label})") if text)
+
+
+def _empty(models: ModelFolders, found: Mapping[str, Sequence[Catalogued]]) -> Iterator[str]:
     """The kinds that packs read and of which there is no file yet, with the folder to put one into."""
-    empty = [kind for kind in models.declared.values() if not models.names(kind.name)]
+    empty = [kind for kind in models.declared.values() if not found.get(kind.name)]
     if empty:
         yield ""
         yield "no files yet:"
@@ -88,18 +102,8 @@ def _empty(models: ModelFolders) -> Iterator[str]:
         yield f"  {kind.name:<{width}}  {models.folder(kind.name)}/*{', *'.join(kind.suffixes)}"
 
 
-def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:
-    files: list[JsonValue] = [
-        {
-            "kind": kind,
-            "name": file.name,
-            "path": str(file.path),
-            "bytes": file.path.stat().st_size,
-            "about": _about(file),
-        }
-        for kind in models.kinds()
-        for file in models.files(kind)
-    ]
+def _as_json(models: ModelFolders, found: Mapping[str, Sequence[Catalogued]]) -> Mapping[str, JsonValue]:
+    files: list[JsonValue] = [_file_json(kind, file) for kind, group in found.items() for file in group]
     roots: list[JsonValue] = [
         {"source": root.label, "path": str(place), "exists": place.is_dir()}
         for root in models.roots
@@ -112,31 +116,30 @@ def _as_json(models: ModelFolders) -> Mapping[str, JsonValue]:
     return {"folders": roots, "files": files, "kinds": kinds}
 
 
+def _file_json(kind: str, file: Catalogued) -> dict[str, JsonValue]:
+    about = file.about
+    return {
+        "kind": kind,
+        "name": file.name,
+        "path": str(file.path),
+        "bytes": file.nbytes,
+        "family": about.family or None,
+        "about": about.fault or about.title,
+        "usable": not about.fault,
+        "base": about.base,
+        "precision": about.precision or None,
+        "prediction": about.prediction,
+        "parameters": about.parameters,
+        "tensors": about.tensors,
+        "triggers": list(about.triggers),
+        "metadata": dict(about.metadata),
+    }
+
+
 def _places(root: Root) -> list[Path]:
     spelled_out = dict.fromkeys(folder for folders in root.folders.values() for folder in folders)
     return ([] if root.path is None else [root.path]) + list(spelled_out)
 
 
-def _about(file: ModelFile) -> str:
-    suffix = file.path.suffix.lower()
-    if suffix in _PICKLED:
-        return "not safetensors: cannot be used, because such files can run code; convert it"
-    if suffix not in _SAFETENSORS:
-        return f"a {suffix.removeprefix('.')} file"
-    try:
-        return _summary(read_header(file.path))
-    except HeaderFault as error:
-        return f"damaged: {error}"
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
-
-
-def _summary(header: Header) -> str:
-    millions = header.parameters / 1e6
-    dtypes = ", ".join(sorted(header.dtypes))
-    return f"{millions:.1f} M parameters in {header.tensors} tensors, {dtypes}"
-
-
-def _size(path: Path) -> str:
-    size = path.stat().st_size
+def _size(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -48,6 +48,11 @@ class Home:
         return self.root / "cache" / "results"
 
     @property
+    def model_index(self) -> Path:
+        """What is known of model files."""
+        return self.root / "cache" / "models.json"
+
+    @property
     def digests(self) -> Path:
         """Digests of files already read."""
         return self.root / "cache" / "digests"

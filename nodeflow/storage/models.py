@@ -117,18 +117,27 @@ class ModelFolders:
 
     def files(self, kind: str) -> Iterator[ModelFile]:
         """Every file of a kind; one hidden by an earlier root of the same name is left out."""
-        seen: set[str] = set()
+        return (file for file, first in self._found(kind) if first is None)
+
+    def hidden(self, kind: str) -> Iterator[tuple[Path, Path]]:
+        """Files of a kind that are not used because an earlier root has one of that name, each with that one."""
+        return ((file.path, first) for file, first in self._found(kind) if first is not None)
+
+    def _found(self, kind: str) -> Iterator[tuple[ModelFile, Path | None]]:
+        """Every file of a kind that may be used, with the one that comes before it under the same name."""
+        seen: dict[str, Path] = {}
         for root in self.roots:
             for folder in root.of(self.kind(kind)):
-                for name in self._listing(kind, folder):
-                    if name not in seen and self._reachable(folder / name):
-                        seen.add(name)
-                        yield ModelFile(kind, name, folder / name, root)
+                for name, reachable in self._listing(kind, folder):
+                    if reachable:
+                        file = ModelFile(kind, name, folder / name, root)
+                        yield file, seen.get(name)
+                        seen.setdefault(name, file.path)
 
     def strays(self, kind: str) -> Iterator[Path]:
         """Files of a kind that cannot be used because they are links to a place outside all roots."""
         for folder in self.of(kind):
-            yield from (folder / name for name in self._listing(kind, folder) if not self._reachable(folder / name))
+            yield from (folder / name for name, reachable in self._listing(kind, folder) if not reachable)
 
     def _candidates(self, kind: str, name: str) -> Iterator[Path]:
         """Files of that name in the folders of a kind."""
@@ -137,9 +146,13 @@ class ModelFolders:
             relative_name(kind)
             yield from (path for folder in self.of(kind) if (path := folder / parts).is_file())
 
-    def _listing(self, kind: str, folder: Path) -> Iterator[str]:
+    def _listing(self, kind: str, folder: Path) -> Iterator[tuple[str, bool]]:
+        """Names of files below a folder, and whether they may be used; only where links are is that a question each."""
         listed = self.declared.get(kind) or ModelKind(kind, _SUFFIXES)
-        return (name for name in _names_below(folder) if listed.takes(name))
+        inside = self._reachable(folder)
+        for name, linked in _names_below(folder):
+            if listed.takes(name):
+                yield name, self._reachable(folder / name) if linked else inside
 
     def _reachable(self, path: Path) -> bool:
         target = path.resolve()
@@ -176,11 +189,11 @@ def _places(root: Root) -> Iterator[Path]:
         yield from folders
 
 
-def _names_below(folder: Path) -> Iterator[str]:
-    """Files below a folder as ``sub/name``, in order; links in a circle end at the depth limit."""
-    pending: list[tuple[Path, str, int]] = [(folder, "", 0)]
+def _names_below(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Files below a folder as ``sub/name``, in order, and whether a link leads there; circles end at a limit."""
+    pending: list[tuple[Path, str, int, bool]] = [(folder, "", 0, False)]
     while pending:
-        place, prefix, depth = pending.pop()
+        place, prefix, depth, linked = pending.pop()
         try:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
@@ -188,7 +201,8 @@ def _names_below(folder: Path) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
+            by_link = linked or entry.is_symlink()
             if entry.is_dir() and depth < _MAX_DEPTH:
-                pending.append((place / entry.name, f"{prefix}{entry.name}/", depth + 1))
+                pending.append((place / entry.name, f"{prefix}{entry.name}/", depth + 1, by_link))
             elif entry.is_file():
-                yield prefix + entry.name
+                yield prefix + entry.name, by_link

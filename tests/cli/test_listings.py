@@ -95,9 +95,11 @@ def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None
     (folder / "broken.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{{")
     said = shell("models", "--models-dir", "more")
     lines = {line.split()[0]: line for line in said.out.splitlines() if line.strip()}
-    assert "0.0 M parameters in 2 tensors, F16, F32" in lines["good.safetensors"]
-    assert "damaged: cut off: 100 bytes are missing" in lines["cut.safetensors"]
-    assert "can run code" in lines["old.ckpt"]
+    assert "fp32" in lines["good.safetensors"]
+    assert "an unknown kind of file" in lines["good.safetensors"]
+    assert "0.0 M parameters in 2 tensors" in lines["good.safetensors"]
+    assert "damaged: the file is truncated: its tensors take 8,006 bytes, 7,906 are there" in lines["cut.safetensors"]
+    assert "nodeflow convert makes a safetensors file of it" in lines["old.ckpt"]
     for name in ("text", "list", "odd", "broken"):
         assert "damaged" in lines[f"{name}.safetensors"]
     assert "--models-dir" in said.out
@@ -106,8 +108,31 @@ def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None
         "good.safetensors",
         "old.ckpt",
     }
+    good = next(file for file in listed["files"] if file["name"] == "good.safetensors")
+    assert (good["family"], good["precision"], good["parameters"], good["usable"]) == (None, "fp32", 2003, True)
     assert listed["folders"][0] == {"source": "--models-dir", "path": "more", "exists": True}
     assert listed["kinds"]["loras"]["suffixes"][0] == ".safetensors"
+
+
+def test_a_model_is_listed_with_what_it_is_and_its_words(shell: Shell, place: Path) -> None:
+    folder = place / "own" / "loras"
+    folder.mkdir(parents=True)
+    metadata = {"ss_tag_frequency": json.dumps({"10_x": {"tabby": 3, "cat": 9}}), "modelspec.title": "Cats"}
+    save_file({"lora_unet_a_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}, folder / "cats.safetensors", metadata)
+    lines = shell("models", "--models-dir", "own").out.splitlines()
+    line = next(line for line in lines if line.split()[:1] == ["cats.safetensors"])
+    assert "fp32" in line
+    assert "a LoRA for Stable Diffusion 1" in line
+    assert "“Cats”  triggers: cat, tabby  (--models-dir)" in line
+
+
+def test_of_two_files_with_one_name_the_one_that_is_not_used_is_told(shell: Shell, place: Path) -> None:
+    for root in ("first", "second"):
+        (place / root / "vae").mkdir(parents=True)
+        save_file({"a": torch.zeros(1)}, place / root / "vae" / "same.safetensors")
+    out = shell("models", "--models-dir", "first", "--models-dir", "second").out
+    second, first = Path("second/vae/same.safetensors"), Path("first/vae/same.safetensors")
+    assert f"  {second} is not used: {first} has the same name and comes first\n" in out
 
 
 def test_kinds_without_files_are_listed_with_the_folder_to_put_them_into(shell: Shell, home: Path) -> None:

@@ -32,6 +32,20 @@ _TRANSFORMERS = (
 )
 
 
+_SAID = (
+    ("sd-v1", "sd1"),
+    ("stable-diffusion-v1", "sd1"),
+    ("sd-v2", "sd2"),
+    ("stable-diffusion-v2", "sd2"),
+    ("sdxl", "sdxl"),
+    ("stable-diffusion-xl", "sdxl"),
+    ("sd3", "sd3"),
+    ("stable-diffusion-3", "sd3"),
+    ("flux", "flux"),
+)
+"""How the metadata of files begin that say what they are made for."""
+
+
 def names(*wanted: str) -> Mark:
     """Any of these names occurs, with or without the prefix of a whole checkpoint."""
     return lambda header: any(name in header.tensors or UNET.prefix + name in header.tensors for name in wanted)
@@ -92,6 +106,16 @@ def base_by_text(header: Header) -> str | None:
         )
         if (width := next(widths, None)) is not None:
             return BASES.get(width)
+    return base_by_metadata(header)
+
+
+def base_by_metadata(header: Header) -> str | None:
+    """The family that a trainer wrote into the file."""
+    for key in ("ss_base_model_version", "modelspec.architecture"):
+        said = header.metadata.get(key, "").lower().replace("_", "-")
+        for start, base in _SAID:
+            if said.startswith(start):
+                return base
     return None
 
 

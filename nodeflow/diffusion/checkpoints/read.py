@@ -54,6 +54,11 @@ class TensorInfo:
         """How many numbers it holds."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in the file."""
+        return self.numel * _ITEM_BYTES[self.dtype]
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

@@ -100,8 +100,8 @@ class Entry:
     @property
     def nbytes(self) -> int:
         """Bytes the tensors take."""
-        parts = (self.context, self.pooled, self.mask, None if self.inpaint is None else self.inpaint.latent)
-        return sum(part.nbytes for part in parts if part is not None)
+        beside = () if self.inpaint is None else (self.inpaint.mask, self.inpaint.latent)
+        return sum(part.nbytes for part in (self.context, self.pooled, self.mask, *beside) if part is not None)
 
     def to(self, device: "str | torch.device") -> Self:
         """The same entry on `device`."""

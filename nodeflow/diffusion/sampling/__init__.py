@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nodeflow.diffusion.sampling.run import Step, sample
+    from nodeflow.diffusion.sampling.run import Step, sample, sample_custom, sigmas_of
 
-__all__ = ["Step", "sample"]
+__all__ = ["Step", "sample", "sample_custom", "sigmas_of"]
 
 
 def __getattr__(name: str) -> object:

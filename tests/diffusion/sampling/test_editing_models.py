@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nodeflow.diffusion.checkpoints import Checkpoint, load_checkpoint
+from nodeflow.diffusion.conditioning import encode
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.inpainting import edit_of, inpaint_of, told
 from nodeflow.diffusion.latent_formats import SD1
@@ -150,6 +152,24 @@ def test_an_editing_model_agrees_with_diffusers(
             out = pipe.unet(torch.cat([scaled, seen], dim=1), timestep, encoder_hidden_states=texts[:1]).sample
             x = pipe.scheduler.step(out, timestep, x).prev_sample
     assert relative(last.latent.samples * SD1.scale, x) < 1e-4
+
+
+@pytest.mark.parametrize(("channels", "family"), [(9, "sd1-inpaint"), (8, "sd1-edit")])
+def test_a_single_file_with_more_channels_is_run(
+    channels: int, family: str, micro_file: Path, micro: Checkpoint, tmp_path: Path, relative: Relative
+) -> None:
+    weights, first = load_file(micro_file), "model.diffusion_model.input_blocks.0.0.weight"
+    more = torch.zeros(32, channels, 3, 3, dtype=torch.float16)
+    more[:, :4] = weights[first]
+    save_file(weights | {first: more}, tmp_path / "more.safetensors", {"format": "pt"})
+    found = load_checkpoint(tmp_path / "more.safetensors").model
+    assert (found.family, found.beside) == (family, channels - 4)
+    prompts = encode(micro.clip, "a cat"), encode(micro.clip, "")
+    settings: dict[str, Any] = {"seed": 1, "steps": 3, "cfg": 2.0}
+    *_, last = sample(found, *prompts, empty_latent(32, 32), **settings)
+    *_, expected = sample(micro.model, *prompts, empty_latent(32, 32), **settings)
+    # The weights of what is beside are 0, so that the network does what it did.
+    assert relative(last.latent.samples, expected.latent.samples) < 1e-5
 
 
 class Wide(nn.Module):

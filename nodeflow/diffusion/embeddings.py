@@ -70,7 +70,7 @@ def speaking(network: nn.Module, learned: Mapping[str, Tensor]) -> nn.Module:
     shared: dict[int, Any] = {id(each): each for each in (*network.parameters(), *network.buffers())}
     twin: Any = copy.deepcopy(network, shared)
     table = _table(twin)
-    vectors = torch.cat([*learned.values()]).to(table.weight)
+    vectors = torch.cat([*learned.values()]).to(table.weight.device)
     twin.set_input_embeddings(_Extended(table, vectors))
     found: nn.Module = twin
     return found
@@ -87,7 +87,7 @@ class _Extended(nn.Module):
     def forward(self, numbers: Tensor) -> Tensor:
         last = self.table.num_embeddings - 1
         known: Tensor = self.table(numbers.clamp(max=last))
-        learned = self.vectors[(numbers - last - 1).clamp(min=0)]
+        learned = self.vectors[(numbers - last - 1).clamp(min=0)].to(known.dtype)
         return torch.where((numbers > last)[..., None], learned, known)
 
 

@@ -82,3 +82,25 @@ def test_the_exceptions_are_needed() -> None:
     assert {(comfy, name) for comfy, name, _ in DIFFERENT} | set(LEFT_OUT) <= {
         (comfy, name) for comfy in SHARED for name in COMFYUI[comfy]
     }
+
+
+def rows() -> list[tuple[list[str], str, str]]:
+    """ComfyUI's names, ours and the state, of each row of the tables in README.md."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## ComfyUI's nodes")[2].partition("\n## ")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    body = [row for row in cells if row[0] not in ("ComfyUI's", "---")]
+    return [(row[0].split(", "), row[1], row[2]) for row in body]
+
+
+def test_the_readme_tells_of_every_node_of_comfyui_whether_it_is_here() -> None:
+    told = {name: state for names, _, state in rows() for name in names}
+    assert set(COMFYUI) - set(told) == set()
+    here = {name for name in told if node_name(name) in SPECS}
+    assert here == {name for name, state in told.items() if not state.startswith(("not yet", "left out"))}
+
+
+def test_the_readme_names_only_nodes_that_are_here_as_its_own() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    own = text.partition("Only here: ")[2].partition(", and nodes for")[0].split(", ")
+    assert set(own) <= set(SPECS)

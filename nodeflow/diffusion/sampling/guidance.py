@@ -56,7 +56,7 @@ class Pair:
 
     def under(self, conditioning: Conditioning, x: Tensor, sigma: Tensor) -> Tensor:
         """What the network gives under one of the others; a `Denoiser`."""
-        (side,) = (index for index, other in enumerate(self._others, start=2) if other is conditioning)
+        side = next(index for index, other in enumerate(self._others, start=2) if other is conditioning)
         return self._at(side, x, sigma)
 
     def apart(self, x: Tensor, sigma: Tensor, patch: Patch | None = None, *, negative: bool = False) -> Tensor:
@@ -163,8 +163,8 @@ def steered(
         negative_wanted: The sampler needs the negative side by itself.
     """
     both = negative_wanted or not math.isclose(scale, 1.0) or any(each.needs_negative for each in guidance)
-    others = [other for each in guidance for other in each.others]
-    sides = Pair(positive, negative, scale, both=both, others=others)
+    others = {id(other): other for each in guidance for other in each.others}  # one that two bring along counts once
+    sides = Pair(positive, negative, scale, both=both, others=[*others.values()])
     denoiser: Denoiser = Guided(sides)
     for each in sorted(guidance, key=lambda each: each.stage):
         denoiser = each.wrap(denoiser, sides)

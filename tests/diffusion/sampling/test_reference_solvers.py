@@ -215,14 +215,15 @@ def test_exponential_multistep_is_exact_for_polynomials_in_the_log_level(solver:
         x = move.x
 
 
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("sided", [False, True])
-def test_ancestral_res_goes_down_from_where_the_step_before_had_gone_down_to(sided: bool) -> None:
+def test_res_equals_its_paper_where_a_step_ends_before_its_noise_is_added(sided: bool, eta: float) -> None:
     x, noise, expected = start(), stream(), []
     history: tuple[Tensor, float] | None = None  # the picture before, and how far in t its step went
     for sigma, sigma_next in pairwise(LEVELS):
         guided = picture(x, sigma)
         along = guided / 2 if sided else guided
-        up = sigma_next * math.sqrt(1 - (sigma_next / sigma) ** 2)
+        up = eta * sigma_next * math.sqrt(1 - (sigma_next / sigma) ** 2)
         down = math.sqrt(sigma_next**2 - up**2)
         h = math.log(sigma / down)
         if history is None:
@@ -232,11 +233,11 @@ def test_ancestral_res_goes_down_from_where_the_step_before_had_gone_down_to(sid
             slope = (along - before) / (length / h)  # of the picture over this step
             x = math.exp(-h) * (x + guided - along) - math.expm1(-h) * along
             x = x + (1 + math.expm1(-h) / h) * slope
-        x = x + up * noise()
+        x = x + up * noise() if eta else x
         history = along, h
         expected.append(x)
     solver = res_multistep_cfg_pp if sided else res_multistep
-    found = [move.x for move in solver(Sided(), start(), SIGMAS, stream(), eta=1.0)]
+    found = [move.x for move in solver(Sided(), start(), SIGMAS, stream() if eta else silence, eta=eta)]
     assert_close(found, expected)
 
 

@@ -14,7 +14,7 @@ from nodeflow.core.errors import PackFailed, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.ranges import spell_range, starts_at_zero
 from nodeflow.core.registry import Registry
-from nodeflow.core.spec import Form, Input, Range, Spec
+from nodeflow.core.spec import Form, Input, Range, Spec, Widget
 from nodeflow.core.tables import owner_of
 from nodeflow.session.workplace import Workplace
 
@@ -110,11 +110,17 @@ def _input_row(item: Input, registry: Registry) -> tuple[str, str, str]:
         "required" if item.required else f"default {_literal(item.default)}",
         spell_range(replace(bounds, ge=0) if starts_at_zero(item) else bounds),
         f"one of {', '.join(map(_literal, choices))}" if choices else "",
-        f"a file in {item.widget.folder}" if item.widget is not None and item.widget.folder else "",
+        _files(item.widget),
         "computed only when needed" if item.lazy else "",
     ]
     text = "; ".join(fact for fact in facts if fact)
     return item.name, str(item.type), f"{text}. {item.help}" if item.help else text
+
+
+def _files(widget: Widget | None) -> str:
+    if widget is None or widget.folder is None:
+        return ""
+    return f"a file in {widget.folder}" if widget.pattern is None else f"may name files in {widget.folder}"
 
 
 def _literal(value: JsonValue) -> str:

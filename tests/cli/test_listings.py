@@ -26,6 +26,7 @@ def test_a_page_tells_all_about_a_node(shell: Shell) -> None:
         assert part in page
     assert re.search(r"seed +int +default 0; ≥ 0", page)
     assert "a file in checkpoints" in shell("nodes", "LoadCheckpoint").out
+    assert "may name files in embeddings" in shell("nodes", "CLIPTextEncode").out
     assert "computed only when needed" in shell("nodes", "Switch").out
 
 

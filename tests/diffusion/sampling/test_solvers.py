@@ -238,6 +238,20 @@ def test_steps_that_cannot_adapt_are_told(options: dict[str, Any], told: str) ->
         list(dpm_adaptive(gaussian, torch.ones(1, 1, 1, 1), torch.tensor([2.0, 0.1, 0.0]), silence, **options))
 
 
+def test_a_rejected_step_is_tried_again_from_the_picture_that_is_known() -> None:
+    seen: list[float] = []
+
+    def watched(x: Tensor, sigma: Tensor) -> Tensor:
+        seen.append(float(sigma[0]))
+        return clusters(x, sigma)
+
+    start = torch.full((1, 1, 1, 1), 0.7, dtype=torch.float64)
+    sigmas = torch.tensor([2.0, 0.1, 0.0], dtype=torch.float64)
+    moves = list(dpm_adaptive(watched, start, sigmas, silence, h_init=3.0, rtol=0.001, atol=0.0001))
+    assert [seen.count(move.sigma) for move in moves] == [1] * len(moves)
+    assert len(seen) > 3 * len(moves)  # some were rejected
+
+
 def test_a_controller_of_any_strength_finishes() -> None:
     strong = {"pcoeff": 100.0, "icoeff": 100.0, "dcoeff": 100.0}
     *_, last = dpm_adaptive(gaussian, torch.ones(1, 1, 1, 1), torch.tensor([2.0, 0.1, 0.0]), silence, **strong)

@@ -76,9 +76,10 @@ def dpm_adaptive(
     if sigma == last:
         yield Move(x, denoise(denoiser, x, sigma), sigma)
     while math.log(sigma / last) > _DONE:
+        denoised = denoise(denoiser, x, sigma)
         for _ in range(_MOST_REJECTED):
             sigma_next = max(sigma * math.exp(-controller.step), last)
-            attempt = _Attempt.of(denoiser, x, Span.split(sigma, sigma_next, last, eta), order)
+            attempt = _Attempt.of(denoiser, x, denoised, Span.split(sigma, sigma_next, last, eta), order)
             if controller.accepts(attempt.error(lower, rtol, atol)):
                 break
         else:
@@ -89,7 +90,7 @@ def dpm_adaptive(
         lower, x = attempt.lower, attempt.higher
         if eta:
             x = x + noise() * (s_noise * attempt.span.up)
-        yield Move(x, attempt.denoised, sigma)
+        yield Move(x, denoised, sigma)
         sigma = sigma_next
 
 
@@ -99,21 +100,20 @@ class _Attempt:
 
     lower: Tensor
     higher: Tensor
-    denoised: Tensor
     span: Span
 
     @classmethod
-    def of(cls, denoiser: Denoiser, x: Tensor, span: Span, order: int) -> "_Attempt":
+    def of(cls, denoiser: Denoiser, x: Tensor, denoised: Tensor, span: Span, order: int) -> "_Attempt":
         """The lower order is taken from the first evaluations of the higher."""
-        moves = list(stages(denoiser, x, span, order))
-        first = (x - moves[0].denoised) / span.start
+        moves = list(stages(denoiser, x, span, order, denoised))
+        first = (x - denoised) / span.start
         if order == 2:
             lower = x + span.length(1.0) * first
         else:
             inside = moves[0].x
             second = (inside - moves[1].denoised) / span.level(1 / 3)
             lower = second_order(x, first, second, span, 1 / 3)
-        return cls(lower, moves[-1].x, moves[0].denoised, span)
+        return cls(lower, moves[-1].x, span)
 
     def error(self, before: Tensor, rtol: float, atol: float) -> float:
         """The difference of the orders over what is allowed, as a mean square root over the batch."""

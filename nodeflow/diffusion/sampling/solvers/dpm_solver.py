@@ -60,12 +60,13 @@ def second_order(x: Tensor, first: Tensor, second: Tensor, span: Span, r: float)
     return x + span.length(1.0) * (first + (second - first) / (2 * r))
 
 
-def stages(denoiser: Denoiser, x: Tensor, span: Span, order: int) -> Iterator[Move]:
+def stages(denoiser: Denoiser, x: Tensor, span: Span, order: int, known: Tensor | None = None) -> Iterator[Move]:
     """One step of DPM-Solver-1, -2 or -3 (2206.00927, section 3), as a move for each evaluation.
 
-    The first moves arrive inside the step, where the next evaluation is; the last one at its end.
+    The first moves arrive inside the step, where the next evaluation is; the last one at its end. What the denoiser
+    gives at the start is evaluated unless it is known.
     """
-    denoised = denoise(denoiser, x, span.start)
+    denoised = denoise(denoiser, x, span.start) if known is None else known
     first = (x - denoised) / span.start
     if order == 1:
         yield Move(x + span.length(1.0) * first, denoised, span.start)

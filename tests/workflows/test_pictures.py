@@ -52,6 +52,14 @@ def test_prompt_schedule_takes_the_background_of_one_text_and_the_thing_of_the_o
     assert shown(recogniser, written(session, "prompt_schedule", prompt=late)) == (("rocket",), "yellow")
 
 
+def test_merge_models_shows_what_each_part_of_the_network_does(session: Session, recogniser: Recogniser) -> None:
+    sheet = written(session, "merge_models")
+    cells = [sheet.crop((x, 0, x + 128, 128)) for x in range(0, sheet.width, 128 + 6)]
+    assert [shown(recogniser, cell) for cell in cells[:3]] == [(("fox",), "yellow")] * 3
+    contrast = [np.asarray(cell, np.float32)[:16].std(axis=(0, 1)).max() for cell in cells]  # above the fox
+    assert contrast[3] > 3 * contrast[0]
+
+
 def test_hires_fix_gives_its_prompt_in_the_size_of_the_second_pass(session: Session, recogniser: Recogniser) -> None:
     picture = written(session, "hires_fix")
     assert picture.size == (128, 128)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from nodeflow.api import Guidance, Run, Seed, node, quiet
 from nodeflow.diffusion.types import Conditioning, Guider, Latent, Model, NoiseChoice, SamplerChoice, Sigmas
 from nodeflow_nodes.refusals import blaming
-from nodeflow_nodes.sampling import glance
+from nodeflow_nodes.sampling import glance, require_fitting
 from nodeflow_nodes.tables import table_with
 
 
@@ -49,7 +49,9 @@ def sampler_custom(
         cfg: How strongly to follow `positive` and avoid `negative`; at 1 `negative` is ignored, in half the time.
     """
     noise = NoiseChoice(noise_seed, silent=not add_noise)
-    return _sampled(Guider(model, positive, negative, cfg), latent, sigmas, sampler, noise, run, "model")
+    guider = Guider(model, positive, negative, cfg)
+    require_fitting(guider, latent, positive="positive", negative="negative")
+    return _sampled(guider, latent, sigmas, sampler, noise, run, "model")
 
 
 @node("SamplerCustomAdvanced", category="sampling/custom", title="Sampler (custom, with guider)")
@@ -65,6 +67,7 @@ def sampler_custom_advanced(
         sigmas: The noise levels, one step between each two.
         latent: Where to start.
     """
+    require_fitting(guider, latent, positive="guider", negative="guider")
     return _sampled(guider, latent, sigmas, sampler, noise, run, "guider")
 
 

@@ -146,6 +146,7 @@ def course_of(
     """The run of these inputs, with the samplers and schedules that packs have added; see `sampling.run.sample`."""
     from nodeflow.diffusion.sampling.run import sample_custom, sigmas_of, steps_of
 
+    require_fitting(guider, latent, positive="positive", negative="negative")
     table = table_with(run, sampler=sampler, scheduler=scheduler)
     sigmas = sigmas_of(
         guider.model,
@@ -161,6 +162,26 @@ def course_of(
     noise = NoiseChoice(seed, silent)
     stages = sample_custom(guider, latent, sigmas, SamplerChoice(sampler), noise, table=table)
     return Course(stages, steps_of(sampler, sigmas, table=table))
+
+
+def require_fitting(guider: Guider, latent: Latent, *, positive: str, negative: str) -> None:
+    """Checks a latent and conditionings against the model, and says of each by the name of its input what is wrong.
+
+    Raises:
+        InputError: The model works in another space than the latent's, or was trained on other texts.
+    """
+    from nodeflow.diffusion.sampling.conditions import require_fitting as require_fitting_side
+    from nodeflow.diffusion.sampling.fitting import require_latent
+
+    with blaming("latent"):
+        require_latent(guider.model, latent)
+    for name, side, conditioning in (
+        (positive, "positive", guider.positive),
+        (negative, "negative", guider.negative),
+    ):
+        if conditioning is not None:
+            with blaming(name):
+                require_fitting_side(side, conditioning, guider.model, latent)
 
 
 def glance(step: "Step") -> Image | None:

@@ -8,7 +8,7 @@ import torch
 from nodeflow.api import InputError
 from nodeflow.diffusion.sampling.names import SAMPLERS
 from nodeflow.diffusion.sampling.table import builtin_table
-from nodeflow.diffusion.types import Conditioning, Guider, Latent, Mask, NoiseChoice, SamplerChoice, Sigmas
+from nodeflow.diffusion.types import Conditioning, Entry, Guider, Latent, Mask, NoiseChoice, SamplerChoice, Sigmas
 from nodeflow_nodes import samplers
 from nodeflow_nodes.conditioning import clip_text_encode
 from nodeflow_nodes.custom_sampling import sampler_custom, sampler_custom_advanced
@@ -232,11 +232,16 @@ def test_every_option_that_a_node_sets_is_one_of_its_sampler(loaded: Loaded) -> 
 
 def test_a_latent_that_does_not_fit_is_refused_before_the_run(loaded: Loaded, prompts: Prompts) -> None:
     sigmas = Sigmas((1.0, 0.0))
-    with pytest.raises(InputError, match=r"^model: the latent has 16 channels, the model takes 4"):
+    with pytest.raises(InputError, match=r"^latent: the latent has 16 channels, the model takes 4"):
         sampler_custom(loaded.model, *prompts, EULER, sigmas, Latent(torch.zeros(1, 16, 4, 4)))
     guider = Guider(loaded.model, *prompts, 3.0)
-    with pytest.raises(InputError, match=r"^guider: the latent has 16 channels"):
+    with pytest.raises(InputError, match=r"^latent: the latent has 16 channels"):
         sampler_custom_advanced(NoiseChoice(), guider, EULER, sigmas, Latent(torch.zeros(1, 16, 4, 4)))
+    other = Conditioning((Entry(torch.zeros(1, 77, 768)),))
+    with pytest.raises(InputError, match=r"^negative: the negative conditioning has 768 features"):
+        sampler_custom(loaded.model, prompts[0], other, EULER, sigmas, empty_latent(32, 32))
+    with pytest.raises(InputError, match=r"^guider: the positive conditioning has 768 features"):
+        sampler_custom_advanced(NoiseChoice(), basic_guider(loaded.model, other), EULER, sigmas, empty_latent(32, 32))
 
 
 def test_a_mask_keeps_what_is_outside(loaded: Loaded, prompts: Prompts) -> None:

@@ -169,7 +169,7 @@ def test_a_third_conditioning_must_fit_as_well(loaded: Loaded, prompts: Prompts)
 
 def test_an_area_outside_of_the_picture_is_told_before_anything_is_sampled(loaded: Loaded, prompts: Prompts) -> None:
     outside = conditioning_set_area(prompts[0], 64, 64, 64, 0)
-    expected = r"^model: the positive conditioning is for an area .* outside of the picture of 64 x 48 pixels; move"
+    expected = r"^positive: the positive conditioning is for an area .* outside of the picture of 64 x 48 pixels; move"
     with pytest.raises(InputError, match=expected):
         ksampler(loaded.model, outside, prompts[1], empty_latent(64, 48))
 

@@ -87,18 +87,18 @@ def test_a_run_can_end_between_two_steps(
 
 
 def test_a_latent_of_other_channels_is_refused(loaded: Loaded, prompts: tuple[Conditioning, Conditioning]) -> None:
-    with pytest.raises(InputError, match=r"^model: the latent "):
+    with pytest.raises(InputError, match=r"^latent: the latent "):
         ksampler(loaded.model, *prompts, Latent(torch.zeros(1, 16, 4, 4)), steps=1)
 
 
 def test_a_latent_of_another_family_is_refused(loaded: Loaded, prompts: tuple[Conditioning, Conditioning]) -> None:
-    with pytest.raises(InputError, match=r"^model: the latent "):
+    with pytest.raises(InputError, match=r"^latent: the latent "):
         ksampler(loaded.model, *prompts, Latent(torch.zeros(1, 4, 4, 4), LatentFormat("other")), steps=1)
 
 
 def test_conditioning_of_another_width_is_refused(loaded: Loaded) -> None:
     other = Conditioning((Entry(torch.zeros(1, 77, 768)),))
-    with pytest.raises(InputError, match=r"^model: the positive conditioning has 768"):
+    with pytest.raises(InputError, match=r"^positive: the positive conditioning has 768"):
         ksampler(loaded.model, other, other, empty_latent(32, 32), steps=1)
 
 

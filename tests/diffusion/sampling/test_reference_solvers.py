@@ -215,6 +215,19 @@ def test_exponential_multistep_is_exact_for_polynomials_in_the_log_level(solver:
         x = move.x
 
 
+def test_sa_solver_ends_a_run_to_zero_with_lower_orders() -> None:
+    sigmas = torch.tensor([*LEVELS, 0.0], dtype=torch.float64)
+    moves = list(sa_solver(two_clusters, start(), sigmas, silence, eta=0.0, corrector_order=0))
+    *_, first, second, third, last = moves  # of order 3, 2 and 1, and the picture
+    h, h_before = math.log(second.sigma / third.sigma), math.log(first.sigma / second.sigma)
+    slope = (second.denoised - first.denoised) * h / h_before
+    gained = h * (phi(1, -h) * second.denoised + phi(2, -h) * slope)
+    torch.testing.assert_close(second.x, math.exp(-h) * first.x + gained, rtol=1e-9, atol=1e-9)
+    kept = LEVELS[-1] / LEVELS[-2]
+    torch.testing.assert_close(third.x, kept * second.x + (1 - kept) * third.denoised, rtol=1e-9, atol=1e-9)
+    assert torch.equal(last.x, last.denoised)
+
+
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("sided", [False, True])
 def test_res_equals_its_paper_where_a_step_ends_before_its_noise_is_added(sided: bool, eta: float) -> None:

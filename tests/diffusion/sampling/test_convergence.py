@@ -140,7 +140,7 @@ def test_gradient_estimation_with_gamma_2_is_of_first_order() -> None:
 @pytest.mark.parametrize("name", [name for name, row in SAMPLERS.items() if row.flow and not row.flow_path])
 def test_samplers_that_are_marked_for_flow_models_follow_their_flow(name: str) -> None:
     # There x = (1 - sigma) x0 + sigma noise, so noisy data have mean (1 - sigma) MEAN and the variance below. Euler's
-    # error at 200 steps is under 1 %; equations that do not hold for flows are off by 10 % and more.
+    # error at 200 steps is under 1 %.
     def variance(sigma: float) -> float:
         return (1 - sigma) ** 2 * VARIANCE + sigma**2
 

@@ -69,6 +69,8 @@ class Entry:
         start: Share of the schedule after which it holds, 0..1.
         end: Share of the schedule until which it holds, 0..1.
         inpaint: What a nine-channel network is told.
+        default: It holds where the weights of the other entries of the conditioning stay below 1, for what is missing;
+            area, mask and strengths do not matter then.
 
     Raises:
         ValueRuleError: Another shape, values that are not finite, a number out of its range.
@@ -84,6 +86,7 @@ class Entry:
     start: float = 0.0
     end: float = 1.0
     inpaint: Inpaint | None = None
+    default: bool = False
 
     def __post_init__(self) -> None:
         require_shape(self.context, "batch, tokens, features", "conditioning")

@@ -69,6 +69,7 @@ class _Entry(_Header):
     start: float = 0.0
     end: float = 1.0
     inpaint: _Latent | None = None
+    default: bool = False
 
     @property
     def tensors(self) -> int:
@@ -232,6 +233,7 @@ def _entry_header(entry: Entry) -> _Entry:
         start=entry.start,
         end=entry.end,
         inpaint=None if entry.inpaint is None else _latent_header(entry.inpaint.latent),
+        default=entry.default,
     )
 
 
@@ -258,6 +260,7 @@ def _entry(header: _Entry, tensors: "Iterator[torch.Tensor]") -> Entry:
         start=header.start,
         end=header.end,
         inpaint=None if header.inpaint is None else Inpaint(Mask(next(tensors)), _latent(header.inpaint, tensors)),
+        default=header.default,
     )
 
 

@@ -1,5 +1,7 @@
 """Nodes that make new conditionings out of given ones."""
 
+from dataclasses import replace
+
 from nodeflow.api import Fraction, Run, node, quiet
 from nodeflow.diffusion.types import Conditioning
 from nodeflow_nodes.refusals import blaming
@@ -36,6 +38,17 @@ def conditioning_combine(conditioning_1: Conditioning, conditioning_2: Condition
         conditioning_2: The other; where each holds and how strong it is stays as it was.
     """
     return conditioning_1.combine(conditioning_2)
+
+
+@node("ConditioningSetDefaultCombine", category="conditioning", title="Conditioning (default)")
+def conditioning_set_default_combine(cond: Conditioning, cond_default: Conditioning) -> Conditioning:
+    """Add a conditioning for what areas and masks leave over: it fills the rest of the picture.
+
+    Args:
+        cond: Conditionings with areas or masks.
+        cond_default: What holds where the weights of these stay below 1; its own area, mask and strength do not matter.
+    """
+    return cond.combine(cond_default.map(lambda entry: replace(entry, default=True)))
 
 
 @node("ConditioningConcat", category="conditioning", title="Conditioning (concatenate)")

@@ -65,6 +65,7 @@ CASES: list[tuple[Codec, Any]] = [
         codecs.conditioning,
         Conditioning(
             (
+                Entry(torch.randn(1, 77, 8), default=True),
                 Entry(torch.randn(1, 77, 8), area=Area(8, 16, 64, 0.5), start=0.1, end=0.9),
                 Entry(
                     torch.randn(2, 77, 8),

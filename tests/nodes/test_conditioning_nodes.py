@@ -14,6 +14,7 @@ from nodeflow_nodes.conditioning_mixes import (
     conditioning_average,
     conditioning_combine,
     conditioning_concat,
+    conditioning_set_default_combine,
     conditioning_zero_out,
 )
 from nodeflow_nodes.conditioning_regions import (
@@ -84,6 +85,14 @@ def test_texts_of_other_encoders_do_not_mix(node: Callable[..., Conditioning]) -
 def test_both_are_followed_when_combined() -> None:
     one, other = of(text(1), text(2)), of(text(3))
     assert conditioning_combine(one, other).entries == one.entries + other.entries
+
+
+def test_a_default_is_added_for_what_is_left() -> None:
+    one, other = of(text(1)), of(text(2), text(3))
+    found = conditioning_set_default_combine(one, other).entries
+    assert found[0] is one.entries[0]
+    assert [entry.default for entry in found] == [False, True, True]
+    assert [entry.context for entry in found[1:]] == [entry.context for entry in other.entries]
 
 
 def test_one_text_is_put_behind_another() -> None:

@@ -1,7 +1,7 @@
 """The entries of conditionings, made ready for one latent: which cells, how much, between which noise levels."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -74,6 +74,27 @@ def conditions_of(
     return tuple(tuple(one for one in side if _has_weight(one)) for side in ready)
 
 
+def filled(weights: Mapping[Condition, float | Tensor], x: Tensor) -> dict[Condition, float | Tensor]:
+    """The weights of a side, those of its default entries brought to what the others leave of 1.
+
+    Args:
+        weights: Those of the entries that hold at this point.
+        x: [B, C, h, w], of the whole latent.
+
+    Returns:
+        The same without default entries that nothing is left for.
+    """
+    found = {one: weight for one, weight in weights.items() if not one.entry.default}
+    defaults = [one for one in weights if one.entry.default]
+    if defaults:
+        left = torch.ones_like(x[:, :1])
+        for one, weight in found.items():
+            one.seen(left).sub_(weight)
+        left = left.clamp(min=0.0)
+        found |= {one: left * weights[one] for one in defaults if bool(left.any())}
+    return found
+
+
 def averaged(parts: Sequence[tuple[Condition, float | Tensor, Tensor]], x: Tensor) -> Tensor:
     """The mean of what the entries of a side give, each for its box: sum(weight * picture) / sum(weight).
 
@@ -117,7 +138,7 @@ def require_fitting(name: str, conditioning: Conditioning, model: Model, latent:
                 f"the {name} conditioning has {len(entry.mask)} masks, the latent {len(latent)} rows; "
                 "give it one mask for all or one for each"
             )
-        if not _ignores_area(entry):
+        if not (entry.default or _ignores_area(entry)):
             _box(entry, size, model.latent_format.factor, name)
 
 
@@ -127,6 +148,8 @@ def _condition(
     between = None
     if entry.start > 0.0 or entry.end < 1.0:
         between = (levels.at(entry.start), levels.at(entry.end))
+    if entry.default:
+        return Condition(entry, None, 1.0, between)
     if entry.mask is None:
         box = _box(entry, size, factor)
         weight = entry.strength if box is None else entry.strength * feathered(box, size, device)

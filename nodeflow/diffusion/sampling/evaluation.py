@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodeflow.diffusion.models.passing import Patch
-from nodeflow.diffusion.sampling.conditions import Condition, averaged, conditions_of
+from nodeflow.diffusion.sampling.conditions import Condition, averaged, conditions_of, filled
 from nodeflow.diffusion.sampling.prediction import NetworkDenoiser
 from nodeflow.diffusion.types import Conditioning, Entry
 
@@ -87,7 +87,10 @@ class Together:
             What each of them gives, [B, C, h, w]; 0 where none of its entries holds.
         """
         sides = [self._conditions(x)[side] for side in wanted]
-        weights = {one: weight for side in sides for one in side if (weight := one.weight_at(sigma)) is not None}
+        weights: dict[Condition, float | Tensor] = {}
+        for side in sides:
+            holding = {one: weight for one in side if (weight := one.weight_at(sigma)) is not None}
+            weights |= filled(holding, x)
         network = self._sides[0].network if patch is None else self._sides[0].network.patched(patch)
         groups = [[one] for one in weights] if singly else list(_groups([*weights], x))
         denoised = {

@@ -141,6 +141,26 @@ def test_an_entry_without_weight_costs_nothing(weightless: dict[str, object]) ->
     assert module.shapes == [(1, 4, 16, 32)]
 
 
+def test_a_default_fills_what_the_others_leave_of_one() -> None:
+    weight = feathered(Box(0, 16, 16, 16), (16, 32), X.device)[0, 0] * 0.5
+    found = given(entry(3.0, area=RIGHT, strength=0.5), entry(7.0, default=True, area=LEFT, strength=9.0))[0]
+    expected = torch.full((16, 32), 7.0)
+    expected[:, 16:] = 3.0 * weight + 7.0 * (1 - weight)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_default_costs_nothing_where_nothing_is_left() -> None:
+    module = Mean()
+    assert given(entry(3.0, strength=2.0), entry(7.0, default=True), module=module).allclose(torch.tensor(3.0))
+    assert module.shapes == [(1, 4, 16, 32)]
+
+
+def test_a_default_holds_for_its_share_of_the_schedule_only_and_alone_it_is_everything() -> None:
+    late, early = entry(7.0, default=True, start=0.5), entry(9.0, default=True, end=0.5)
+    assert given(late, early, sigma=torch.tensor([14.0])).allclose(torch.tensor(9.0))
+    assert given(entry(7.0, default=True)).allclose(torch.tensor(7.0))
+
+
 def test_an_area_on_one_side_has_the_other_side_look_at_it_too() -> None:
     module = Mean()
     net = network(module)
@@ -273,6 +293,10 @@ def test_an_area_outside_of_the_picture_is_told_before_anything_runs(micro: Chec
 
 def test_an_area_that_its_mask_bounds_replace_may_lie_anywhere(micro: Checkpoint) -> None:
     fits(micro.model, Entry(context(), area=Area(4096, 0, 64, 64), mask=Mask(torch.ones(1, 4, 4)), mask_bounds=True))
+
+
+def test_the_area_of_a_default_does_not_matter(micro: Checkpoint) -> None:
+    fits(micro.model, Entry(context(), area=Area(4096, 0, 64, 64), default=True))
 
 
 def test_one_mask_or_one_for_each_row_is_wanted(micro: Checkpoint) -> None:

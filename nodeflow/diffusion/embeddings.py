@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nodeflow.diffusion.checkpoints.marks import BASE_TITLES, BASES, base_by_width
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.networks import Clip
 
-_MADE_FOR = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "SDXL's second text encoder"}
-"""Which text encoders have so many features per token."""
 _OWN = "clip_l"
 """Under which name files for several text encoders have the vectors of this one."""
 
@@ -102,7 +101,8 @@ def _key(header: Header, width: int) -> str:
     fitting = [key for key, shape in shapes.items() if shape[-1] == width and len(shape) <= 2]
     if not fitting:
         found = sorted({shape[-1] for shape in shapes.values()})
-        known = next((f": it is made for {_MADE_FOR[each]}" for each in found if each in _MADE_FOR), "")
+        base = BASE_TITLES.get(base_by_width(header) or "") if BASES.keys() >= set(found) else None
+        known = f": it is made for {base}" if base else ""
         widths = " or ".join(map(str, found)) or "no"
         raise header.error(f"it has vectors of {widths} features, and this text encoder takes {width}{known}")
     return _OWN if _OWN in fitting else fitting[0]

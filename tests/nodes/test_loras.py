@@ -75,10 +75,12 @@ def test_names_that_mean_nothing_are_a_warning(loaded: Loaded, lora: Callable[..
 
 def test_a_file_for_something_else_is_told_of_its_input(loaded: Loaded, lora: Callable[..., Path]) -> None:
     file = lora(extra={"lora_unet_double_blocks_0_img_attn_qkv.diff": torch.ones(1)})
-    expected = r"^lora: detail\.safetensors: none of its names is a layer of the denoising network here"
+    expected = r"^lora: detail\.safetensors: it is made for Flux, .*; none of its names is a layer of the denoising"
     with pytest.raises(InputError, match=expected):
         lora_loader(loaded.model, loaded.clip, file)
-    with pytest.raises(InputError, match=r"^rows\[1\]\.file: detail\.safetensors: none of its names"):
+    with pytest.raises(
+        InputError, match=r"^rows\[1\]\.file: detail\.safetensors: it is made for Flux, .*none of its names"
+    ):
         lora_stack(loaded.model, [LoraRow(file=file, strength=0), LoraRow(file=file)])
 
 

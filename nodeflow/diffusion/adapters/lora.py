@@ -13,6 +13,7 @@ from torch import Tensor
 from nodeflow.diffusion.adapters.formulas import Change
 from nodeflow.diffusion.adapters.lorafile import LoraFile, describe
 from nodeflow.diffusion.adapters.targets import is_for_text, targets
+from nodeflow.diffusion.checkpoints.marks import BASE_TITLES, base_by_text
 from nodeflow.diffusion.checkpoints.read import read_tensors
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.networks import Clip, Model
@@ -20,9 +21,6 @@ from nodeflow.diffusion.reweighting import reweighted, weights_of
 from nodeflow.diffusion.weights import ComputedWeight, HeldWeight, Weight
 
 N = TypeVar("N", Model, Clip)
-
-_MADE_FOR = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "SDXL", 1280: "the SDXL refiner"}
-"""Which networks have cross-attention over so many features per token."""
 
 
 class Adapted(NamedTuple):
@@ -116,11 +114,8 @@ def _misfit(change: Change, shape: tuple[int, ...], parts: Sequence[Tensor]) -> 
 
 def _kinship(file: LoraFile, value: Model | Clip) -> str:
     """What the file is made for, as far as it tells, if that is not this network."""
-    width = file.context_dim
-    if not isinstance(value, Model) or width is None or width == value.context_dim:
+    base = base_by_text(file.header)
+    if base is None or (isinstance(value, Model) and value.family.startswith(base)):
         return ""
-    known = f" ({_MADE_FOR[width]})" if width in _MADE_FOR else ""
-    return (
-        f"it is made for another model: one whose text has {width} features per token{known}, while this model, "
-        f"of family {value.family}, has {value.context_dim}; "
-    )
+    here = f", and this model is {BASE_TITLES.get(value.family, value.family)}" if isinstance(value, Model) else ""
+    return f"it is made for {BASE_TITLES[base]}{here}; "

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from nodeflow.diffusion.adapters.formulas import DORA_SCALE, KINDS, MAGNITUDE, Change, Kind
 from nodeflow.diffusion.adapters.targets import is_for_text
+from nodeflow.diffusion.checkpoints.families import FAMILIES
 from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensors
 from nodeflow.diffusion.errors import CheckpointError
 
@@ -102,14 +103,6 @@ class LoraFile:
         """An error about this file."""
         return self.header.error(reason)
 
-    @property
-    def context_dim(self) -> int | None:
-        """Features per token that cross-attention takes in the network it was made for; None if it does not tell."""
-        for name, layer in self.layers.items():
-            if "down" in layer.parts and re.search(r"attn2.(processor.)?to_k$", name):
-                return self.header.tensors[layer.parts["down"]].shape[1]
-        return None
-
 
 def read_lora(path: Path | str) -> LoraFile:
     """Reads which layers a file changes, and how; the numbers themselves are read when it is used.
@@ -130,7 +123,9 @@ def read_lora(path: Path | str) -> LoraFile:
         else:
             found.setdefault(key[: match.start()], {})[_ROLES[match[0]]] = key
     if not found:
-        raise header.error(f"this is no LoRA: nothing in it is a change of a layer; its first name is {strangers[0]}")
+        known = next((family.described(header) for family in FAMILIES if family.mark(header)), None)
+        what = f"it is {known}" if known else f"nothing in it is a change of a layer; its first name is {strangers[0]}"
+        raise header.error(f"this is no LoRA: {what}")
     alphas = _alphas(header, found)
     layers = {name: _layer(header, name, keys, alphas.get(name)) for name, keys in found.items()}
     return LoraFile(header, layers, tuple(strangers))

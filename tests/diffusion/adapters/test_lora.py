@@ -178,8 +178,8 @@ def test_what_is_meant_for_a_text_encoder_is_passed_over_without_one(
 def test_a_file_for_another_family_is_refused_with_what_it_is_for(micro: Checkpoint, draw: Draw, saved: Save) -> None:
     file = read_lora(saved(pair(UNET_KEY, (32, 2048), draw)))
     expected = (
-        r"^detail.safetensors: it is made for another model: one whose text has 2048 features per token \(SDXL\), "
-        r"while this model, of family sd1, has 64; .*\[2, 2048\].* make no change of the shape \[32, 64\] for "
+        r"^detail.safetensors: it is made for Stable Diffusion XL, and this model is Stable Diffusion 1; "
+        r".*\[2, 2048\].* make no change of the shape \[32, 64\] for "
         rf"{ATTENTION}.weight$"
     )
     with pytest.raises(CheckpointError, match=expected):
@@ -191,6 +191,7 @@ REFUSED: tuple[tuple[Mapping[str, Tensor], str], ...] = (
         {"model.weight": torch.ones(1)},
         "this is no LoRA: nothing in it is a change of a layer; its first name is model.w",
     ),
+    ({"decoder.conv_in.weight": torch.ones(8, 4, 3, 3)}, "this is no LoRA: it is an autoencoder"),
     ({"a.lora_up.weight": torch.ones(2, 2)}, "damaged: of a there is only a.lora_up.weight"),
     ({"a.alpha": torch.ones(())}, "damaged: of a there is only a.alpha"),
     ({"a.hada_w1_a": torch.ones(2, 2)}, "damaged: of a there is only a.hada_w1_a"),
@@ -212,11 +213,17 @@ def test_a_file_without_one_layer_of_the_model_is_refused(micro: Checkpoint, dra
     parts = {}
     for block in range(5):
         parts |= pair(f"lora_unet_double_blocks_{block}_img_attn_qkv", (4, 4), draw)
-    expected = "none of its names is a layer of the denoising network here: lora_unet_double_blocks_0.* and 2 more"
+    expected = (
+        "it is made for Flux, and this model is Stable Diffusion 1; "
+        "none of its names is a layer of the denoising network here: lora_unet_double_blocks_0.* and 2 more"
+    )
     with pytest.raises(CheckpointError, match=expected):
         adapt(read_lora(saved(parts)), micro.model)
     text = read_lora(saved(pair("lora_te2_text_model_encoder_layers_0_mlp_fc1", (4, 4), draw)))
-    with pytest.raises(CheckpointError, match="none of its names is a layer of the text encoder here: lora_te2"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"it is made for Stable Diffusion XL; none of its names is a layer of the text encoder here: lora_te2",
+    ):
         adapt(text, micro.model, micro.clip)
 
 

@@ -25,7 +25,7 @@ def smoothed(planes: Tensor, weights: Tensor) -> Tensor:
     radius, channels = len(weights) // 2, planes.shape[1]
     if radius >= min(planes.shape[-2:]):
         size = f"{planes.shape[-1]}x{planes.shape[-2]}"
-        raise ValueRuleError(f"radius {radius} does not fit into pictures of {size}; it must be below both sides")
+        raise ValueRuleError(f"radius {radius} does not fit into {size}; it must be below both sides")
     padded = F.pad(planes, (radius,) * 4, mode="reflect")
     kernel = weights.to(planes).expand(channels, 1, -1)
     across = F.conv2d(padded, kernel[:, :, None, :], groups=channels)
@@ -38,7 +38,8 @@ def blurred(image: Image, radius: int, sigma: float) -> Image:
     Raises:
         ValueRuleError: The radius is not smaller than the pictures.
     """
-    return recoloured(image, _blurred(colours(image), radius, sigma))
+    planes = colours(image).permute(0, 3, 1, 2)  # b h w c -> b c h w
+    return recoloured(image, smoothed(planes, gaussian_weights(radius, sigma * radius)).permute(0, 2, 3, 1))
 
 
 def sharpened(image: Image, radius: int, sigma: float, alpha: float) -> Image:
@@ -47,8 +48,17 @@ def sharpened(image: Image, radius: int, sigma: float, alpha: float) -> Image:
     Raises:
         ValueRuleError: The radius is not smaller than the pictures.
     """
-    pixels = colours(image)
-    return recoloured(image, pixels + 10.0 * alpha * (pixels - _blurred(pixels, radius, sigma)))
+    planes = colours(image).permute(0, 3, 1, 2)  # b h w c -> b c h w
+    return recoloured(image, unsharp(planes, radius, sigma, alpha).permute(0, 2, 3, 1))
+
+
+def unsharp(planes: Tensor, radius: int, sigma: float, alpha: float) -> Tensor:
+    """Sharpens planes [B, C, H, W] as `sharpened` does pictures.
+
+    Raises:
+        ValueRuleError: The radius is not smaller than the planes.
+    """
+    return planes + 10.0 * alpha * (planes - smoothed(planes, gaussian_weights(radius, sigma * radius)))
 
 
 def grained(image: Image, seed: int, strength: float) -> Image:
@@ -61,11 +71,6 @@ def grained(image: Image, seed: int, strength: float) -> Image:
     drawn = {size: torch.randn((size, *pixels.shape[1:]), generator=_seeded(seed)) for size in sizes}
     noise = torch.stack([drawn[item.batch_size][item.index] for item in image.items])
     return recoloured(image, pixels + strength * noise.to(pixels))
-
-
-def _blurred(pixels: Tensor, radius: int, sigma: float) -> Tensor:
-    planes = pixels.permute(0, 3, 1, 2)  # b h w c -> b c h w
-    return smoothed(planes, gaussian_weights(radius, sigma * radius)).permute(0, 2, 3, 1)
 
 
 def _seeded(seed: int) -> torch.Generator:

@@ -109,6 +109,10 @@ class Guidance(Protocol):
         """Conditionings of its own, evaluated in one call with the two sides."""
         return ()
 
+    def seen(self, sides: Sides) -> Sides:
+        """The two sides as all guidance is to see them; the first given changes them first."""
+        return sides
+
     def wrap(self, inner: Denoiser, sides: Sides) -> Denoiser:
         """The changed denoiser.
 
@@ -116,7 +120,7 @@ class Guidance(Protocol):
             inner: What it replaces; innermost is `guidance.Guided`, classifier-free guidance.
             sides: The two sides, and the scale.
         """
-        ...
+        return inner
 
 
 class Masking(Protocol):

@@ -7,6 +7,7 @@ into their tensors. This module imports without torch.
 from nodeflow.diffusion.batches import Item
 from nodeflow.diffusion.choices import Guider, NoiseChoice, SamplerChoice, Sigmas
 from nodeflow.diffusion.conditionings import Area, Conditioning, Entry, Inpaint
+from nodeflow.diffusion.latent_operations import LatentOperation
 from nodeflow.diffusion.networks import Clip, Model, Prediction, Vae
 from nodeflow.diffusion.rasters import Image, Latent, Mask
 
@@ -20,6 +21,7 @@ __all__ = [
     "Inpaint",
     "Item",
     "Latent",
+    "LatentOperation",
     "Mask",
     "Model",
     "NoiseChoice",

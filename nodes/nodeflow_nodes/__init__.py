@@ -8,6 +8,7 @@ from nodeflow.diffusion.types import (
     Guider,
     Image,
     Latent,
+    LatentOperation,
     Mask,
     Model,
     NoiseChoice,
@@ -31,6 +32,7 @@ pack = Pack(
         "latents",
         "latent_math",
         "latent_batches",
+        "latent_operations",
         "items",
         "sampling",
         "custom_sampling",
@@ -79,6 +81,7 @@ pack = Pack(
         Socket(Sigmas, "Sigmas", "#cddc39", "nodeflow_nodes.codecs:sigmas"),
         Socket(SamplerChoice, "Sampler", "#eceff1", "nodeflow_nodes.codecs:sampler_choice"),
         Socket(NoiseChoice, "Noise", "#b0bec5", "nodeflow_nodes.codecs:noise_choice"),
+        Socket(LatentOperation, "Latent operation", "#ce93d8"),
         Socket(Guider, "Guider", "#4db6ac"),
     ),
 )

@@ -99,5 +99,5 @@ def test_thresholds_out_of_order_are_refused() -> None:
 
 
 def test_a_picture_that_is_too_small_is_refused() -> None:
-    with pytest.raises(ValueRuleError, match="radius 2 does not fit into pictures of 9x2"):
+    with pytest.raises(ValueRuleError, match="radius 2 does not fit into 9x2"):
         canny(Image(torch.zeros(1, 2, 9, 3)))

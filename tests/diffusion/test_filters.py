@@ -64,7 +64,7 @@ def test_transparency_and_items_are_kept() -> None:
 def test_a_radius_as_large_as_a_side_is_refused(size: tuple[int, int]) -> None:
     image = Image(torch.zeros(1, *size, 3))
     for change in (lambda: blurred(image, 5, 1.0), lambda: sharpened(image, 5, 1.0, 1.0)):
-        with pytest.raises(ValueRuleError, match=r"radius 5 does not fit into pictures of .* below both sides"):
+        with pytest.raises(ValueRuleError, match=r"radius 5 does not fit into .* below both sides"):
             change()
 
 

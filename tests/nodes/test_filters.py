@@ -66,7 +66,7 @@ def test_defaults_work_and_no_input_is_written_to(node: Callable[[Image], Image]
 
 @pytest.mark.parametrize(("node", "blamed"), [(image_blur, "blur_radius"), (image_sharpen, "sharpen_radius")])
 def test_a_radius_larger_than_the_picture_is_refused(node: Any, blamed: str) -> None:
-    with pytest.raises(InputError, match=rf"^{blamed}: radius 31 does not fit into pictures of 14x12"):
+    with pytest.raises(InputError, match=rf"^{blamed}: radius 31 does not fit into 14x12"):
         node(picture(), 31)
 
 

@@ -164,7 +164,9 @@ def steered(
     """
     both = negative_wanted or not math.isclose(scale, 1.0) or any(each.needs_negative for each in guidance)
     others = {id(other): other for each in guidance for other in each.others}  # one that two bring along counts once
-    sides = Pair(positive, negative, scale, both=both, others=[*others.values()])
+    sides: Sides = Pair(positive, negative, scale, both=both, others=[*others.values()])
+    for each in guidance:
+        sides = each.seen(sides)
     denoiser: Denoiser = Guided(sides)
     for each in sorted(guidance, key=lambda each: each.stage):
         denoiser = each.wrap(denoiser, sides)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nodeflow.diffusion.checkpoints import Checkpoint
 from nodeflow.diffusion.conditioning import encode
+from nodeflow.diffusion.latent_operations import SharpenLatent, TonemapReinhard
 from nodeflow.diffusion.models.patches.identity import IdentityAttention
 from nodeflow.diffusion.models.patches.watching import WatchedAttention
 from nodeflow.diffusion.protocols import Guidance
@@ -22,6 +23,7 @@ from nodeflow.diffusion.sampling.guidance import Steered, steered
 from nodeflow.diffusion.sampling.guidances.blurred import SelfAttentionGuidance, blurred
 from nodeflow.diffusion.sampling.guidances.dual import DualCFG
 from nodeflow.diffusion.sampling.guidances.interval import CFGInterval
+from nodeflow.diffusion.sampling.guidances.operated import OperatedGuidance
 from nodeflow.diffusion.sampling.guidances.perpendicular import PerpendicularNegative
 from nodeflow.diffusion.sampling.guidances.perturbed import PerturbedAttention
 from nodeflow.diffusion.sampling.guidances.rescale import RescaledCFG
@@ -382,3 +384,52 @@ def test_a_patch_needs_a_network_on_both_sides() -> None:
         Sides(noise(1), noise(2)).guided(4.0, PerturbedAttention())(X, SIGMA)
     with pytest.raises(TypeError, match="needs a network to evaluate it"):
         Sides(noise(1), noise(2)).guided(4.0, DualCFG(told(noise(3))))
+
+
+def test_an_operation_is_done_to_the_difference_of_the_sides() -> None:
+    tonemap, sharpen = TonemapReinhard(0.2), SharpenLatent(3)
+    sides = Sides(noise(1), noise(2))
+    found = sides.guided(6.0, OperatedGuidance(tonemap), OperatedGuidance(sharpen))
+    expected = noise(2) + 6.0 * sharpen(tonemap(noise(1) - noise(2)))
+    torch.testing.assert_close(found(X, SIGMA), expected)
+    torch.testing.assert_close(found.both(X, SIGMA).negative, noise(2))
+    assert sides.counts == {"positive": 1, "negative": 1}
+
+
+def test_without_guidance_an_operation_is_done_to_the_picture_itself() -> None:
+    sides = Sides(noise(1), noise(2))
+    torch.testing.assert_close(
+        sides.guided(1.0, OperatedGuidance(SharpenLatent(3)))(X, SIGMA), SharpenLatent(3)(noise(1))
+    )
+    assert sides.counts == {"positive": 1, "negative": 0}
+
+
+def test_all_guidance_sees_the_sides_an_operation_was_done_to() -> None:
+    tonemap = TonemapReinhard(0.2)
+    changed = noise(2) + tonemap(noise(1) - noise(2))
+    expected = Sides(changed, noise(2)).guided(6.0, RescaledCFG())(X, SIGMA)
+    for guidance in ([RescaledCFG(), OperatedGuidance(tonemap)], [OperatedGuidance(tonemap), RescaledCFG()]):
+        torch.testing.assert_close(Sides(noise(1), noise(2)).guided(6.0, *guidance)(X, SIGMA), expected)
+    module = Picture()
+    outside = of_three(6.0, OperatedGuidance(tonemap), CFGInterval(4.0, 1.0), module=module)
+    torch.testing.assert_close(outside(X, torch.full((2,), 5.0)), tonemap(noise(1)))
+    assert module.rows == [1, 1]
+
+
+def test_an_operation_leaves_alone_what_is_looked_at_inside_the_network(
+    prompts: tuple[Conditioned, Conditioned],
+) -> None:
+    positive, tonemap = prompts[0], TonemapReinhard(0.2)
+    perturbed = Conditioned(positive.network.patched(IdentityAttention()), positive.conditioning)
+    expected = tonemap(alone(positive)) + 3.0 * (tonemap(alone(positive)) - alone(perturbed))
+    found = run(prompts, 1.0, OperatedGuidance(tonemap), PerturbedAttention(3.0))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    changed = tonemap(alone(prompts[0]) - alone(prompts[1]))
+    watched = run(prompts, 4.0, OperatedGuidance(tonemap), SelfAttentionGuidance(0.0))
+    torch.testing.assert_close(watched, alone(prompts[1]) + 4.0 * changed, rtol=1e-4, atol=1e-4)
+
+
+def test_an_operation_goes_with_two_prompts() -> None:
+    found = of_three(3.0, OperatedGuidance(TonemapReinhard(0.2)), DualCFG(told(noise(3)), 2.0))(X, SIGMA)
+    positive = noise(2) + TonemapReinhard(0.2)(noise(1) - noise(2))
+    torch.testing.assert_close(found, noise(2) + 3.0 * (noise(3) - noise(2)) + 2.0 * (positive - noise(3)))

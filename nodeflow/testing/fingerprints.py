@@ -14,8 +14,9 @@ from pydantic import BaseModel
 def fingerprint(value: object) -> str:
     """A digest of all that ``value`` holds, as far as its attributes tell.
 
-    Tensors, arrays and pictures count with type, shape and bytes. What says nothing about itself, such as a function
-    or a lock, counts by its type and name alone.
+    Tensors, arrays and pictures count with type, shape and bytes. A network counts with all that torch keeps in it and
+    with its public attributes; private ones are what it remembers of its calls. What says nothing about itself, such as
+    a function or a lock, counts by its type and name alone.
     """
     digest = sha256()
     for part in _parts(value, {}):
@@ -71,6 +72,10 @@ def is_picture(value: object) -> bool:
     return _is_of(value, "PIL.Image", "Image")
 
 
+def _is_network(value: object) -> bool:
+    return _is_of(value, "torch.nn", "Module")
+
+
 def _is_of(value: object, module: str, name: str) -> bool:
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name))
@@ -104,4 +109,7 @@ def _attributes(value: object) -> Iterable[object]:
         slots = cast("str | Iterable[str]", vars(kind).get("__slots__", ()))
         names = (slots,) if isinstance(slots, str) else slots
         state.update({name: getattr(value, name) for name in names if hasattr(value, name) and name[:2] != "__"})
+    if _is_network(value):
+        own = vars(sys.modules["torch.nn"].Module())
+        state = {name: held for name, held in state.items() if name in own or not name.startswith("_")}
     return [part for item in state.items() for part in item]

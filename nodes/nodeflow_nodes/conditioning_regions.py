@@ -33,7 +33,7 @@ def conditioning_set_area(
         y: Upper edge in pixels.
         strength: Weight against other conditionings where they overlap.
     """
-    area = Area(x, y, width, height)
+    area = Area(float(x), float(y), float(width), float(height))
     return conditioning.map(lambda entry: replace(entry, area=area, strength=strength, mask_bounds=False))
 
 

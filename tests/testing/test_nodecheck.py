@@ -394,6 +394,20 @@ def test_different_values_have_different_fingerprints() -> None:
     assert len({fingerprint(value) for value in values}) == len(values)
 
 
+def test_what_a_network_remembers_of_its_calls_is_not_part_of_it() -> None:
+    network = torch.nn.Linear(2, 2)
+    before = fingerprint(network)
+    network._remembered = torch.ones(3)  # type: ignore[assignment]
+    assert fingerprint(network) == before
+    network.share = 0.5  # type: ignore[assignment]
+    shared = fingerprint(network)
+    assert shared != before
+    network.weight.data[0, 0] += 1
+    changed = fingerprint(network)
+    network.register_forward_hook(print)
+    assert len({before, shared, changed, fingerprint(network)}) == 4
+
+
 def test_a_value_that_holds_itself_has_a_fingerprint() -> None:
     loop: list[object] = [1]
     loop.append(loop)

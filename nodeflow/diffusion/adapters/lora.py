@@ -83,33 +83,45 @@ def _changed(file: LoraFile, value: N, known: Mapping[str, str], strength: float
     """The network with the layers changed whose names in the file are given."""
     if strength == 0 or not known:
         return value
-    weights, changes = weights_of(value), dict[str, Weight]()
-    steps = [(name, step) for name in known for step in file.layers[name].steps(strength)]
-    tensors = dict(read_tensors(file.header, (key for _, step in steps for key in step.keys)))
+    weights, changes, made = weights_of(value), dict[str, Weight](), list[_Made]()
+    steps = [(known[name], step) for name in known for step in file.layers[name].steps(strength)]
+    tensors: dict[str, Tensor] = dict(read_tensors(file.header, (key for _, step in steps for key in step.keys)))
     broken = next((key for key, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
     if broken is not None:
         raise file.error(f"{broken} holds NaN or infinity; the file is damaged")
-    for name, step in steps:
-        place = f"{known[name]}.{step.ending}"
+    for layer, step in steps:
+        place = f"{layer}.{step.ending}"
         if place not in weights:
-            raise file.error(f"it changes the {step.ending} of {known[name]}, which has none here")
+            raise file.error(f"it changes the {step.ending} of {layer}, which has none here")
         parts: list[Tensor] = [tensors[key] for key in step.keys]
-        misfit = _misfit(step.change, weights[place].shape, parts)
-        if misfit:
-            raise file.error(f"{_kinship(file, value)}{misfit} for {place}")
-        before = changes.get(place, weights[place])
-        changes[place] = ComputedWeight((before, *map(HeldWeight, parts)), step.change)
-    return reweighted(value, changes)
-
-
-def _misfit(change: Change, shape: tuple[int, ...], parts: Sequence[Tensor]) -> str | None:
-    """Why a change does not fit a weight, found without computing it; None when it does."""
+        changes[place] = ComputedWeight((changes.get(place, weights[place]), *map(HeldWeight, parts)), step.change)
+        made.append(_Made(place, step.change, weights[place].shape, tuple(tuple(part.shape) for part in parts)))
     try:
-        change(torch.empty(shape, device="meta"), *(torch.empty(part.shape, device="meta") for part in parts))
+        return reweighted(value, changes)
     except (RuntimeError, ValueRuleError):
-        found = " and ".join(str(list(part.shape)) for part in parts)
-        return f"{found} make no change of the shape {list(shape)}"
-    return None
+        misfit = next((each for each in made if not each.fits()), None)
+        if misfit is None:
+            raise
+        found = " and ".join(str(list(size)) for size in misfit.sizes)
+        told = f"{found} make no change of the shape {list(misfit.shape)} for {misfit.place}"
+        raise file.error(f"{_kinship(file, value)}{told}") from None
+
+
+class _Made(NamedTuple):
+    """A change, and the sizes of what it is made from."""
+
+    place: str
+    change: Change
+    shape: tuple[int, ...]
+    sizes: tuple[tuple[int, ...], ...]
+
+    def fits(self) -> bool:
+        """Whether the sizes go together; computed without numbers, which costs an import of seconds."""
+        try:
+            self.change(*(torch.empty(size, device="meta") for size in (self.shape, *self.sizes)))
+        except (RuntimeError, ValueRuleError):
+            return False
+        return True
 
 
 def _kinship(file: LoraFile, value: Model | Clip) -> str:

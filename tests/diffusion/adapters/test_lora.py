@@ -186,6 +186,25 @@ def test_a_file_for_another_family_is_refused_with_what_it_is_for(micro: Checkpo
         adapt(file, micro.model)
 
 
+def test_a_checkpoint_that_was_exchanged_meanwhile_is_told(
+    micro_file: Path, tmp_path: Path, draw: Draw, saved: Save
+) -> None:
+    copied, other = tmp_path / "model.safetensors", tmp_path / "other.safetensors"
+    for path in (copied, other):
+        path.write_bytes(micro_file.read_bytes())
+    model = load_checkpoint(copied).model
+    other.replace(copied)
+    with pytest.raises(CheckpointError, match=r"^model\.safetensors: the file has changed since it was loaded"):
+        adapt(read_lora(saved(pair(UNET_KEY, (32, 64), draw))), model)
+
+
+def test_a_model_that_was_released_is_told(micro_file: Path, draw: Draw, saved: Save) -> None:
+    model = load_checkpoint(micro_file).model
+    model.release()
+    with pytest.raises(ValueRuleError, match="this model was released; load it again"):
+        adapt(read_lora(saved(pair(UNET_KEY, (32, 64), draw))), model)
+
+
 REFUSED: tuple[tuple[Mapping[str, Tensor], str], ...] = (
     (
         {"model.weight": torch.ones(1)},

@@ -135,7 +135,7 @@ def test_only_a_picture_tells_its_own_item(session: Session, tmp_path: Path) -> 
         session.document(b'{"nodeflow": 1, "nodes": {}}', item=True)
     path = tmp_path / "plain.json"
     path.write_bytes(b'{"nodeflow": 1, "nodes": {}}')
-    with pytest.raises(InvalidDocument, match="not a PNG"):
+    with pytest.raises(InvalidDocument, match="neither a PNG nor a WebP"):
         session.document(path, item=True)
     chunks = PngInfo()
     chunks.add_text("nodeflow", '{"nodeflow": 1, "nodes": {}}')

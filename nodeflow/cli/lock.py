@@ -9,7 +9,7 @@ from nodeflow.cli.messages import exit_code, report_problems
 from nodeflow.core.errors import InvalidDocument, refusal
 from nodeflow.session.pinning import Locked
 from nodeflow.storage.documents import write_document
-from nodeflow.storage.png import SIGNATURE
+from nodeflow.storage.embedded import FIRST_BYTES, is_picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,4 +51,4 @@ def _is_rewritten(name: str) -> bool:
     if name == "-" or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(SIGNATURE)) != SIGNATURE
+        return not is_picture(file.read(FIRST_BYTES))

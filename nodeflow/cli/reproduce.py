@@ -22,7 +22,7 @@ DIFFERENT = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.add_argument("picture", type=Path, metavar="PNG", help="a PNG file that nodeflow wrote")
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="a PNG or WebP file that nodeflow wrote")
     wire.add_places(parser)
     wire.add_device(parser, default=None)
 

@@ -1,8 +1,6 @@
 """Batches as moving pictures: files whose frames follow each other."""
 
 import io
-import json
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,14 +8,12 @@ from PIL import Image as Pillow
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.images import to_uint8
-from nodeflow.diffusion.pictures import text_chunks
+from nodeflow.diffusion.pictures import exif_texts, text_chunks
 from nodeflow.diffusion.types import Image
 
 Method = Literal["default", "fastest", "slowest"]
 
 _METHODS = {"default": 4, "fastest": 0, "slowest": 6}
-_EXIF_TEXTS = (0x010F, 0x0110, 0x010E, 0x0131)
-"""Tags of EXIF that hold a text each: make, model, description, software."""
 
 
 def write_animated_png(
@@ -60,16 +56,8 @@ def write_animated_webp(
     Raises:
         ValueRuleError: The pictures are larger than the format allows.
     """
-    exif = Pillow.Exif()
-    for tag, (name, value) in zip(_EXIF_TEXTS, (text or {}).items(), strict=False):
-        exif[tag] = f"{name}:{_in_ascii(value)}"
-    options = {"lossless": lossless, "quality": quality, "method": _METHODS[method], "exif": exif, "loop": 0}
-    return _written(image, "WEBP", fps, {**options, "exact": lossless})
-
-
-def _in_ascii(text: str) -> str:
-    """The same JSON in ASCII, which is all that EXIF has."""
-    return re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], text)
+    options = {"lossless": lossless, "quality": quality, "method": _METHODS[method], "loop": 0, "exact": lossless}
+    return _written(image, "WEBP", fps, {**options, "exif": exif_texts(text or {})})
 
 
 def _written(image: Image, format: str, fps: float, options: Mapping[str, object]) -> bytes:

@@ -5,6 +5,8 @@ before any of them is decoded, and one error for whatever a damaged file makes t
 """
 
 import io
+import json
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,9 @@ PIXEL_LIMIT = 8192 * 8192
 
 READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are read, by Pillow's names; EPS and others that would start outside programs are not among them."""
+
+_EXIF_TEXTS = (0x010F, 0x0110, 0x010E, 0x0131)
+"""Tags of EXIF that hold a text each: make, model, description, software."""
 
 # What Pillow's decoders raise on damaged data; warnings too, where the caller has made errors of them.
 _DAMAGED = (
@@ -54,6 +59,11 @@ class FileFormat(StrEnum):
     PNG = "png"
     JPEG = "jpg"
     WEBP = "webp"
+
+    @property
+    def keeps_texts(self) -> bool:
+        """Whether a file carries texts beside the picture."""
+        return self is not FileFormat.JPEG
 
 
 class Decoded(NamedTuple):
@@ -115,7 +125,7 @@ def write_picture(
         row: Which row of it.
         quality: 1 to 100 for JPEG and WebP, where 100 makes WebP lossless; PNG is always lossless.
         compression: zlib level 0 to 9 of PNG.
-        text: Text chunks; only PNG keeps them.
+        text: Text chunks of PNG; WebP keeps them as EXIF, if they are JSON and four at most, and JPEG does not.
 
     Raises:
         ValueRuleError: There is no such row, or the picture is larger than the format allows.
@@ -123,6 +133,7 @@ def write_picture(
     (pixels,) = to_uint8(image.select([row]))
     picture = Pillow.fromarray(pixels)
     stream = io.BytesIO()
+    exif = exif_texts(text or {})
     try:
         match format:
             case FileFormat.PNG:
@@ -131,7 +142,7 @@ def write_picture(
                 picture = _on_white(picture)
                 picture.save(stream, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
             case FileFormat.WEBP:
-                picture.save(stream, "WEBP", quality=quality, lossless=quality == 100, exact=True)
+                picture.save(stream, "WEBP", quality=quality, lossless=quality == 100, exact=True, exif=exif)
     except (OSError, ValueError) as error:
         size = f"{picture.width}x{picture.height}"
         raise ValueRuleError(f"image: {size} cannot be written as {format.name}: {error}") from error
@@ -188,6 +199,19 @@ def text_chunks(text: Mapping[str, str]) -> PngInfo:
     for key, value in text.items():
         info.add_text(key, value)
     return info
+
+
+def exif_texts(text: Mapping[str, str]) -> Pillow.Exif:
+    """EXIF with texts in JSON in the form `name:text`; four at most."""
+    exif = Pillow.Exif()
+    for tag, (name, value) in zip(_EXIF_TEXTS, text.items(), strict=False):
+        exif[tag] = f"{name}:{_in_ascii(value)}"
+    return exif
+
+
+def _in_ascii(text: str) -> str:
+    """The same JSON in ASCII, which is all that EXIF has."""
+    return re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], text)
 
 
 def _on_white(picture: Pillow.Image) -> Pillow.Image:

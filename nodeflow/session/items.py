@@ -12,6 +12,7 @@ from nodeflow.core.upgrade import migrate
 from nodeflow.core.workflow import Document
 from nodeflow.diffusion.batches import Item
 from nodeflow.session.reproduction import read_original
+from nodeflow.storage.embedded import SUFFIXES
 
 Tree = dict[str, JsonValue]
 Makes = Callable[[Spec, Mapping[str, JsonValue]], bool]
@@ -77,7 +78,7 @@ def _is_cut(document: Document, item: Item) -> bool:
 
 
 def _is_picture(source: object) -> bool:
-    return isinstance(source, str | Path) and Path(source).suffix.lower() == ".png"
+    return isinstance(source, str | Path) and Path(source).suffix.lower() in SUFFIXES
 
 
 def _recorded(source: object) -> Item | None:

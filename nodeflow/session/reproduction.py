@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Problem
 from nodeflow.storage.documents import CHUNK, RECORD_CHUNK
-from nodeflow.storage.png import NotPng, read_texts
+from nodeflow.storage.embedded import SUFFIXES, PictureDamaged, read_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,12 +64,12 @@ def read_original(path: Path) -> Original:
 
     Raises:
         MissingFile: There is no such file.
-        InvalidDocument: It is no PNG, is damaged, or carries no document and record.
+        InvalidDocument: It is neither PNG nor WebP, is damaged, or carries no document and record.
     """
     try:
         texts = read_texts(path.read_bytes())
-    except NotPng as error:
-        raise _refused(path, str(error), "only PNG files carry what is needed") from error
+    except PictureDamaged as error:
+        raise _refused(path, str(error), "only PNG and WebP files carry what is needed") from error
     except OSError as error:
         message = f"the picture cannot be read: {error.strerror or error}"
         raise MissingFile([Problem("file.missing", message, found=str(path))]) from error
@@ -102,7 +102,7 @@ def same_item(original: Original, candidates: Iterator[Path]) -> Path:
         NodeflowError: The document does not write such a picture any more.
     """
     for path in candidates:
-        if path.suffix == ".png" and read_original(path).record.get("item") == original.record.get("item"):
+        if path.suffix in SUFFIXES and read_original(path).record.get("item") == original.record.get("item"):
             return path
     raise NodeflowError(f"{original.target} ran, but wrote no picture of item {original.record.get('item')}")
 
@@ -151,6 +151,7 @@ def _size(pixels: "NDArray[np.uint8]") -> str:
 
 
 def _decode(path: Path) -> "NDArray[np.uint8]":
+    """Colours and opacity; the frames of an animation one below the other."""
     import numpy as np
 
     from nodeflow.diffusion.images import to_uint8
@@ -160,8 +161,9 @@ def _decode(path: Path) -> "NDArray[np.uint8]":
         decoded = read_picture(path)
     except PictureError as error:
         raise _refused(path, str(error), "take an undamaged copy") from error
-    alpha = np.floor(255 * (1 - decoded.mask.values[0].numpy())).astype(np.uint8)[..., None]
-    return np.concatenate([to_uint8(decoded.image)[0], alpha], axis=2)
+    alpha = np.floor(255 * (1 - decoded.mask.values.numpy())).astype(np.uint8)[..., None]
+    frames = zip(to_uint8(decoded.image), alpha, strict=True)
+    return np.concatenate([np.concatenate(planes, axis=2) for planes in frames])
 
 
 def _refused(path: Path, message: str, hint: str) -> InvalidDocument:

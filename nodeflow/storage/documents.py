@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeflow.core.errors import InvalidDocument, MissingFile, Problem, UsageError
-from nodeflow.storage.png import SIGNATURE, NotPng, read_texts
+from nodeflow.storage.embedded import PictureDamaged, is_picture, read_texts
 from nodeflow.storage.replacing import replace_file
 
 CHUNK = "nodeflow"
-"""Keyword of the PNG text that holds the document."""
+"""Name of the text in a picture that holds the document."""
 RECORD_CHUNK = "nodeflow.run"
-"""Keyword of the PNG text that holds the record of the run."""
+"""Name of the text in a picture that holds the record of the run."""
 MAX_FILE = 256 * 2**20
 """Bytes read at most; the limit for the document itself is lower."""
 
@@ -48,7 +48,7 @@ def open_document(name: str, shipped: Mapping[str, Path]) -> Source:
         known = f"did you mean the shipped workflow {' or '.join(near)}" if near else f"shipped: {', '.join(shipped)}"
         raise _missing("file.missing", "there is no such workflow file", name, known if shipped else None)
     data = _read(path, name)
-    return Source(name, _embedded(data, name) if data.startswith(SIGNATURE) else data, path.absolute().parent)
+    return Source(name, _embedded(data, name) if is_picture(data) else data, path.absolute().parent)
 
 
 def write_document(path: Path, data: bytes) -> None:
@@ -75,7 +75,7 @@ def shipped_workflows(folders: Iterable[Path]) -> Mapping[str, Path]:
 def _embedded(data: bytes, name: str) -> bytes:
     try:
         texts = read_texts(data)
-    except NotPng as error:
+    except PictureDamaged as error:
         raise InvalidDocument([Problem("document.picture", str(error), found=name)]) from error
     if CHUNK not in texts:
         message = "this picture carries no nodeflow document"

@@ -25,7 +25,7 @@ def save_animated_webp(
 ) -> None:
     """Write a batch as one moving picture that repeats for ever, under the next free number.
 
-    The document and the record of the run are kept in the file, as EXIF, unless switched off.
+    The file carries the document and the record of the run, so that it can be made again, unless switched off.
 
     Args:
         images: The frames.

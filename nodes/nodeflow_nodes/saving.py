@@ -18,19 +18,20 @@ def save_image(
 ) -> None:
     """Write pictures into the output folder, under the next free number.
 
-    A PNG file carries the document and the record of the run, so that it can be made again, unless switched off.
+    A PNG or WebP file carries the document and the record of the run, so that it can be opened and made again, unless
+    that is switched off.
 
     Args:
         images: The pictures.
         filename_prefix: Start of the file names; `a/b` writes into the folder `a`.
-        format: File format; only png is exact and keeps the document.
+        format: File format; png is exact, jpeg keeps no document.
         quality: For jpeg and webp; at 100, webp is exact too.
     """
     from nodeflow.diffusion.pictures import FileFormat, write_picture
 
     kind = FileFormat[format.upper()]
     for row, item in enumerate(images.items):
-        text = run.provenance((item.index, item.batch_size)) if kind is FileFormat.PNG else None
+        text = run.provenance((item.index, item.batch_size)) if kind.keeps_texts else None
         with blaming("images"):
             data = write_picture(images, kind, row=row, quality=quality, text=text)
         run.save(filename_prefix, kind.value, data)

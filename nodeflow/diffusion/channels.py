@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.types import Image, Mask
+from nodeflow.diffusion.rasters import Image, Mask
 
 
 def colours(image: Image) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nodeflow.diffusion.channels import colours, recoloured
 from nodeflow.diffusion.errors import ValueRuleError
-from nodeflow.diffusion.types import Image
+from nodeflow.diffusion.rasters import Image
 
 
 def gaussian_weights(radius: int, sigma: float) -> Tensor:

@@ -23,7 +23,7 @@ def free_u(model: Model, b1: Factor = 1.1, b2: Factor = 1.2, s1: Factor = 0.9, s
     from nodeflow.diffusion.models.patches.freeu import FreeU
 
     with blaming("model"):
-        return model.patched(FreeU.of(model, b1, b2, s1, s2))
+        return model.patched(FreeU.of(model.network, b1, b2, s1, s2))
 
 
 @node("FreeU_V2", category="model_patches/unet", title="FreeU, second version")
@@ -40,7 +40,7 @@ def free_u_v2(model: Model, b1: Factor = 1.3, b2: Factor = 1.4, s1: Factor = 0.9
     from nodeflow.diffusion.models.patches.freeu import FreeU
 
     with blaming("model"):
-        return model.patched(FreeU.of(model, b1, b2, s1, s2, by_mean=True))
+        return model.patched(FreeU.of(model.network, b1, b2, s1, s2, by_mean=True))
 
 
 @node("HyperTile", category="model_patches/unet", title="HyperTile")

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.models.passing import Patch, Place
 from nodeflow.diffusion.models.unet import UNet
-from nodeflow.diffusion.networks import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,15 @@ class FreeU(Patch):
     by_mean: bool = False
 
     @classmethod
-    def of(cls, model: Model, b1: float, b2: float, s1: float, s2: float, *, by_mean: bool = False) -> Self:
-        """For a model of this width.
+    def of(cls, network: nn.Module, b1: float, b2: float, s1: float, s2: float, *, by_mean: bool = False) -> Self:
+        """For a network of this width.
 
         Raises:
-            ValueRuleError: Its network is no UNet.
+            ValueRuleError: It is no UNet.
         """
-        if not isinstance(model.network, UNet):
-            raise ValueRuleError(f"FreeU needs a UNet; the network of family {model.family} is none")
-        return cls(model.network.config.model_channels, b1, b2, s1, s2, by_mean)
+        if not isinstance(network, UNet):
+            raise ValueRuleError(f"FreeU needs a UNet; a {type(network).__name__} is none")
+        return cls(network.config.model_channels, b1, b2, s1, s2, by_mean)
 
     def skip(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
         """See `Patch`."""

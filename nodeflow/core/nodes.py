@@ -131,7 +131,9 @@ def _unknown_type(specs: Specs, graphs: Collection[str], pins: Mapping[str, Pack
         return Problem("pack.failed", "the pack of this node could not be used", hint=reason, type=type_)
     pack = type_.partition(".")[0] if "." in type_ else None
     if pack is not None and not any(known.startswith(f"{pack}.") for known in specs.specs):
-        hint = did_you_mean(type_, specs.specs) or install_hint(pack, pins.get(pack))
+        pin = pins.get(pack)
+        misspelt = did_you_mean(type_, specs.specs) if pin is None else None  # what is pinned is meant
+        hint = misspelt or install_hint(pack, pin)
         return Problem("pack.absent", f"the pack {pack} is not installed", found=type_, hint=hint, type=type_)
     meant = did_you_mean(type_, specs.specs)
     return Problem("type.unknown", "there is no such node", found=type_, hint=meant, type=type_)

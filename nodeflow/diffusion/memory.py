@@ -1,8 +1,14 @@
-"""Where networks run and in which precision: every such decision of the library is made here.
+"""Where networks run, in which precision and by which kernels: every such decision of the library is made here.
 
-Attention always goes through `torch.nn.functional.scaled_dot_product_attention`, whose own choice of kernel (flash,
-memory-efficient, plain; oneDNN on CPUs) is the best known one on each device, so there is no switch for it. Nothing is
-compiled: pictures come in too many sizes for the compile time to pay back in a short run.
+- Precision: `usable_dtype`. Half precision never means fp16 on a CPU.
+- Order in memory: `order_of`. Feature maps have their channels last, which is how convolutions read them on every
+  device, and makes rows of pixels for transformers without a copy.
+- Weights: `packs`. On CPUs with oneDNN, layers bring large weights into its blocked order once, see `models.prepared`.
+- Attention: `by_products`. `torch.nn.functional.scaled_dot_product_attention` with its own choice of kernel, but for
+  bf16 on CPUs, where it is slower than in fp32, and matrix products are faster; see `models.attention`.
+- Threads: `threads_for`.
+- Compilation: none, unless asked for by `compiled`: pictures come in too many sizes for its time to pay back in a
+  short run.
 """
 
 import copy
@@ -11,7 +17,7 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import ValueRuleError
 
@@ -25,6 +31,9 @@ SMALL_WORK = 5_000_000_000
 
 The operations are then so short that threads mostly wait for each other, the more so where other programs run.
 """
+
+PACKED = 65_536
+"""Numbers in a weight from which on it is kept in the blocked order of oneDNN; below, that saves nothing."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -89,6 +98,30 @@ def usable_dtypes(choice: DtypeChoice, device: torch.device, parameters: int, ha
     return Precisions(unet, text, torch.bfloat16 if unet == torch.float16 else unet)
 
 
+def computes_in(network: nn.Module) -> torch.dtype:
+    """The precision a network computes in: that of its norms and biases, whatever its matrices are kept in."""
+    weights = list(network.parameters())
+    return next((weight.dtype for weight in weights if weight.ndim == 1), weights[0].dtype)
+
+
+def order_of(x: Tensor) -> torch.memory_format:
+    """The order in memory for feature maps."""
+    return torch.channels_last if x.ndim == 4 else torch.contiguous_format
+
+
+def packs(weight: Tensor) -> bool:
+    """Whether a layer brings its weight into the order of oneDNN before it computes with it."""
+    if weight.device.type != "cpu" or weight.numel() < PACKED or weight.requires_grad:
+        return False
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return there
+
+
+def by_products(query: Tensor) -> bool:
+    """Whether attention is done by matrix products and a softmax, piece by piece, in place of torch's own kernels."""
+    return query.device.type == "cpu" and query.dtype == torch.bfloat16 and not torch.is_grad_enabled()
+
+
 @contextmanager
 def threads_for(network: nn.Module, device: str | torch.device, places: int) -> Generator[None]:
     """Runs what is inside with as many threads as pay off for it.
@@ -125,10 +158,10 @@ def moved(module: nn.Module, device: str | torch.device) -> nn.Module:
     Raises:
         ValueRuleError: The device does not exist here.
     """
-    target = usable_device(device)
+    target, dtype = usable_device(device), computes_in(module)
     there: dict[int, object] = {}
     for weight in module.parameters():
-        there[id(weight)] = nn.Parameter(weight.detach().to(target), requires_grad=weight.requires_grad)
+        there[id(weight)] = nn.Parameter(weight.detach().to(target, dtype), requires_grad=weight.requires_grad)
     for buffer in module.buffers():
         there[id(buffer)] = buffer.to(target)
     twin: nn.Module = copy.deepcopy(module, there)

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodeflow.diffusion.models.passing import Pass, Place
+from nodeflow.diffusion.models.attention import attention
+from nodeflow.diffusion.models.passing import Heads, Pass, Place
+from nodeflow.diffusion.models.prepared import Conv2d, Linear
 
 
 def timestep_embedding(timesteps: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
@@ -43,17 +45,17 @@ class ResBlock(nn.Module):
         self.in_layers = nn.Sequential(
             nn.GroupNorm(norm_groups, channels),
             nn.SiLU(),
-            nn.Conv2d(channels, out_channels, 3, padding=1),
+            Conv2d(channels, out_channels, 3, padding=1),
         )
-        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(time_dim, out_channels))
+        self.emb_layers = nn.Sequential(nn.SiLU(), Linear(time_dim, out_channels))
         self.out_layers = nn.Sequential(
             nn.GroupNorm(norm_groups, out_channels),
             nn.SiLU(),
             nn.Identity(),  # dropout in the original: it has no weights, but it counts in the key of the next layer
-            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            Conv2d(out_channels, out_channels, 3, padding=1),
         )
         same = channels == out_channels
-        self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
+        self.skip_connection = nn.Identity() if same else Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         h = self.in_layers(x) + self.emb_layers(time)[:, :, None, None]
@@ -66,7 +68,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.op = Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.op(x)
@@ -78,7 +80,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         result: Tensor = self.conv(F.interpolate(x, size=size, mode="nearest"))
@@ -91,21 +93,26 @@ class Attention(nn.Module):
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.to_q = nn.Linear(dim, dim, bias=False)
-        self.to_k = nn.Linear(context_dim, dim, bias=False)
-        self.to_v = nn.Linear(context_dim, dim, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(dim, dim))
+        self.to_q = Linear(dim, dim, bias=False)
+        self.to_k = Linear(context_dim, dim, bias=False)
+        self.to_v = Linear(context_dim, dim, bias=False)
+        self.to_out = nn.Sequential(Linear(dim, dim))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        source = x if context is None else context
-        batch = x.shape[0]
-        q, k, v = (
-            projected.reshape(batch, -1, self.heads, projected.shape[-1] // self.heads).transpose(1, 2)  # b heads n d
-            for projected in (self.to_q(x), self.to_k(source), self.to_v(source))
-        )
-        attended = F.scaled_dot_product_attention(q, k, v)
-        result: Tensor = self.to_out(attended.transpose(1, 2).flatten(2))
+        return self.attended(x, self.heads_of(x if context is None else context))
+
+    def heads_of(self, source: Tensor) -> Heads:
+        """Keys and values of what is looked at, head by head."""
+        return Heads(self._split(self.to_k(source)), self._split(self.to_v(source)))
+
+    def attended(self, x: Tensor, source: Heads) -> Tensor:
+        """Attends from x [B, N, C] to what has these keys and values."""
+        found = attention(self._split(self.to_q(x)), source.keys, source.values)
+        result: Tensor = self.to_out(found.transpose(1, 2).flatten(2))
         return result
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads).transpose(1, 2)  # b heads n d
 
 
 class GEGLU(nn.Module):
@@ -113,7 +120,7 @@ class GEGLU(nn.Module):
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim, inner * 2)
+        self.proj = Linear(dim, inner * 2)
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)
@@ -127,7 +134,7 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         # The Identity stands where the original has dropout, so that the last layer is `net.2`.
-        self.net = nn.Sequential(GEGLU(dim, dim * 4), nn.Identity(), nn.Linear(dim * 4, dim))
+        self.net = nn.Sequential(GEGLU(dim, dim * 4), nn.Identity(), Linear(dim * 4, dim))
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.net(x)
@@ -148,7 +155,7 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor, told: Pass, place: Place) -> Tensor:
         x = x + told.self_attention(self.attn1, self.norm1(x), place)
-        x = x + self.attn2(self.norm2(x), told.context)
+        x = x + self.attn2.attended(self.norm2(x), told.texts.heads_of(self.attn2))
         result: Tensor = x + self.ff(self.norm3(x))
         return result
 
@@ -171,9 +178,9 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         self.use_linear = use_linear
         self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
-        self.proj_in = nn.Linear(channels, channels) if use_linear else nn.Conv2d(channels, channels, 1)
+        self.proj_in = Linear(channels, channels) if use_linear else Conv2d(channels, channels, 1)
         self.transformer_blocks = nn.ModuleList(TransformerBlock(channels, context_dim, heads) for _ in range(depth))
-        self.proj_out = nn.Linear(channels, channels) if use_linear else nn.Conv2d(channels, channels, 1)
+        self.proj_out = Linear(channels, channels) if use_linear else Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, told: Pass, place: Place) -> Tensor:
         h: Tensor = self.norm(x)

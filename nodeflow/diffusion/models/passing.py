@@ -5,9 +5,13 @@ A patch belongs to a `Model` value and not to the network, whose weights many mo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from nodeflow.diffusion.models.prepared import Linear
 
 Attend = Callable[[Tensor, Tensor | None], Tensor]
 """(x [B, N, C] that asks, what is looked at [B, M, C] or None for x itself) to [B, N, C]."""
@@ -17,9 +21,9 @@ class AttentionLayer(Protocol):
     """What a patch may know of an attention layer."""
 
     heads: int
-    to_q: nn.Linear
-    to_k: nn.Linear
-    to_v: nn.Linear
+    to_q: Linear
+    to_k: Linear
+    to_v: Linear
     to_out: nn.Sequential
 
     def __call__(self, x: Tensor, context: Tensor | None = None, /) -> Tensor:
@@ -62,19 +66,78 @@ class Patch:
         return attend(x, None)
 
 
+class Heads(NamedTuple):
+    """What attention looks at, [B, heads, M, d] each."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class LooksAt(Protocol):
+    """An attention layer as far as the text is concerned."""
+
+    def heads_of(self, source: Tensor, /) -> Heads:
+        """Keys and values of a context."""
+        ...
+
+
+class Texts:
+    """What the layers of one UNet make of one context; the same in every step of a run, so it is made once.
+
+    Args:
+        context: [B, L, D] text states.
+        dtype: The precision of the network.
+    """
+
+    def __init__(self, context: Tensor, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self._context = context.to(dtype)
+        self._made: dict[LooksAt, Heads] = {}
+
+    def heads_of(self, attention: LooksAt) -> Heads:
+        """Keys and values for a layer."""
+        if torch.is_grad_enabled():
+            return attention.heads_of(self._context)
+        found = self._made.get(attention)
+        if found is None:
+            found = self._made[attention] = attention.heads_of(self._context)
+        return found
+
+
+class TextMemory:
+    """The texts that a UNet was given, each for as long as somebody else holds its context."""
+
+    def __init__(self) -> None:
+        self._known = WeakTensorKeyDictionary()
+
+    def of(self, context: Tensor, dtype: torch.dtype) -> Texts:
+        """What is known of a context, which nobody may have written to meanwhile."""
+        if torch.is_grad_enabled():
+            return Texts(context, dtype)
+        found: Texts | None = self._known.get(context)  # type: ignore[no-untyped-call]
+        if found is None or found.dtype != dtype:
+            found = Texts(context, dtype)
+            self._known[context] = found
+        return found
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TextMemory":
+        """A twin may have other weights, so it begins with nothing."""
+        return TextMemory()
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """What all blocks are told in one evaluation.
 
     Attributes:
         time: [B or 1, 4 C] the embedded timestep.
-        context: [B, L, D] text states.
+        texts: What the layers make of the text states.
         full: Height and width of the latent.
         patches: The first is the innermost.
     """
 
     time: Tensor
-    context: Tensor
+    texts: Texts
     full: tuple[int, int]
     patches: Sequence[Patch] = ()
 

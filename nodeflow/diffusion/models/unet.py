@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nodeflow.diffusion.memory import order_of
 from nodeflow.diffusion.models.layers import Downsample, ResBlock, SpatialTransformer, Upsample, timestep_embedding
-from nodeflow.diffusion.models.passing import Pass, Patch, Place
+from nodeflow.diffusion.models.passing import Pass, Patch, Place, TextMemory
+from nodeflow.diffusion.models.prepared import Conv2d, Linear
 
 At = tuple[Literal["input", "middle", "output"], int]
 """Which entry of a UNet."""
@@ -105,11 +107,12 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
+        self._texts = TextMemory()
         width = config.model_channels
         time_dim = 4 * width
-        self.time_embed = nn.Sequential(nn.Linear(width, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim))
+        self.time_embed = nn.Sequential(Linear(width, time_dim), nn.SiLU(), Linear(time_dim, time_dim))
         if config.adm_in_channels is not None:
-            embed = nn.Sequential(nn.Linear(config.adm_in_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim))
+            embed = nn.Sequential(Linear(config.adm_in_channels, time_dim), nn.SiLU(), Linear(time_dim, time_dim))
             self.label_emb = nn.Sequential(embed)
         self.input_blocks = nn.ModuleList(_way_down(config, time_dim))
         self.middle_block = _middle(config, time_dim)
@@ -117,7 +120,7 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             nn.GroupNorm(config.norm_groups, config.level_channels(0)),
             nn.SiLU(),
-            nn.Conv2d(config.level_channels(0), config.out_channels, 3, padding=1),
+            Conv2d(config.level_channels(0), config.out_channels, 3, padding=1),
         )
 
     def forward(
@@ -133,7 +136,8 @@ class UNet(nn.Module):
         Args:
             x: [B, in_channels, h, w] noisy latents, already scaled as training scaled them; any size, odd ones too.
             timesteps: [B], 0 to 999.
-            context: [B, L, context_dim] text states.
+            context: [B, L, context_dim] text states, in any precision. Outside of training, what the network makes of
+                them is kept for as long as they are, so the same tensor is given again rather than an equal one.
             y: [B, adm_in_channels] extra vector, for models that have one.
             patches: What is done otherwise than the network would, see `passing.Patch`.
 
@@ -148,9 +152,9 @@ class UNet(nn.Module):
         time: Tensor = self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(x.dtype))
         if y is not None:
             time = time + self.label_emb(y)
-        told = Pass(time, context, (x.shape[-2], x.shape[-1]), patches)
+        told = Pass(time, self._texts.of(context, x.dtype), (x.shape[-2], x.shape[-1]), patches)
         skips: list[Tensor] = []
-        h = x
+        h = x.contiguous(memory_format=order_of(x))
         for index, stage in enumerate(_stages(self.input_blocks)):
             h = stage.apply_to(h, told, ("input", index))
             skips.append(h)
@@ -183,7 +187,7 @@ def _transformer(config: UNetConfig, channels: int, depth: int) -> tuple[Spatial
 
 def _way_down(config: UNetConfig, time_dim: int) -> Iterator[Stage]:
     channels = config.level_channels(0)
-    yield Stage(nn.Conv2d(config.in_channels, channels, 3, padding=1))
+    yield Stage(Conv2d(config.in_channels, channels, 3, padding=1))
     depths = iter(config.transformer_depth)
     for level, blocks in enumerate(config.num_res_blocks):
         out = config.level_channels(level)

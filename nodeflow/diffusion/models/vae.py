@@ -6,6 +6,10 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodeflow.diffusion.memory import order_of
+from nodeflow.diffusion.models.attention import attention
+from nodeflow.diffusion.models.prepared import Conv2d
+
 
 @dataclass(frozen=True, slots=True)
 class VAEConfig:
@@ -45,11 +49,11 @@ class ResnetBlock(nn.Module):
     def __init__(self, channels: int, out_channels: int, norm_groups: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(norm_groups, channels, eps=1e-6)
-        self.conv1 = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.conv1 = Conv2d(channels, out_channels, 3, padding=1)
         self.norm2 = nn.GroupNorm(norm_groups, out_channels, eps=1e-6)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
         same = channels == out_channels
-        self.nin_shortcut = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
+        self.nin_shortcut = nn.Identity() if same else Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -64,15 +68,15 @@ class AttnBlock(nn.Module):
     def __init__(self, channels: int, norm_groups: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
-        self.q = nn.Conv2d(channels, channels, 1)
-        self.k = nn.Conv2d(channels, channels, 1)
-        self.v = nn.Conv2d(channels, channels, 1)
-        self.proj_out = nn.Conv2d(channels, channels, 1)
+        self.q = Conv2d(channels, channels, 1)
+        self.k = Conv2d(channels, channels, 1)
+        self.v = Conv2d(channels, channels, 1)
+        self.proj_out = Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
         q, k, v = (conv(h).flatten(2).transpose(1, 2)[:, None] for conv in (self.q, self.k, self.v))  # b 1 hw c
-        h = F.scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
+        h = attention(q, k, v)[:, 0].transpose(1, 2).reshape(x.shape)
         result: Tensor = x + self.proj_out(h)
         return result
 
@@ -96,7 +100,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        self.conv = Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
@@ -108,7 +112,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
@@ -138,7 +142,7 @@ class Encoder(nn.Module):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         widths = config.widths()
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList()
         for index, (before, width) in enumerate(zip((widths[0], *widths), widths, strict=False)):
             level = Level(before, width, config.num_res_blocks, config.norm_groups)
@@ -147,7 +151,7 @@ class Encoder(nn.Module):
             self.down.append(level)
         self.mid = Middle(widths[-1], config.norm_groups)
         self.norm_out = nn.GroupNorm(config.norm_groups, widths[-1], eps=1e-6)
-        self.conv_out = nn.Conv2d(widths[-1], 2 * config.z_channels, 3, padding=1)
+        self.conv_out = Conv2d(widths[-1], 2 * config.z_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv_in(x)
@@ -163,7 +167,7 @@ class Decoder(nn.Module):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         widths = config.widths()
-        self.conv_in = nn.Conv2d(config.z_channels, widths[-1], 3, padding=1)
+        self.conv_in = Conv2d(config.z_channels, widths[-1], 3, padding=1)
         self.mid = Middle(widths[-1], config.norm_groups)
         self.up = nn.ModuleList()
         for index, (width, before) in enumerate(zip(widths, (*widths[1:], widths[-1]), strict=True)):
@@ -172,7 +176,7 @@ class Decoder(nn.Module):
                 level.upsample = Upsample(width)
             self.up.append(level)
         self.norm_out = nn.GroupNorm(config.norm_groups, widths[0], eps=1e-6)
-        self.conv_out = nn.Conv2d(widths[0], config.in_channels, 3, padding=1)
+        self.conv_out = Conv2d(widths[0], config.in_channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.mid(self.conv_in(z))
@@ -191,8 +195,8 @@ class AutoencoderKL(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         if config.embed_dim is not None:
-            self.quant_conv = nn.Conv2d(2 * config.z_channels, 2 * config.embed_dim, 1)
-            self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
+            self.quant_conv = Conv2d(2 * config.z_channels, 2 * config.embed_dim, 1)
+            self.post_quant_conv = Conv2d(config.embed_dim, config.z_channels, 1)
 
     def encode_moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the latent.
@@ -203,7 +207,7 @@ class AutoencoderKL(nn.Module):
         Returns:
             Two tensors [B, C, H / factor, W / factor]; raw, not multiplied by any latent scale.
         """
-        h = self.encoder(image)
+        h = self.encoder(image.contiguous(memory_format=order_of(image)))
         if self.config.embed_dim is not None:
             h = self.quant_conv(h)
         mean, logvar = h.chunk(2, dim=1)
@@ -211,6 +215,7 @@ class AutoencoderKL(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Raw latent [B, C, h, w] to picture [B, 3, h * factor, w * factor], about -1..1, not clamped."""
+        z = z.contiguous(memory_format=order_of(z))
         if self.config.embed_dim is not None:
             z = self.post_quant_conv(z)
         result: Tensor = self.decoder(z)

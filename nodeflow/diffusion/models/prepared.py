@@ -1,0 +1,181 @@
+"""Linear layers and convolutions whose weight may lie as a file has it: what they compute with is made at first use.
+
+A weight keeps the numbers of its file. From it a layer derives, when it is first called, the same weight in the
+precision of what it is given and, on CPUs with oneDNN, in the blocked order that its kernels read; without that they
+would bring it into this order at every call, which for small feature maps takes longer than the convolution itself.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodeflow.diffusion.memory import packs
+
+_BLOCK = 65_536
+"""Numbers that are converted at a time, by way of float32: torch's direct conversion between half formats is slow."""
+_NOMINAL = (2, 32, 32)
+"""Rows, height and width that the blocked order is asked for; the answer is the same for all sizes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a layer computes with.
+
+    Attributes:
+        origin: The weight it was derived from.
+        place: Where the numbers of the origin lay then; another place means that it was given others.
+        weight: In the precision of the computation.
+        packed: The weight is in a blocked order that only oneDNN reads.
+    """
+
+    origin: Tensor
+    place: int
+    weight: Tensor
+    packed: bool
+
+    def fits(self, origin: Tensor, dtype: torch.dtype) -> bool:
+        """Whether this is what a weight gives in a precision."""
+        return self.origin is origin and self.place == origin.data_ptr() and self.weight.dtype == dtype
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self | None:
+        """Shared by a twin with the same weight, and of no use to one with another."""
+        return self if memo.get(id(self.origin), self.origin) is self.origin else None
+
+
+class Linear(nn.Linear):
+    """A linear layer that prepares its weight at first use."""
+
+    _made: Prepared | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Computes in the precision of `x`."""
+        weight = self.weight
+        if _as_it_is(weight, x):
+            return F.linear(x, weight, self.bias)
+        if torch.is_grad_enabled():
+            return F.linear(x, weight.to(x.dtype), self.bias)
+        made = self._made
+        if made is None or not made.fits(weight, x.dtype):
+            made = self._made = _prepared(weight, x, _packed_linear)
+        if not made.packed:
+            return F.linear(x, made.weight, self.bias)
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, made.weight, self.bias, "none", [], "")
+        return result
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._made = None
+        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution that prepares its weight at first use."""
+
+    _made: Prepared | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Computes in the precision of `x`."""
+        weight = self.weight
+        if _as_it_is(weight, x):
+            return self._convolved(x, weight)
+        if torch.is_grad_enabled():
+            return self._convolved(x, weight.to(x.dtype))
+        made = self._made
+        if made is None or not made.fits(weight, x.dtype):
+            pack = _packed_linear if self._by_pixel else self._packed
+            made = self._made = _prepared(weight, x, pack)
+        if not made.packed:
+            return self._convolved(x, made.weight)
+        if self._by_pixel:
+            pixels = x.permute(0, 2, 3, 1)
+            mixed: Tensor = torch.ops.mkldnn._linear_pointwise(pixels, made.weight, self.bias, "none", [], "")
+            return mixed.permute(0, 3, 1, 2)
+        sizes = (self.padding, self.stride, self.dilation, self.groups)
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(x, made.weight, self.bias, *sizes, "none", [], "")
+        return result
+
+    @property
+    def _by_pixel(self) -> bool:
+        # oneDNN has no fast kernel for such a convolution of a few pixels in bf16; as a matrix product it always has.
+        return self.kernel_size == (1, 1) and self.stride == (1, 1) and self.groups == 1
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def _packed(self, weight: Tensor) -> Tensor:
+        rows, height, width = _NOMINAL
+        sizes = (self.padding, self.stride, self.dilation, self.groups, [rows, weight.shape[1], height, width])
+        result: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *sizes)
+        return result
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._made = None
+        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
+
+
+class Embedding(nn.Embedding):
+    """A table of which single rows are read, so that the rows are converted and not the table.
+
+    Attributes:
+        computes_in: The precision of what comes out; that of the table where None.
+    """
+
+    computes_in: torch.dtype | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The rows of some numbers."""
+        rows = super().forward(input)
+        return rows if self.computes_in is None else rows.to(self.computes_in)
+
+
+def readied(network: nn.Module) -> nn.Module:
+    """Puts layers that prepare themselves in place of torch's own, in a network without weights; gives it back."""
+    for holder in list(network.modules()):
+        for name, layer in list(holder.named_children()):
+            if type(layer) is nn.Linear:
+                new: nn.Module = Linear(layer.in_features, layer.out_features, layer.bias is not None)
+            elif type(layer) is nn.Embedding:
+                new = Embedding(layer.num_embeddings, layer.embedding_dim)
+            else:
+                continue
+            holder.add_module(name, new)
+    return network
+
+
+def lazily(network: nn.Module) -> frozenset[str]:
+    """Names of the weights of a network that may be in any precision, because their layers convert what they need."""
+    return frozenset(
+        f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, Linear | Conv2d | Embedding)
+    )
+
+
+def _as_it_is(weight: Tensor, x: Tensor) -> bool:
+    return weight.dtype == x.dtype and (torch.is_grad_enabled() or not packs(weight))
+
+
+def _prepared(origin: Tensor, x: Tensor, pack: Callable[[Tensor], Tensor]) -> Prepared:
+    weight = _converted(origin, x.dtype)
+    packed = packs(origin)
+    return Prepared(origin, origin.data_ptr(), pack(weight) if packed else weight, packed)
+
+
+def _packed_linear(weight: Tensor) -> Tensor:
+    result: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.flatten(1), math.prod(_NOMINAL))
+    return result
+
+
+def _converted(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    if weight.dtype in (dtype, torch.float32) or dtype == torch.float32 or not weight.is_contiguous():
+        return weight.detach().to(dtype)
+    result = torch.empty_like(weight, dtype=dtype)
+    numbers, target, between = weight.detach().view(-1), result.view(-1), torch.empty(_BLOCK)
+    for start in range(0, len(numbers), _BLOCK):
+        some = numbers[start : start + _BLOCK]
+        target[start : start + _BLOCK] = between[: len(some)].copy_(some)
+    return result

@@ -17,7 +17,18 @@ from nodeflow.core.rules import Graphs
 from nodeflow.core.run import Run, quiet
 from nodeflow.core.spec import Kind, Lane, Scope
 from nodeflow.core.types import Codec, Encoded, Socket
-from nodeflow.core.widgets import Color, ImageFile, ImageFolder, InputFile, ModelFile, Open, Secret, SubGraph, Text
+from nodeflow.core.widgets import (
+    Color,
+    ImageFile,
+    ImageFolder,
+    InputFile,
+    ModelFile,
+    Open,
+    OutputImage,
+    Secret,
+    SubGraph,
+    Text,
+)
 
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1), widgets.Seed()]
 """What randomness is drawn from."""
@@ -57,8 +68,8 @@ __all__ = [
     "Guidance",
     "ImageFile",
     "ImageFolder",
-    "InputFile",
     "InputError",
+    "InputFile",
     "Kind",
     "Lane",
     "Lazy",
@@ -66,6 +77,7 @@ __all__ = [
     "ModelFile",
     "ModelKind",
     "Open",
+    "OutputImage",
     "Pack",
     "Prompt",
     "Ref",

@@ -319,7 +319,7 @@ def spread(session: Session, tmp_path: Path) -> Spread:
         ("sample.steps", "10..50/4", (10, 23, 37, 50)),
         ("sample.steps", "1..4,10,3..2", (1, 2, 3, 4, 10, 3, 2)),
         ("sample.seed", "1..3", (1, 2, 3)),
-        ("sample.sampler", "dd*,euler", ("ddim", "euler")),
+        ("sample.sampler", "dd*,euler", ("ddim", "ddpm", "euler")),
         ("save.format", "*", ("jpeg", "png", "webp")),
         ("load.image", "photos/*.png", ("photos/9.png", "photos/10.png")),
         ("base.checkpoint", "emoji-*", ("emoji-tiny.safetensors",)),

@@ -10,7 +10,7 @@ from nodeflow.core.secrets import NAME, NAME_EXPECTED, NAME_FAULT, SECRET, Secre
 from nodeflow.core.spec import Widget
 from nodeflow.core.suggest import did_you_mean, listing
 
-FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "input_file", "image_folder"})
+FILE_WIDGETS: Final = frozenset({"model_file", "image_file", "input_file", "output_image", "image_folder"})
 """Widgets whose literal is the name of a file, or of a folder."""
 
 GRAPH: Final = "graph"
@@ -23,7 +23,7 @@ _OUTSIDE: Final = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|\x00|^\s*$")
 
 
 class Files(Protocol):
-    """The user's model folders and input folders."""
+    """The user's model folders, input folders and output folder."""
 
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind, such as ``checkpoints``."""
@@ -57,6 +57,14 @@ class Files(Protocol):
         """The input folders, in the order in which they are looked through."""
         ...
 
+    def output(self, name: str) -> Path | None:
+        """The picture called ``name`` in the output folder."""
+        ...
+
+    def output_places(self) -> Sequence[Path]:
+        """Where such pictures are looked for, in order."""
+        ...
+
     def secret(self, name: str) -> SecretFault | None:
         """Why the secret called ``name`` cannot be had; None when it can."""
         ...
@@ -87,6 +95,12 @@ class NoFiles:
         return None
 
     def input_places(self) -> Sequence[Path]:
+        return ()
+
+    def output(self, name: str) -> Path | None:
+        return None
+
+    def output_places(self) -> Sequence[Path]:
         return ()
 
     def secret(self, name: str) -> SecretFault | None:
@@ -180,6 +194,8 @@ class FileCheck:
     def _missing(self, widget: Widget, name: str) -> FileFault | None:
         if widget.folder is not None:
             return self._missing_model(widget.folder, name)
+        if widget.kind == "output_image":
+            return self._missing_output(name)
         whole = widget.kind == "image_folder"
         if (self._files.input_folder(name) if whole else self._files.input(name)) is not None:
             return None
@@ -189,6 +205,15 @@ class FileCheck:
         places = " or ".join(map(str, self._files.input_places()))
         message = f"there is no such {'folder' if whole else 'picture'} in the input folders"
         return FileFault("file.missing", message, None, f"put it into {places}" if places else None)
+
+    def _missing_output(self, name: str) -> FileFault | None:
+        if self._files.output(name) is not None:
+            return None
+        places = " and ".join(map(str, self._files.output_places()))
+        message = "there is no such picture in the output folder"
+        return FileFault(
+            "file.missing", message, None, f"run what writes it; looked for in {places}" if places else None
+        )
 
     def _missing_model(self, folder: str, name: str) -> FileFault | None:
         if self._files.find(folder, name) is not None:

@@ -66,8 +66,8 @@ class Widget:
     """How an input is edited, and what its literal means.
 
     Attributes:
-        kind: ``seed``, ``batch``, ``text``, ``model_file``, ``image_file``, ``input_file``, ``image_folder``,
-            ``secret``, ``color``, ``graph``; plain inputs have none.
+        kind: ``seed``, ``batch``, ``text``, ``model_file``, ``image_file``, ``input_file``, ``output_image``,
+            ``image_folder``, ``secret``, ``color``, ``graph``; plain inputs have none.
         lines: Height of a text field.
         folder: Kind of model for ``model_file``, such as ``checkpoints``, or of the files that a text may name.
         pattern: How a ``text`` names such files; the first group is the name. None when it names none.

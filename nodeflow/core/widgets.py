@@ -80,6 +80,14 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputImage:
+    """A picture that runs have written into the output folder; it arrives as a ``Path``."""
+
+    def widget(self) -> Widget:
+        return Widget("output_image")
+
+
+@dataclass(frozen=True, slots=True)
 class InputFile:
     """A file of any kind in the user's input folders; it arrives as a ``Path``."""
 

@@ -29,12 +29,14 @@ class SessionFiles:
         granted: Files that the caller named outright, wherever they are: by kind of model (None for a picture,
             ``IMAGE_FOLDER`` for a folder of pictures) and the name under which the document has them.
         secrets: Where secrets are.
+        outputs: Where pictures that runs have written are.
     """
 
     models: ModelFolders
     inputs: InputFiles
     granted: Mapping[tuple[str | None, str], Path] = field(default_factory=dict[tuple[str | None, str], Path])
     secrets: SecretPlaces | None = None
+    outputs: InputFiles = field(default_factory=lambda: InputFiles(()))
 
     def find(self, folder: str, name: str) -> Path | None:
         """The model file called ``name`` in the folders of one kind."""
@@ -68,6 +70,14 @@ class SessionFiles:
         """The input folders, in the order in which they are looked through."""
         return self.inputs.folders
 
+    def output(self, name: str) -> Path | None:
+        """The picture called ``name`` in the output folder."""
+        return self.granted.get((None, name)) or self.outputs.find(name)
+
+    def output_places(self) -> Sequence[Path]:
+        """Where such pictures are looked for, in order."""
+        return self.outputs.folders
+
     def secret(self, name: str) -> SecretFault | None:
         """Why the secret called ``name`` cannot be had."""
         return self.secrets.fault(name) if self.secrets is not None else None
@@ -92,7 +102,8 @@ class FileDigests:
             return self._mentioned(input, input.widget.folder or "", value)
         folder = input.widget.folder if input.widget is not None else None
         whole = input.widget is not None and input.widget.kind == IMAGE_FOLDER
-        path = self._found(folder, whole, value)
+        written = input.widget is not None and input.widget.kind == "output_image"
+        path = self.files.output(value) if written else self._found(folder, whole, value)
         what = "folder" if whole else "file"
         if path is None:
             raise _missing(input, value, f"there is no such {what} any more")

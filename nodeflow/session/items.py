@@ -108,7 +108,9 @@ def _may_be(size: JsonValue, item: Item) -> bool:
 
 
 def _loads(spec: Spec, _inputs: Mapping[str, JsonValue]) -> bool:
-    return any(_has_widget(input, kind) for input in spec.inputs for kind in ("image_file", "input_file"))
+    return any(
+        _has_widget(input, kind) for input in spec.inputs for kind in ("image_file", "input_file", "output_image")
+    )
 
 
 def _has_widget(input: Input, kind: str) -> bool:

@@ -41,7 +41,7 @@ class Session:
         home: Folder of settings, packs, models and caches; ``$NODEFLOW_HOME`` or ``~/.nodeflow`` by default.
         models_dirs: Further folders of models, searched first, each laid out as ``DIR/checkpoints/…``.
         input_dir: Folder of pictures that documents load by name, searched first.
-        output_dir: Where files are written; made when the first one is.
+        output_dir: Where files are written, and pictures of earlier runs are found; made when the first one is written.
         device: ``cpu``, ``cuda:0``, or ``auto`` for a GPU where there is one.
         dtype: ``fp32``, ``bf16``, or ``auto``.
         cache: Remember results, in memory and on disk; models are kept in memory only.
@@ -71,7 +71,7 @@ class Session:
     ) -> None:
         if dtype not in DTYPES:
             raise UsageError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-        self.workplace = Workplace.at(home, models_dirs=models_dirs, input_dir=input_dir)
+        self.workplace = Workplace.at(home, models_dirs=models_dirs, input_dir=input_dir, output_dir=output_dir)
         self.outputs = Outputs(Path(output_dir))
         self._device = device
         self._dtype = dtype

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fnmatch import fnmatchcase
@@ -84,19 +84,11 @@ class Spread:
             case "model_file":
                 return self.files.names(str(input.widget and input.widget.folder))
             case "image_file" | "input_file":
-                return list(self._pictures(pattern))
+                return list(_pictures(self.files.inputs.folders, pattern))
+            case "output_image":
+                return list(_pictures(self.files.outputs.folders, pattern))
             case _:
                 return None
-
-    def _pictures(self, pattern: str) -> Iterator[str]:
-        try:
-            relative_name(pattern)
-        except NameRefused as error:
-            raise UsageError(f"{pattern}: {error}") from error
-        for folder in self.files.inputs.folders:
-            for path in folder.glob(pattern):
-                if path.is_file() and contains(folder, path):
-                    yield path.relative_to(folder).as_posix()
 
 
 def _lines(name: str, path: Path) -> Sequence[str]:
@@ -142,3 +134,14 @@ def _rounded(number: Decimal, *, whole: bool) -> int | float:
     if whole or number == number.to_integral_value():
         return int(number.to_integral_value(ROUND_HALF_UP))
     return float(f"{number:.6g}")
+
+
+def _pictures(folders: Iterable[Path], pattern: str) -> Iterator[str]:
+    try:
+        relative_name(pattern)
+    except NameRefused as error:
+        raise UsageError(f"{pattern}: {error}") from error
+    for folder in folders:
+        for path in folder.glob(pattern):
+            if path.is_file() and contains(folder, path):
+                yield path.relative_to(folder).as_posix()

@@ -68,11 +68,13 @@ class Workplace:
         home: Folder of settings, packs, models and caches.
         models_dirs: Further folders of models, searched first.
         input_dirs: Further folders of pictures, searched first.
+        output_dir: Where runs write, and where documents find what earlier ones have written.
     """
 
     home: Home
     models_dirs: tuple[Path, ...] = ()
     input_dirs: tuple[Path, ...] = ()
+    output_dir: Path = Path("output")
 
     @classmethod
     def at(
@@ -81,11 +83,12 @@ class Workplace:
         *,
         models_dirs: Iterable[Path | str] = (),
         input_dir: Path | str | None = None,
+        output_dir: Path | str = "output",
     ) -> "Workplace":
         """The workplace in a folder; ``$NODEFLOW_HOME`` or ``~/.nodeflow`` by default."""
         place = find_home(os.environ) if home is None else Home(Path(home).absolute())
         inputs = () if input_dir is None else (Path(input_dir),)
-        return cls(place, tuple(Path(folder) for folder in models_dirs), inputs)
+        return cls(place, tuple(Path(folder) for folder in models_dirs), inputs, Path(output_dir))
 
     @cached_property
     def config(self) -> Config:
@@ -176,7 +179,8 @@ class Workplace:
         """Where the files of a document are looked for."""
         beside = () if loaded.folder is None else (loaded.folder,)
         folders = (*self.input_dirs, *beside, self.home.input)
-        return SessionFiles(self.models, InputFiles(folders), secrets=self.secrets)
+        outputs = InputFiles((self.output_dir, *beside))  # a picture is made again from beside what it was made of
+        return SessionFiles(self.models, InputFiles(folders), secrets=self.secrets, outputs=outputs)
 
     @contextmanager
     def submission(self, prepared: Prepared) -> Generator[Prepared]:

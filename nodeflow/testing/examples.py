@@ -134,7 +134,7 @@ class Maker:
                 raise Unmakeable(f'"{item.name}" is one of {item.open_choices}, of which there are none')
             return _listed(item, choices[0])
         match item.widget.kind if item.widget is not None else None:
-            case "image_file":
+            case "image_file" | "output_image":
                 return self.picture()
             case "image_folder":
                 return self.picture().parent

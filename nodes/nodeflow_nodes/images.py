@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from nodeflow.api import BatchSize, Field, ImageFile, InputError, Lane, Run, node, quiet
+from nodeflow.api import BatchSize, Field, ImageFile, InputError, Lane, OutputImage, Run, node, quiet
 from nodeflow.diffusion.types import Image, Mask
 from nodeflow_nodes.refusals import blaming
 
@@ -35,6 +35,20 @@ def load_image(image: Annotated[Path, ImageFile()], *, run: Run = quiet) -> Pict
     Args:
         image: A file in the input folder or beside the document.
     """
+    return _picture(image, run)
+
+
+@node("LoadImageOutput", category="image", title="Load image from outputs", lane=Lane.CPU)
+def load_image_output(image: Annotated[Path, OutputImage()], *, run: Run = quiet) -> Picture:
+    """Read a picture that an earlier run has written; see LoadImage.
+
+    Args:
+        image: A file in the output folder, such as `nodeflow_00001.png`, or beside the document.
+    """
+    return _picture(image, run)
+
+
+def _picture(image: Path, run: Run) -> Picture:
     from nodeflow.diffusion.pictures import read_picture
 
     with blaming("image"):

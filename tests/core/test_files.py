@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from nodeflow.core.files import FileCheck, FileFault, NoFiles
-from nodeflow.core.widgets import ImageFile, ImageFolder, ModelFile, SubGraph
+from nodeflow.core.widgets import ImageFile, ImageFolder, ModelFile, OutputImage, SubGraph
 
 PICTURE, FOLDER, MODEL = ImageFile().widget(), ImageFolder().widget(), ModelFile("checkpoints").widget()
+WRITTEN = OutputImage().widget()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,21 @@ def test_where_a_picture_is_looked_for_is_told() -> None:
         assert fault.hint == "put it into /here or /home/input"
 
 
+def test_a_picture_that_was_written_is_looked_for_among_those_that_runs_wrote() -> None:
+    class Output(NoFiles):
+        def output(self, name: str) -> Path | None:
+            return Path(name) if name == "cat.png" else None
+
+        def output_places(self) -> Sequence[Path]:
+            return (Path("/output"), Path("/here"))
+
+    missing = "there is no such picture in the output folder"
+    assert FileCheck(Output()).fault(WRITTEN, "cat.png") is None
+    hint = "run what writes it; looked for in /output and /here"
+    assert FileCheck(Output()).fault(WRITTEN, "dog.png") == FileFault("file.missing", missing, None, hint)
+    assert FileCheck(NoFiles()).fault(WRITTEN, "cat.png") == FileFault("file.missing", missing)
+
+
 def test_a_sub_graph_is_one_that_the_document_defines(files: Any) -> None:
     widget = SubGraph().widget()
     assert FileCheck(files, graphs=["refine", "grow"]).fault(widget, "refine") is None
@@ -69,7 +85,7 @@ def test_a_sub_graph_is_one_that_the_document_defines(files: Any) -> None:
 
 @pytest.mark.parametrize("name", ["../cats", "/cats", "C:/cats", "a/../../cats", " ", "a\\b"])
 def test_no_name_leaves_its_folder(name: str, files: Any) -> None:
-    for widget in (PICTURE, FOLDER, MODEL):
+    for widget in (PICTURE, FOLDER, MODEL, WRITTEN):
         assert getattr(FileCheck(files).fault(widget, name), "code", None) == "file.path"
 
 

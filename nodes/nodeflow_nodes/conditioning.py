@@ -147,4 +147,3 @@ def _encoded(clip: Clip, text: str, run: Run) -> Conditioning:
         shown = missing if len(missing) <= _SHOWN else f"{missing[:_SHOWN].rstrip()}…"
         run.warn(f"the text was cut after {clip.max_tokens} tokens; left out: {shown}")
     return encode(clip, text, learned)
-

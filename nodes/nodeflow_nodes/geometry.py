@@ -129,9 +129,9 @@ def image_stitch(
         image1: The pictures whose size counts.
         image2: What comes beside them; without it nothing does.
         direction: On which side of `image1` it comes.
-        match_image_size: Whether it is scaled to the height, or above each other to the width, of `image1`; if not, the
-            smaller ones are centred on white where that is the colour of the space, and else on black.
-        spacing_width: Pixels between them; of an odd number, one more.
+        match_image_size: Whether `image2` is scaled to the height of `image1` (to its width for down and up); if not,
+            the smaller one is centred, on white where `spacing_color` is white, and else on black.
+        spacing_width: Pixels between them; an odd number is rounded up.
         spacing_color: Colour of the space between them.
     """
     from nodeflow.diffusion.geometry import stitched

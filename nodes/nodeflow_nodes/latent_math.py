@@ -55,7 +55,7 @@ def latent_multiply(latent: Latent, multiplier: Annotated[float, Field(ge=-10.0,
 
 @node("LatentInterpolate", category="latent/advanced", title="Interpolate latents")
 def latent_interpolate(latent1: Latent, latent2: Latent, ratio: Share = 1.0) -> Latent:
-    """Mix two latents, directions and lengths of their cells apart, so that contrast stays.
+    """Mix two latents; unlike that of LatentBlend, the mix is not duller than its parts.
 
     Args:
         latent1: Gives size, items and noise mask.

@@ -11,10 +11,12 @@ from nodeflow_nodes.refusals import blaming
 def latent_operation_tonemap_reinhard(
     multiplier: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0,
 ) -> LatentOperation:
-    """Take the most extreme values of latents back, so that high guidance burns less; see the nodes that apply it.
+    """Take back the most extreme values of latents, so that high guidance burns less.
+
+    It does nothing by itself: LatentApplyOperation does it once, LatentApplyOperationCFG at every step of a run.
 
     Args:
-        multiplier: How long the vector of a cell may become, against what is usual in its latent; less changes more.
+        multiplier: Limit of the values, against what is usual in the latent: the lower, the more they are taken back.
     """
     from nodeflow.diffusion.latent_operations import TonemapReinhard
 
@@ -27,7 +29,9 @@ def latent_operation_sharpen(
     sigma: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0,
     alpha: Annotated[float, Field(ge=0.0, le=5.0)] = 0.1,
 ) -> LatentOperation:
-    """Sharpen latents with an unsharp mask; see the nodes that apply it.
+    """Sharpen latents with an unsharp mask.
+
+    It does nothing by itself: LatentApplyOperation does it once, LatentApplyOperationCFG at every step of a run.
 
     Args:
         sharpen_radius: How far the mask reaches, in cells of 8 pixels; below width and height of the latent.
@@ -53,11 +57,11 @@ def latent_apply_operation(latent: Latent, operation: LatentOperation) -> Latent
 
 @node("LatentApplyOperationCFG", category="latent/advanced/operations", title="Apply operation to guidance")
 def latent_apply_operation_cfg(model: Model, operation: LatentOperation) -> Model:
-    """Do something at every step to what guidance goes by: the difference that the prompt makes to the negative one.
+    """Change what guidance goes by, at every step: how the picture of the prompt differs from that of the negative one.
 
     Args:
         model: What is guided.
-        operation: What is done to that difference; at guidance 1, to the picture itself.
+        operation: What is done to that difference; at cfg 1, to the picture of the prompt itself.
     """
     from nodeflow.diffusion.sampling.guidances.operated import OperatedGuidance
 

@@ -211,7 +211,7 @@ def grow_mask(mask: Mask, expand: Growth = 0, tapered_corners: bool = True) -> M
     Args:
         mask: The masks.
         expand: By how many pixels; below 0 it shrinks, though not from the edges of the picture.
-        tapered_corners: Whether it grows as a diamond does, or else as a square.
+        tapered_corners: Whether corners get blunt: a point grows into a diamond, or else into a square.
     """
     from nodeflow.diffusion.masks import grown
 

@@ -34,7 +34,7 @@ def shorten(value: object) -> str:
     """A value as JSON, at most 60 characters of it; whatever is no JSON is named by its type."""
     try:
         text = record_text(value)  # type: ignore[arg-type]
-    except ValueError:
+    except (TypeError, ValueError):  # the former of keys that are no text
         text = f"{type(value).__name__} {value!r}"
     return text if len(text) <= 60 else f"{text[:57]}…"
 

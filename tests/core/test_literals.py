@@ -199,6 +199,7 @@ def test_words_of_a_message() -> None:
     assert listing([str(number) for number in range(10)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
     assert shorten("x" * 100) == f'"{"x" * 56}…'
     assert shorten({1}) == "set {1}"
+    assert shorten({0: None}) == "dict {0: None}"
     assert [kind_of(value) for value in (None, True, 1, 0.5, "a", [], {})] == [
         "nothing (null)",
         "true or false",

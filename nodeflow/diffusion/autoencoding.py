@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
-from nodeflow.diffusion.memory import threads_for
+from nodeflow.diffusion.memory import computes_in, threads_for
 from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.tiling import in_three_tilings
 from nodeflow.diffusion.types import Image, Latent, Vae
@@ -189,12 +189,12 @@ def _row_by_row(function: Callable[[Tensor], Tensor], x: Tensor, vae: Vae, what:
 
     One picture at a time takes the memory of one, and gives the same bytes whatever batch it is in.
     """
-    weight = next(vae.network.parameters())
+    weight, dtype = next(vae.network.parameters()), computes_in(vae.network)
     # The work is done at the size of the picture, whichever side of the network that is on.
     cells = x.shape[-2] * x.shape[-1]
     places = cells if x.shape[1] == 3 else cells * vae.latent_format.factor**2
     with threads_for(vae.network, weight.device, places):
-        rows = [function(row[None].to(weight.device, weight.dtype)).float().cpu() for row in x]
+        rows = [function(row[None].to(weight.device, dtype)).float().cpu() for row in x]
     out = torch.cat(rows)
     if not bool(torch.isfinite(out).all()):
         raise NonFiniteError(f"the {what} produced NaN or infinity; the file may be damaged, or try dtype fp32")

@@ -87,7 +87,7 @@ class _Extended(nn.Module):
         last = self.table.num_embeddings - 1
         known: Tensor = self.table(numbers.clamp(max=last))
         learned = self.vectors[(numbers - last - 1).clamp(min=0)].to(known.dtype)
-        return torch.where((numbers > last)[..., None], learned, known)
+        return torch.where((numbers > last)[..., None], learned.to(known), known)
 
 
 def _table(network: Any) -> nn.Embedding:

@@ -49,7 +49,13 @@ class _Network:
     @property
     def storages(self) -> Mapping[Hashable, int]:
         """Bytes of each weight and buffer by its identity: what two values share is to be counted once."""
-        return {id(tensor): tensor.nbytes for tensor in (*self.network.parameters(), *self.network.buffers())}
+        from nodeflow.diffusion.memory import computes_in
+
+        # A matrix may lie in its file, outside of our memory, until it is used; then there is a copy to compute with.
+        size = computes_in(self.network).itemsize
+        used: dict[Hashable, int] = {id(weight): weight.numel() * size for weight in self.network.parameters()}
+        used.update((id(buffer), buffer.nbytes) for buffer in self.network.buffers())
+        return used
 
     @property
     def device(self) -> str:
@@ -58,8 +64,10 @@ class _Network:
 
     @property
     def dtype(self) -> str:
-        """What the weights are, such as "float32"."""
-        return dtype_name(next(self.network.parameters()).dtype)
+        """What it computes in, such as "float32"."""
+        from nodeflow.diffusion.memory import computes_in
+
+        return dtype_name(computes_in(self.network))
 
     def to(self, device: "str | torch.device") -> Self:
         """The same network on `device`; itself when it is there already.

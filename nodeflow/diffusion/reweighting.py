@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.memory import computes_in
 from nodeflow.diffusion.networks import Clip, Model, Vae
 from nodeflow.diffusion.weights import Files, HeldWeight, Weight
 
@@ -32,7 +33,7 @@ def reweighted(value: N, changes: Mapping[str, Weight], donor: N | None = None) 
     Args:
         value: A network with what is needed to call it.
         changes: New weights by their name in `network.state_dict()`. They are computed in float32 one by one and
-            rounded once, to the precision of the weight they replace.
+            rounded once, to the precision of the network.
         donor: A network whose weights are shared where `changes` has them as they are.
 
     Raises:
@@ -44,13 +45,15 @@ def reweighted(value: N, changes: Mapping[str, Weight], donor: N | None = None) 
     if not changes:
         return value
     memo: dict[int, object] = {id(weight): weight for weight in (*value.network.parameters(), *value.network.buffers())}
-    present = dict(value.network.named_parameters())
+    present, dtype = dict(value.network.named_parameters()), computes_in(value.network)
     with Files(value.device) as files, torch.no_grad():
         for name, weight in changes.items():
             old = _replaced(present, name, weight)
             new = _borrowed(donor, name, weight, old)
             if new is None:
-                new = nn.Parameter(torch.empty_like(old).copy_(weight.unrounded(files)), requires_grad=False)
+                new = nn.Parameter(
+                    torch.empty_like(old, dtype=dtype).copy_(weight.unrounded(files)), requires_grad=False
+                )
             memo[id(old)] = new
     twin: nn.Module = copy.deepcopy(value.network, memo)
     return dataclasses.replace(value, network=twin, weights={**value.weights, **changes})

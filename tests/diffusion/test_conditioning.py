@@ -50,7 +50,7 @@ def test_the_encoder_agrees_with_a_forward_pass_written_out(
 
 def forward(weights: dict[str, Tensor], tokens: Tensor, layers: int) -> Tensor:
     """CLIP's text encoder of one head (Radford et al. 2021, 2103.00020), from its weights alone."""
-    w = {name.removeprefix("text_model."): weight for name, weight in weights.items()}
+    w = {name.removeprefix("text_model."): weight.float() for name, weight in weights.items()}
 
     def linear(x: Tensor, name: str) -> Tensor:
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]

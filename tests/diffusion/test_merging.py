@@ -39,7 +39,7 @@ def second(second_file: Path) -> Checkpoint:
 
 
 def weights(value: Model | Clip) -> Mapping[str, Tensor]:
-    return {name: weight.detach() for name, weight in value.network.named_parameters()}
+    return {name: weight.detach().float() for name, weight in value.network.named_parameters()}
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.25, 0.7, 1.0])

@@ -17,14 +17,16 @@ from nodeflow.diffusion.checkpoints.read import Header, read_header, read_tensor
 from nodeflow.diffusion.checkpoints.sources import Source, Sources
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.latent_formats import LatentFormat
-from nodeflow.diffusion.memory import DtypeChoice, usable_device, usable_dtypes
+from nodeflow.diffusion.memory import PACKED, DtypeChoice, usable_device, usable_dtypes
 from nodeflow.diffusion.models.clip import text_model
+from nodeflow.diffusion.models.prepared import Embedding, lazily
 from nodeflow.diffusion.models.unet import UNet
 from nodeflow.diffusion.models.vae import AutoencoderKL, VAEConfig
 from nodeflow.diffusion.tokens import Tokenizer
 from nodeflow.diffusion.types import Clip, Model, Vae
 
 HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_COMMON = (torch.float32, torch.float16, torch.bfloat16)
 _SHOWN = 3
 
 
@@ -209,11 +211,17 @@ def fill(part: Part, device: torch.device, dtype: torch.dtype) -> None:
     """Gives a network its weights; raises CheckpointError when the file changed, OSError when it cannot be read."""
     own = {source: name for name, source in part.sources.items()}
     shapes = {name: weight.shape for name, weight in part.network.state_dict().items()}
-    weights = {
-        own[source]: tensor.to(device, dtype).reshape(shapes[own[source]])
-        for source, tensor in read_tensors(part.header, own)
-    }
+    # On a CPU large matrices stay in the file, memory-mapped, until their layer is first called.
+    left = lazily(part.network) if device.type == "cpu" else frozenset[str]()
+    weights: dict[str, torch.Tensor] = {}
+    for source, tensor in read_tensors(part.header, own):
+        name = own[source]
+        stays = name in left and tensor.numel() >= PACKED and tensor.dtype in _COMMON
+        weights[name] = (tensor if stays else tensor.to(device, dtype)).reshape(shapes[name])
     part.network.load_state_dict(weights, assign=True)
+    for module in part.network.modules():
+        if isinstance(module, Embedding):
+            module.computes_in = dtype
     part.network.requires_grad_(False).eval()
     for module in part.network.modules():
         _fill_positions(module, device)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from nodeflow.diffusion.models.prepared import readied
+
 if TYPE_CHECKING:
     from transformers import CLIPTextModel
 
@@ -52,5 +54,6 @@ def text_model(config: TextConfig) -> "CLIPTextModel":
         pad_token_id=config.vocab - 1,
     )
     model = CLIPTextModel(described)
+    readied(model)
     nn.Module.train(model, False)
     return model

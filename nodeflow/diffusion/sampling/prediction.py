@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nodeflow.diffusion.errors import NonFiniteError
-from nodeflow.diffusion.memory import threads_for
+from nodeflow.diffusion.memory import computes_in, threads_for
 from nodeflow.diffusion.models.passing import Patch
 from nodeflow.diffusion.types import Model, Prediction
 
@@ -188,7 +188,7 @@ class NetworkDenoiser:
     @classmethod
     def of(cls, model: Model, seed: int = 0) -> "NetworkDenoiser":
         """The denoiser of a loaded model, for a run with this seed."""
-        dtype = next(model.network.parameters()).dtype
+        dtype = computes_in(model.network)
         levels = levels_of(model.prediction, zero_terminal=model.zero_terminal)
         return cls(model.network, model.prediction, levels, dtype, model.patches, levels.to(model.device), seed)
 
@@ -223,7 +223,7 @@ class NetworkDenoiser:
         with threads_for(self.network, x.device, 2 * x.shape[-2] * x.shape[-1]):  # one picture with guidance
             patches = [patch.at(self.seed, timestep) for patch in self.patches]
             more = {"patches": patches} if patches else {}
-            out: Tensor = self.network(seen.to(self.dtype), timestep, context.to(self.dtype), vector, **more)
+            out: Tensor = self.network(seen.to(self.dtype), timestep, context, vector, **more)
         out = out.float()
         if out.device.type == "cpu" and not bool(torch.isfinite(out).all()):
             raise NonFiniteError(

@@ -61,7 +61,7 @@ class Peer:
         own = micro.model.network.state_dict()
         self.renaming = unet_renaming(own)
         self.pipeline = Pipeline()
-        self.pipeline.text_encoder = copy.deepcopy(micro.clip.network)
+        self.pipeline.text_encoder = copy.deepcopy(micro.clip.network).float()
         self.pipeline.unet = UNet2DConditionModel(
             block_out_channels=(32, 64),
             down_block_types=("CrossAttnDownBlock2D",) * 2,

@@ -5,7 +5,7 @@ number, the rows of the shorter are repeated. The first one gives items and nois
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -56,8 +56,7 @@ def interpolate(first: Latent, second: Latent, share: float) -> Latent:
 
 
 def _lengths(cells: Tensor) -> Tensor:
-    lengths: Tensor = cells.norm(dim=1, keepdim=True)
-    return lengths
+    return cast("Tensor", torch.linalg.vector_norm(cells, dim=1, keepdim=True))
 
 
 def _over(vectors: Tensor, lengths: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.latent_formats import SD1
@@ -45,7 +46,9 @@ def read_latent(path: Path | str) -> Latent:
     with file.open("rb"):  # what cannot be opened is told as such
         pass
     try:
-        tensors = load_file(file)
+        opened: Any = safe_open(file, framework="pt")
+        with opened as content:
+            tensors: dict[str, torch.Tensor] = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueRuleError(f"{file.name} is no latent that SaveLatent wrote, or it is damaged: {error}") from error
     samples = tensors.get(_SAMPLES)

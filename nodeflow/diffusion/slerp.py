@@ -3,6 +3,8 @@
 Source: Shoemake 1985, "Animating Rotation with Quaternion Curves", for vectors of any dimension.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,7 +24,7 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
         [N, C] whose lengths are interpolated linearly. Vectors of one direction stay as `start` is, opposite ones are
         interpolated along the straight line.
     """
-    length_start, length_end = start.norm(dim=-1, keepdim=True), end.norm(dim=-1, keepdim=True)
+    length_start, length_end = _lengths(start), _lengths(end)
     from_, to = _unit(start, length_start), _unit(end, length_end)
     cosine = (from_ * to).sum(dim=-1, keepdim=True)
     angle = cosine.clamp(-1, 1).acos()
@@ -53,6 +55,10 @@ def _along_last(samples: Tensor, count: int) -> Tensor:
 
 def _sampled(line: Tensor, count: int) -> Tensor:
     return F.interpolate(line[None, None], size=count, mode="linear", align_corners=False)[0, 0]
+
+
+def _lengths(vectors: Tensor) -> Tensor:
+    return cast("Tensor", torch.linalg.vector_norm(vectors, dim=-1, keepdim=True))
 
 
 def _unit(vectors: Tensor, lengths: Tensor) -> Tensor:

@@ -110,6 +110,6 @@ def _attributes(value: object) -> Iterable[object]:
         names = (slots,) if isinstance(slots, str) else slots
         state.update({name: getattr(value, name) for name in names if hasattr(value, name) and name[:2] != "__"})
     if _is_network(value):
-        own = vars(sys.modules["torch.nn"].Module())
+        own = cast("Mapping[str, object]", vars(sys.modules["torch.nn"].Module()))
         state = {name: held for name, held in state.items() if name in own or not name.startswith("_")}
     return [part for item in state.items() for part in item]

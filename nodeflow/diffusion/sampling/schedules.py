@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from nodeflow.diffusion.errors import ValueRuleError
-from nodeflow.diffusion.sampling import spacings
 from nodeflow.diffusion.sampling.prediction import NoiseLevels, scaled_linear_levels
 from nodeflow.diffusion.sampling.spacings import ended
+from nodeflow.diffusion.sampling.spacings import exponential as exponential_spacing
+from nodeflow.diffusion.sampling.spacings import karras as karras_spacing
+from nodeflow.diffusion.sampling.spacings import kl_optimal as kl_optimal_spacing
 
 Schedule = Callable[[NoiseLevels, int], Tensor]
 """(levels, steps >= 1) to float32 [steps + 1], falling, the last one 0.
@@ -42,12 +44,12 @@ def sgm_uniform(levels: NoiseLevels, steps: int) -> Tensor:
 
 def karras(levels: NoiseLevels, steps: int) -> Tensor:
     """Denser at low noise, see `spacings.karras`."""
-    return spacings.karras(steps, levels.sigma_min, levels.sigma_max)
+    return karras_spacing(steps, levels.sigma_min, levels.sigma_max)
 
 
 def exponential(levels: NoiseLevels, steps: int) -> Tensor:
     """At equal ratios, see `spacings.exponential`."""
-    return spacings.exponential(steps, levels.sigma_min, levels.sigma_max)
+    return exponential_spacing(steps, levels.sigma_min, levels.sigma_max)
 
 
 def ddim_uniform(levels: NoiseLevels, steps: int) -> Tensor:
@@ -101,7 +103,7 @@ def linear_quadratic(levels: NoiseLevels, steps: int, threshold: float = 0.025) 
 
 def kl_optimal(levels: NoiseLevels, steps: int) -> Tensor:
     """The least divergence from Gaussian data, see `spacings.kl_optimal`."""
-    return spacings.kl_optimal(steps, levels.sigma_min, levels.sigma_max)
+    return kl_optimal_spacing(steps, levels.sigma_min, levels.sigma_max)
 
 
 def sd_turbo(levels: NoiseLevels, steps: int, denoise: float = 1.0) -> Tensor:

@@ -7,8 +7,7 @@
 - Attention: `by_products`. `torch.nn.functional.scaled_dot_product_attention` with its own choice of kernel, but for
   bf16 on CPUs, where it is slower than in fp32, and matrix products are faster; see `models.attention`.
 - Threads: `threads_for`.
-- Compilation: none, unless asked for by `compiled`: pictures come in too many sizes for its time to pay back in a
-  short run.
+- Compilation: none. Pictures come in too many sizes for its time to pay back in a short run.
 """
 
 import copy

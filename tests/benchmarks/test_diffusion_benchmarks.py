@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import nodeflow_nodes
 import pytest
+
+import nodeflow_nodes
 
 TINY = Path(nodeflow_nodes.__path__[0]) / "models" / "checkpoints" / "emoji-tiny.safetensors"
 

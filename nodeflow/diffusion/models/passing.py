@@ -96,7 +96,7 @@ class Texts:
 
     def heads_of(self, attention: LooksAt) -> Heads:
         """Keys and values for a layer."""
-        if torch.is_grad_enabled():
+        if not _remembers():
             return attention.heads_of(self._context)
         found = self._made.get(attention)
         if found is None:
@@ -112,7 +112,7 @@ class TextMemory:
 
     def of(self, context: Tensor, dtype: torch.dtype) -> Texts:
         """What is known of a context, which nobody may have written to meanwhile."""
-        if torch.is_grad_enabled():
+        if not _remembers():
             return Texts(context, dtype)
         found: Texts | None = self._known.get(context)  # type: ignore[no-untyped-call]
         if found is None or found.dtype != dtype:
@@ -153,6 +153,11 @@ class Pass:
         for patch in self.patches:
             h, skip = patch.skip(h, skip, place)
         return h, skip
+
+
+def _remembers() -> bool:
+    """Not while weights are learned, nor in compiled code, whose memory belongs to its graph."""
+    return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def _around(patch: Patch, attend: Attend, attention: AttentionLayer, place: Place) -> Attend:

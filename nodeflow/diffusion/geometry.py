@@ -101,8 +101,8 @@ def fitted(image: Image, width: int, height: int, *, white: bool = True, method:
     """
     rows, high, wide, channels = image.pixels.shape
     require_room(rows, width, height, channels)
-    scale = min(width / wide, height / high)
-    across, down = max(1, int(wide * scale)), max(1, int(high * scale))
+    across = max(1, min(width, wide * height // high))  # in whole numbers, which fill the canvas exactly
+    down = max(1, min(height, high * width // wide))
     canvas = opaque(torch.full((rows, height, width, 3), 1.0 if white else 0.0), channels)
     top, left = (height - down) // 2, (width - across) // 2
     canvas[:, top : top + down, left : left + across] = resampled(image.pixels, across, down, method)
@@ -158,10 +158,10 @@ def stitched(
 
 def _alike(a: Tensor, b: Tensor, sideways: bool) -> tuple[int, int]:
     """Width and height that `b` gets so that it is as long as `a` where they touch."""
-    aspect = b.shape[2] / b.shape[1]
+    high, wide = b.shape[1:3]  # in whole numbers, so that a size stays what it is where nothing is to be scaled
     if sideways:
-        return max(1, int(a.shape[1] * aspect)), a.shape[1]
-    return a.shape[2], max(1, int(a.shape[2] / aspect))
+        return max(1, wide * a.shape[1] // high), a.shape[1]
+    return a.shape[2], max(1, high * a.shape[2] // wide)
 
 
 def _lasting(pixels: Tensor, rows: int) -> Tensor:

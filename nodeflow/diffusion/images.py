@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nodeflow.diffusion.cropping import central
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.room import require_room
 from nodeflow.diffusion.types import Image
@@ -92,7 +93,7 @@ def resampled(pixels: Tensor, width: int, height: int, method: ImageMethod, crop
         method: How numbers between the old ones are found.
         crop: Whether the middle is cut out to the new aspect first.
     """
-    kept = _cropped(pixels, width / height) if crop == "center" else pixels
+    kept = pixels[:, *central(pixels.shape[1], pixels.shape[2], width / height)] if crop == "center" else pixels
     if method == "lanczos":  # which rounds down to bytes even where nothing is scaled
         return _lanczos(kept, width, height)
     if kept.shape[1:3] == (height, width):
@@ -135,14 +136,6 @@ def _full_size(image: Image, width: int, height: int) -> tuple[int, int]:
     wide = width or max(1, round(image.width * height / image.height))
     high = height or max(1, round(image.height * width / image.width))
     return wide, high
-
-
-def _cropped(pixels: Tensor, aspect: float) -> Tensor:
-    """Cuts [B, H, W, C] centrally to width / height = `aspect`."""
-    high, wide = pixels.shape[1:3]
-    left = round((wide - high * aspect) / 2) if wide / high > aspect else 0
-    top = round((high - wide / aspect) / 2) if wide / high < aspect else 0
-    return pixels[:, top : high - top, left : wide - left]
 
 
 def _lanczos(pixels: Tensor, width: int, height: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodeflow.diffusion.batches import Item
+from nodeflow.diffusion.cropping import central
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.slerp import bislerp
 from nodeflow.diffusion.types import Latent, Mask
@@ -76,9 +77,11 @@ def resize_latent(
     if width == 0 and height == 0:
         return latent
     if width == 0:
-        width, height = max(_LEAST, round(latent.width * height / latent.height)), max(_LEAST, height)
+        height = max(_LEAST, height)
+        width = max(_LEAST, round(latent.width * height / latent.height))
     elif height == 0:
-        width, height = max(_LEAST, width), max(_LEAST, round(latent.height * width / latent.width))
+        width = max(_LEAST, width)
+        height = max(_LEAST, round(latent.height * width / latent.width))
     size = (width // latent.factor, height // latent.factor)
     return latent.replace(samples=resized(latent.samples, *size, method, crop))
 
@@ -94,20 +97,12 @@ def resized(samples: Tensor, columns: int, rows: int, method: LatentMethod, crop
     if columns < 1 or rows < 1:
         raise ValueRuleError(f"a latent of {columns} x {rows} cells is not possible")
     if crop == "center":
-        samples = _of_shape(samples, columns / rows)
+        samples = samples[..., *central(samples.shape[-2], samples.shape[-1], columns / rows)]
     if samples.shape[-2:] == (rows, columns):
         return samples
     if method == "bislerp":
         return bislerp(samples, columns, rows)
     return F.interpolate(samples, size=(rows, columns), mode=method)
-
-
-def _of_shape(samples: Tensor, aspect: float) -> Tensor:
-    """The largest central part whose width is `aspect` times its height."""
-    high, wide = samples.shape[-2:]
-    left = round((wide - wide * (aspect / (wide / high))) / 2) if wide / high > aspect else 0
-    top = round((high - high * ((wide / high) / aspect)) / 2) if wide / high < aspect else 0
-    return samples[..., top : high - top, left : wide - left]
 
 
 def rotate_latent(latent: Latent, turns: Turns) -> Latent:

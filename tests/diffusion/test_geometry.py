@@ -174,3 +174,16 @@ def test_the_items_are_those_of_the_longer_batch() -> None:
 def test_unknown_ways_to_stitch_are_refused(arguments: Any) -> None:
     with pytest.raises(ValueRuleError, match="is unknown"):
         stitched(picture(), picture(), **arguments)
+
+
+@pytest.mark.parametrize(("width", "height"), [(15, 22), (246, 15)])
+def test_pictures_of_one_size_are_stitched_as_they_are(width: int, height: int) -> None:
+    one = picture(1, height, width)
+    for direction in ("right", "down"):
+        joined = stitched(one, one, direction)
+        assert (joined.width, joined.height) == ((2 * width, height) if direction == "right" else (width, 2 * height))
+
+
+def test_a_picture_of_the_canvas_s_proportions_fills_it_to_the_last_pixel() -> None:
+    assert not fitted(Image(torch.zeros(1, 7, 7, 3)), 61, 61).pixels.any()
+    assert not fitted(Image(torch.zeros(1, 14, 7, 3)), 61, 122).pixels.any()

@@ -74,7 +74,8 @@ def numbered(rows: int, high: int, wide: int) -> Latent:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "cells"), [(0, 0, (6, 12)), (64, 0, (8, 8)), (0, 96, (12, 24)), (256, 0, (16, 32))]
+    ("width", "height", "cells"),
+    [(0, 0, (6, 12)), (64, 0, (8, 8)), (0, 96, (12, 24)), (256, 0, (16, 32)), (0, 32, (8, 16))],
 )
 def test_a_side_of_zero_follows_the_other_and_is_at_least_64_pixels(
     width: int, height: int, cells: tuple[int, int]

@@ -91,7 +91,8 @@ class Texts:
 
     def __init__(self, context: Tensor, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self._context = context.to(dtype)
+        # Never the very tensor that was given: what is remembered by it would then keep it for ever.
+        self._context = context.detach().to(dtype)
         self._made: dict[LooksAt, Heads] = {}
 
     def heads_of(self, attention: LooksAt) -> Heads:

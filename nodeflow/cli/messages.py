@@ -31,6 +31,11 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
+def printable(text: str) -> str:
+    """A text that may come out of a file, with what would steer the terminal written out: ``\\x1b``."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def report(error: NodeflowError, stream: TextIO) -> None:
     """Prints an error: all problems of a document, the traceback of a node's own fault."""
     if isinstance(error, InvalidDocument):

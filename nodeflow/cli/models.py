@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nodeflow.cli import wire
+from nodeflow.cli.messages import printable
 from nodeflow.core.errors import InvalidDocument, MissingFile, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.session.cataloguing import Catalogued, catalogue
@@ -31,7 +32,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_as_json(models, found), ensure_ascii=False))
         return 0
-    print("\n".join((*_roots(models), *_files(models, found), *_empty(models, found))))
+    print("\n".join(map(printable, (*_roots(models), *_files(models, found), *_empty(models, found)))))
     return 0
 
 
@@ -62,7 +63,8 @@ def _roots(models: ModelFolders) -> Iterator[str]:
 
 def _files(models: ModelFolders, found: Mapping[str, Sequence[Catalogued]]) -> Iterator[str]:
     for kind, files in found.items():
-        if files:
+        told = [f"  {path} is not used: {why}" for path, why in models.broken(kind)]
+        if files or told:
             yield ""
             yield f"{kind}: {models.kind(kind).help}".rstrip()
         widths = [max((len(text) for text in column), default=0) for column in zip(*map(_columns, files), strict=True)]
@@ -74,12 +76,13 @@ def _files(models: ModelFolders, found: Mapping[str, Sequence[Catalogued]]) -> I
         for path in models.strays(kind):
             target = path.resolve()
             yield f"  {path} is not used: it links to {target}; to allow that, name its folder in config.toml"
+        yield from told
 
 
 def _columns(file: Catalogued) -> tuple[str, ...]:
     about = file.about
     what = about.fault or about.title
-    return file.name, _size(file.nbytes), about.precision or "-", about.prediction or "-", what
+    return printable(file.name), _size(file.nbytes), about.precision or "-", about.prediction or "-", what
 
 
 def _remarks(file: Catalogued) -> str:

@@ -10,10 +10,10 @@ from nodeflow.core.packs import ModelKind
 from nodeflow.storage.comfyui import read_model_paths
 from nodeflow.storage.containment import NameRefused, relative_name
 from nodeflow.storage.home import Config, Home
+from nodeflow.storage.scanning import Found, entries_below, fault_of
 
 _SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 """What is listed as a model file of a kind that no pack has declared; asked for by name, it may be any file."""
-_MAX_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Root:
 
     def kinds(self, declared: Mapping[str, ModelKind]) -> frozenset[str]:
         """Kinds for which there is a folder, be they declared or not."""
-        found = {kind for kind, folders in self.folders.items() if any(folder.is_dir() for folder in folders)}
-        if self.path is not None and self.path.is_dir():
-            visible = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".") and entry.is_dir()}
+        found = {kind for kind, folders in self.folders.items() if any(map(os.path.isdir, folders))}
+        if self.path is not None:
+            visible = set(_folders_in(self.path))
             places = {name: kind.place for name, kind in declared.items()}
-            found.update(name for name, place in places.items() if (self.path / place).is_dir())
+            found.update(name for name, place in places.items() if os.path.isdir(self.path / place))  # noqa: PTH112
             found.update(visible - {place.partition("/")[0] for place in places.values()})
         return frozenset(found)
 
@@ -94,7 +94,8 @@ class ModelFolders:
         """Why a file of this name, though it is there, is not found; None when there is none."""
         path = next(self._candidates(kind, name), None)
         if path is None:
-            return None
+            faults = ((place, fault_of(place)) for place in self._places_of(kind, name))
+            return next((f"{place} cannot be used: {fault}" for place, fault in faults if fault), None)
         if not self.kind(kind).takes(name):
             return f"{path} is there, but a file of {kind} ends in {' or '.join(self.kind(kind).suffixes)}"
         return f"{path} links to {path.resolve()}, outside all folders of models; name its folder in config.toml"
@@ -139,24 +140,37 @@ class ModelFolders:
         for folder in self.of(kind):
             yield from (folder / name for name, reachable in self._listing(kind, folder) if not reachable)
 
+    def broken(self, kind: str) -> Iterator[tuple[Path, str]]:
+        """What bears the name of a file of a kind, or is a folder of it, and cannot be read, each with the reason."""
+        for folder in self.of(kind):
+            yield from ((folder / found.name, found.fault) for found in self._entries(kind, folder) if found.fault)
+
     def _candidates(self, kind: str, name: str) -> Iterator[Path]:
         """Files of that name in the folders of a kind."""
+        return (path for path in self._places_of(kind, name) if os.path.isfile(path))  # noqa: PTH113 - never raises
+
+    def _places_of(self, kind: str, name: str) -> Iterator[Path]:
+        """Where a file of that name would be."""
         with suppress(NameRefused):
             parts = relative_name(name)
             relative_name(kind)
-            yield from (path for folder in self.of(kind) if (path := folder / parts).is_file())
+            yield from (folder / parts for folder in self.of(kind))
 
     def _listing(self, kind: str, folder: Path) -> Iterator[tuple[str, bool]]:
         """Names of files below a folder, and whether they may be used; only where links are is that a question each."""
-        listed = self.declared.get(kind) or ModelKind(kind, _SUFFIXES)
         inside = self._reachable(folder)
-        for name, linked in _names_below(folder):
-            if listed.takes(name):
-                yield name, self._reachable(folder / name) if linked else inside
+        for found in self._entries(kind, folder):
+            if not found.fault:
+                yield found.name, self._reachable(folder / found.name) if found.linked else inside
+
+    def _entries(self, kind: str, folder: Path) -> Iterator[Found]:
+        """What is called like a file of a kind below a folder, and folders that cannot be read."""
+        listed = self.declared.get(kind) or ModelKind(kind, _SUFFIXES)
+        return (each for each in entries_below(folder) if each.name[-1:] in ("", "/") or listed.takes(each.name))
 
     def _reachable(self, path: Path) -> bool:
-        target = path.resolve()
-        return any(target.is_relative_to(place.resolve()) for root in self.roots for place in _places(root))
+        target = Path(os.path.realpath(path))  # unlike Path.resolve, it takes a link that leads to itself
+        return any(target.is_relative_to(os.path.realpath(place)) for root in self.roots for place in _places(root))
 
 
 def model_folders(
@@ -189,20 +203,7 @@ def _places(root: Root) -> Iterator[Path]:
         yield from folders
 
 
-def _names_below(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Files below a folder as ``sub/name``, in order, and whether a link leads there; circles end at a limit."""
-    pending: list[tuple[Path, str, int, bool]] = [(folder, "", 0, False)]
-    while pending:
-        place, prefix, depth, linked = pending.pop()
-        try:
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError:
-            continue  # absent or unreadable folders hold no files
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            by_link = linked or entry.is_symlink()
-            if entry.is_dir() and depth < _MAX_DEPTH:
-                pending.append((place / entry.name, f"{prefix}{entry.name}/", depth + 1, by_link))
-            elif entry.is_file():
-                yield prefix + entry.name, by_link
+def _folders_in(path: Path) -> Iterator[str]:
+    """Names of the visible folders in a folder; none where it cannot be read."""
+    with suppress(OSError):
+        yield from (entry.name for entry in os.scandir(path) if entry.name[0] != "." and os.path.isdir(entry))  # noqa: PTH112

@@ -84,6 +84,18 @@ def test_packs_are_listed_with_what_they_bring(shell: Shell) -> None:
     assert "leave out KSampler, or --packs" in said.err
 
 
+def test_a_broken_entry_of_a_models_folder_is_told_and_no_name_steers_the_terminal(shell: Shell, place: Path) -> None:
+    folder = place / "more/checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "loop.safetensors").symlink_to("loop.safetensors")
+    (folder / "a\x1b[31m\nb.safetensors").write_bytes(b"")
+    said = shell("models", "--models-dir", "more")
+    assert (said.code, said.err) == (0, "")
+    assert "  more/checkpoints/loop.safetensors is not used: it is a link to loop.safetensors: too many" in said.out
+    assert "  a\\x1b[31m\\nb.safetensors  " in said.out
+    assert "\x1b" not in said.out
+
+
 def test_models_are_listed_from_their_headers(shell: Shell, place: Path) -> None:
     folder = place / "more" / "checkpoints"
     folder.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """Which file a model name means."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,43 @@ def test_a_source_that_spells_out_its_folders_knows_a_declared_kind_by_name(tmp_
     assert (
         folders(tmp_path, Config(comfyui=(tmp_path / "paths.yaml",)), kinds=(FACES,)).find("faces", "a.onnx") == place
     )
+
+
+def test_what_cannot_be_read_is_told_and_hides_no_other_file(tmp_path: Path) -> None:
+    place = put(tmp_path / "home/models/checkpoints/a.safetensors").parent
+    put(place / "sub/b.safetensors")
+    (place / "loop.safetensors").symlink_to("loop.safetensors")
+    (place / "sub/dangling.safetensors").symlink_to("gone")
+    os.mkfifo(place / "pipe.safetensors")
+    (tmp_path / "home/models/round").symlink_to("round")
+    models = folders(tmp_path)
+    assert models.names("checkpoints") == ["a.safetensors", "sub/b.safetensors"]
+    assert list(models.strays("checkpoints")) == []
+    assert models.kinds() == ["checkpoints"]
+    faults = {
+        place / "loop.safetensors": "it is a link to loop.safetensors: too many levels of symbolic links",
+        place / "sub/dangling.safetensors": "it is a link to gone, which is not there",
+        place / "pipe.safetensors": "it is a pipe, not a file",
+    }
+    assert dict(models.broken("checkpoints")) == faults
+    for path, why in faults.items():
+        name = path.relative_to(place).as_posix()
+        assert models.find("checkpoints", name) is None
+        assert models.unfit("checkpoints", name) == f"{path} cannot be used: {why}"
+    assert models.unfit("checkpoints", "a.safetensors/b") is None
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = put(tmp_path / "home/models/checkpoints/a.safetensors").parent
+    put(place / "closed/b.safetensors")
+    scandir = os.scandir
+
+    def closed(path: Path) -> object:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    models = folders(tmp_path)
+    assert models.names("checkpoints") == ["a.safetensors"]
+    assert list(models.broken("checkpoints")) == [(place / "closed", "the folder cannot be read: permission denied")]

@@ -57,7 +57,7 @@ class Linear(nn.Linear):
         weight = self.weight
         if _as_it_is(weight, x):
             return F.linear(x, weight, self.bias)
-        if torch.is_grad_enabled():
+        if _at_once():
             return F.linear(x, weight.to(x.dtype), self.bias)
         made = self._made
         if made is None or not made.fits(weight, x.dtype):
@@ -83,7 +83,7 @@ class Conv2d(nn.Conv2d):
         weight = self.weight
         if _as_it_is(weight, x):
             return self._convolved(x, weight)
-        if torch.is_grad_enabled():
+        if _at_once():
             return self._convolved(x, weight.to(x.dtype))
         made = self._made
         if made is None or not made.fits(weight, x.dtype):
@@ -155,8 +155,13 @@ def lazily(network: nn.Module) -> frozenset[str]:
     )
 
 
+def _at_once() -> bool:
+    """Nothing is kept while weights are learned, nor in compiled code, which brings weights into its own order."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+
+
 def _as_it_is(weight: Tensor, x: Tensor) -> bool:
-    return weight.dtype == x.dtype and (torch.is_grad_enabled() or not packs(weight))
+    return weight.dtype == x.dtype and (_at_once() or not packs(weight))
 
 
 def _prepared(origin: Tensor, x: Tensor, pack: Callable[[Tensor], Tensor]) -> Prepared:

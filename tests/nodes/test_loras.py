@@ -111,3 +111,14 @@ def test_a_damaged_file_fails_the_node_in_one_line(loaded: Loaded, tmp_path: Pat
     with pytest.raises(NodeFailed, match=r"^LoraLoaderModelOnly .* lora: bad\.safetensors: ") as failure:
         run_node(lora_loader_model_only, model=loaded.model, lora=tmp_path / "bad.safetensors")
     assert "\n" not in str(failure.value)
+
+
+def test_what_a_file_has_for_another_text_encoder_is_no_matter_at_strength_zero(
+    loaded: Loaded, lora: Callable[..., Path], recorder: Any
+) -> None:
+    file = lora(QUERY, extra={"lora_te_text_model_encoder_layers_9_mlp_fc1.diff": torch.ones(1)})
+    with pytest.raises(InputError, match="none of its names is a layer of the text encoder"):
+        lora_loader(loaded.model, loaded.clip, file)
+    found = lora_loader(loaded.model, loaded.clip, file, 1.0, 0.0, run=recorder)
+    assert (added(found, loaded, QUERY), found.clip) == (1.0, loaded.clip)
+    assert "1 of 2 names mean nothing here: lora_te_text_model_encoder_layers_9_mlp_fc1" in recorder.warnings[0]

@@ -59,8 +59,8 @@ def adapt(
     for_model = [name for name in file.layers if not is_for_text(name)]
     if clip is None and not for_model:
         raise file.error("it changes a text encoder only, and there is none here")
-    in_model = _known(file, model, for_model)
-    in_clip: Mapping[str, str] = {} if clip is None else _known(file, clip, for_text)
+    in_model = _known(file, model, for_model, wanted=bool(strength_model))
+    in_clip: Mapping[str, str] = {} if clip is None else _known(file, clip, for_text, wanted=bool(strength_clip))
     used = {*in_model, *(for_text if clip is None else in_clip)}
     return Adapted(
         _changed(file, model, in_model, strength_model),
@@ -69,11 +69,14 @@ def adapt(
     )
 
 
-def _known(file: LoraFile, value: Model | Clip, names: Sequence[str]) -> Mapping[str, str]:
-    """Names in the file to the layers of a network that they mean; where not one means any, the network is another."""
+def _known(file: LoraFile, value: Model | Clip, names: Sequence[str], *, wanted: bool) -> Mapping[str, str]:
+    """Names in the file to the layers of a network that they mean.
+
+    Where not one means any, the network is another; that is an error if the file is `wanted` for it.
+    """
     aliases = targets(value)
     known = {name: aliases[name] for name in names if name in aliases}
-    if names and not known:
+    if wanted and names and not known:
         what = "denoising network" if isinstance(value, Model) else "text encoder"
         raise file.error(f"{_kinship(file, value)}none of its names is a layer of the {what} here: {describe(names)}")
     return known

@@ -143,7 +143,7 @@ def encode_tiled(vae: Vae, image: Image, tile: int = 512, overlap: int = 64) -> 
     Args:
         vae: The autoencoder.
         image: Pictures, see `encode_image`.
-        tile: Side of a tile in pixels.
+        tile: Side of a tile in pixels, rounded down so that half of it is whole latent cells.
         overlap: Of neighbouring tiles in pixels; at most a quarter of `tile` is used.
 
     Raises:
@@ -152,7 +152,8 @@ def encode_tiled(vae: Vae, image: Image, tile: int = 512, overlap: int = 64) -> 
     """
     network, factor = _network(vae), vae.latent_format.factor
     side, over = _tiles(tile, overlap, factor)
-    side, over = side // factor * factor, over // factor * factor  # seams lie between cells
+    # Seams lie between cells, those of the tilings with halved tiles too.
+    side, over = side // (2 * factor) * (2 * factor), over // factor * factor
 
     def mean(row: Tensor) -> Tensor:
         return in_three_tilings(lambda x: network.encode_moments(x)[0], row, side, over, 1 / factor)

@@ -120,6 +120,13 @@ def test_tiles_give_almost_the_same_picture() -> None:
     assert float((again.samples - latent.samples).norm() / latent.samples.norm()) < 0.2
 
 
+@pytest.mark.parametrize("tile", [72, 88])
+def test_tiles_whose_half_is_no_whole_number_of_cells_are_rounded_down(tile: int, micro: Checkpoint) -> None:
+    picture = Image(torch.rand(1, 104, 88, 3, generator=torch.Generator().manual_seed(0)))
+    found = encode_tiled(micro.vae, picture, tile, 16).samples
+    assert torch.equal(found, encode_tiled(micro.vae, picture, tile - 8, 16).samples)
+
+
 def test_a_tile_smaller_than_four_cells_is_refused(micro: Checkpoint) -> None:
     with pytest.raises(ValueRuleError, match="a tile of 16 pixels is too small; 32 is the least"):
         decode_tiled(micro.vae, Latent(torch.zeros(1, 4, 8, 8)), 16)

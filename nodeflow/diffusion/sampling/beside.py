@@ -89,11 +89,12 @@ def beside_of(model: Model, latent: Latent, clean: Tensor) -> Beside | None:
 
 
 def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scales [B, C, H, W], its sides cut off to keep the proportions."""
+    """Scales [B, C, H, W], its sides cut off to keep the proportions as far as a row and a column remain."""
     if (x.shape[-2], x.shape[-1]) == size:
         return x
     (high, wide), (rows, columns) = x.shape[-2:], size
     across = round((wide - high * columns / rows) / 2) if wide * rows > high * columns else 0
     down = round((high - wide * rows / columns) / 2) if wide * rows < high * columns else 0
+    down, across = min(down, (high - 1) // 2), min(across, (wide - 1) // 2)
     x = x[..., down : high - down, across : wide - across]
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -224,6 +224,17 @@ def test_pictures_of_another_size_are_scaled_and_cut() -> None:
     torch.testing.assert_close(seen(wide(5), Latent(torch.zeros(1, 4, 2, 2)), tall), found.mT)
 
 
+@pytest.mark.parametrize("wideness", [63, 64])
+def test_of_a_very_wide_picture_something_remains_for_a_square(wideness: int) -> None:
+    strip = torch.zeros(1, 4, 1, wideness)
+    strip[..., 31:33] = 1.0  # its middle
+    inpaint = Inpaint(Mask(torch.ones(1, 1, wideness)), Latent(strip, SD1))
+    across = seen(wide(5), Latent(torch.zeros(1, 4, 2, 2)), inpaint)
+    torch.testing.assert_close(across, torch.cat([torch.ones(1, 1, 2, 2), torch.full((1, 4, 2, 2), SD1.scale)], 1))
+    tall = Inpaint(Mask(inpaint.mask.values.mT), Latent(strip.mT, SD1))
+    torch.testing.assert_close(seen(wide(5), Latent(torch.zeros(1, 4, 2, 2)), tall), across)
+
+
 def test_an_editing_model_without_a_picture_sees_zeros() -> None:
     assert not seen(wide(4), Latent(torch.randn(1, 4, 2, 2), SD1)).any()
 

@@ -26,9 +26,9 @@ def execute(args: argparse.Namespace) -> int:
     if done.dropped_count:
         more = ", …" if done.dropped_count > len(done.dropped) else ""
         entries = (
-            "1 entry that is no tensor"
+            "1 entry that is no plain tensor"
             if done.dropped_count == 1
-            else f"{done.dropped_count} entries that are no tensors"
+            else f"{done.dropped_count} entries that are no plain tensors"
         )
         print(f"left out {entries}: {', '.join(done.dropped)}{more}")
     return 0

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,13 +77,15 @@ def convert(source: Path, target: Path | None = None, *, seconds: float | None =
     """
     if not source.is_file():
         raise MissingFile([Problem("file.missing", "there is no such file to convert", found=str(source))])
+    _check_pickled(source)
     place = source.with_suffix(".safetensors") if target is None else target
     if place.suffix != ".safetensors":
         raise UsageError(f"{place}: the result is a safetensors file; give it a name that ends in .safetensors")
-    if place.exists():
-        raise UsageError(
-            f"{place} is there already; choose another name: nodeflow convert {source.name} OTHER.safetensors"
-        )
+    other = shlex.join(["nodeflow", "convert", str(source), str(place.with_name("OTHER.safetensors"))])
+    if os.path.exists(place):  # noqa: PTH110 - takes a name that is too long
+        raise UsageError(f"{place} is there already; choose another name: {other}")
+    if not place.parent.is_dir():
+        raise UsageError(f"OUT {place}: there is no folder {place.parent}; make it first, or name another OUT")
     allowed = _SECONDS + source.stat().st_size / _BYTES_PER_SECOND if seconds is None else seconds
     hidden = place.with_name(hidden_name())
     _check_writable(hidden)
@@ -93,6 +96,19 @@ def convert(source: Path, target: Path | None = None, *, seconds: float | None =
         hidden.unlink(missing_ok=True)
     dropped = tuple(map(str, cast("list[object]", report["dropped"])))
     return Converted(place, cast("int", report["tensors"]), dropped, cast("int", report["dropped_count"]))
+
+
+def _check_pickled(source: Path) -> None:
+    """Refuses a file that is safe to load as it is."""
+    try:
+        with source.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise ConversionRefused(f"{source}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if start[8:] == b"{":
+        name = source.with_suffix(".safetensors")
+        way = "" if source == name else f"; name it {name}"
+        raise ConversionRefused(f"{source}: it is a safetensors file already: there is nothing to convert{way}")
 
 
 def _check_writable(hidden: Path) -> None:

@@ -11,10 +11,13 @@ def test_a_pickled_file_becomes_a_safetensors_file(shell: Any, place: Path) -> N
     torch.save({"epoch": 1, "state_dict": {"a": torch.zeros(2)}}, place / "model.ckpt")
     said = shell("convert", "model.ckpt")
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == ["model.safetensors: 1 tensor", "left out 1 entry that is no tensor: epoch"]
+    assert said.out.splitlines() == ["model.safetensors: 1 tensor", "left out 1 entry that is no plain tensor: epoch"]
     again = shell("convert", "model.ckpt")
     assert (again.code, again.out) == (2, "")
     assert again.err.startswith("error: model.safetensors is there already; choose another name: nodeflow convert")
+    below = shell("convert", "model.ckpt", "gone/model.safetensors")
+    assert below.code == 2
+    assert below.err.startswith("error: OUT gone/model.safetensors: there is no folder gone; make it first")
     more = json.loads(shell("convert", "model.ckpt", "other.safetensors", "--json").out)
     assert more == {"path": "other.safetensors", "tensors": 1, "dropped": ["epoch"], "dropped_count": 1}
 

@@ -54,7 +54,7 @@ def test_what_trainers_put_around_weights_is_left_out(tmp_path: Path) -> None:
     }
     torch.save({"epoch": 3, "optimizer_states": [{"x": torch.zeros(1)}], "state_dict": inside, "note": "hello"}, source)
     done = convert(source, tmp_path / "out.safetensors")
-    assert set(done.dropped) == {"epoch", "optimizer_states", "note", "complex"}
+    assert set(done.dropped) == {"epoch", "optimizer_states", "note", "complex (complex64)"}
     ones = WEIGHTS["b"]
     assert same(done.path, {**WEIGHTS, "half": half, "shared": ones, "part": ones[1:3]})
 
@@ -238,12 +238,27 @@ LIES: Mapping[str, tuple[Callable[[Path], object], str]] = {
     "parent": (lambda path: archive(b"", path, name="../../evil/data.pkl"), "which leads out of it"),
     "root": (lambda path: archive(b"", path, name="/etc/data.pkl"), "which leads out of it"),
     "cut": (cut, "the archive is damaged"),
-    "deep": (lambda path: archive(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", path), "no tensors with names"),
+    "deep": (lambda path: archive(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", path), "it holds a list"),
     "empty": (lambda path: path.write_bytes(b""), "no file that torch.save wrote"),
     "page": (lambda path: path.write_bytes(b"<html>not found</html>"), "no file that torch.save wrote"),
     "stub": (lambda path: path.write_bytes(b"PK\x03\x04 and then nothing"), "the archive is damaged"),
-    "list": (lambda path: torch.save([torch.zeros(1)], path), "there are no tensors with names in it"),
-    "safetensors": (lambda path: save_file(WEIGHTS, path), "it is a safetensors file already; name it so"),
+    "list": (
+        lambda path: torch.save([torch.zeros(1)], path),
+        "it holds a list, where weights are a dict of tensors by name",
+    ),
+    "bare": (lambda path: torch.save(torch.zeros(1), path), "it is a bare tensor, and safetensors needs names"),
+    "complex": (lambda path: torch.save({"a": torch.zeros(1, dtype=torch.cfloat)}, path), r"found a \(complex64\)"),
+    "sparse": (lambda path: torch.save({"a": torch.ones(2).to_sparse()}, path), r"found a \(a sparse tensor\)"),
+    "numbered": (
+        lambda path: torch.save({3: torch.ones(2)}, path),
+        r"found 3 \(its name is no text, but of type int\)",
+    ),
+    "reserved": (lambda path: torch.save({"__metadata__": torch.ones(2)}, path), "that safetensors keeps for itself"),
+    "nothing": (lambda path: torch.save({}, path), "it is empty"),
+    "safetensors": (
+        lambda path: save_file(WEIGHTS, path),
+        "it is a safetensors file already: there is nothing to convert",
+    ),
 }
 
 
@@ -272,8 +287,16 @@ def test_places_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already; choose another name: nodeflow convert"):
         convert(source)
     assert (tmp_path / "model.safetensors").read_bytes() == b"mine"
-    with pytest.raises(OutputFailed, match="cannot write"):
+    with pytest.raises(UsageError, match=r"OUT .* there is no folder .*model\.ckpt; make it first"):
         convert(source, source / "model.safetensors")
+    with pytest.raises(OutputFailed, match="cannot write"):
+        convert(source, tmp_path / f"{'x' * 250}.safetensors")
+    with pytest.raises(UsageError, match=rf"nodeflow convert {source} {tmp_path}/OTHER\.safetensors$"):
+        convert(source)
+    already = tmp_path / "already.safetensors"
+    save_file(WEIGHTS, already)
+    with pytest.raises(ConversionRefused, match=r"already: there is nothing to convert$"):
+        convert(already)
 
 
 def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ and plain containers only. What it has to say is one line of JSON on standard ou
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +27,8 @@ _MAX_ENTRIES = 200_000
 _MAX_PICKLE = 256 * 2**20
 _SLACK = 16 * 2**20
 _SHOWN = 5
+_RESERVED = "__metadata__"
+"""Where a safetensors file has its metadata among the names of tensors."""
 
 
 class Refused(Exception):
@@ -75,9 +77,10 @@ def _convert(source: Path, target: Path, size: int) -> Mapping[str, object]:
     from nodeflow.diffusion.weights import HeldWeight
 
     limit_memory(size)
-    tensors, dropped = _tensors(_load(source, zipped))
+    loaded = _load(source, zipped)
+    tensors, dropped = _tensors(loaded)
     if not tensors:
-        raise Refused("there are no tensors with names in it")
+        raise Refused(_nothing_in(loaded, dropped))
     total = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
     if total > 2 * size + _SLACK:
         raise Refused(f"its tensors claim {total:,} bytes, the file has {size:,}")
@@ -93,7 +96,7 @@ def _checked_container(source: Path, size: int) -> bool:
     with source.open("rb") as file:
         start = file.read(16)
     if start[8:9] == b"{":
-        raise Refused("it is a safetensors file already; name it so")
+        raise Refused("it is a safetensors file already: there is nothing to convert")
     if not start.startswith(b"PK"):
         if not start.startswith(b"\x80"):
             raise Refused("it is no file that torch.save wrote")
@@ -166,32 +169,64 @@ def _tensors(loaded: object) -> "tuple[dict[str, torch.Tensor], list[str]]":
     """The tensors by name, and the names of what is none."""
     table: Mapping[object, object] = _table(loaded)
     if embedding := _table(table.get("string_to_param")):
-        return {"emb_params": tensor for _, tensor in list(_sound(embedding))[:1]}, []  # noqa: B035 - there is one
+        sound = [value for name, value in embedding.items() if not _flaw(name, value)]
+        return {"emb_params": cast("torch.Tensor", value).detach() for value in sound[:1]}, _dropped(embedding)  # noqa: B035 - there is one
     outside: list[str] = []
     for wrapper in _WRAPPERS:
         if inner := _table(table.get(wrapper)):
             outside = [str(name) for name in table if name != wrapper]
             table = inner
             break
-    found = dict(_sound(table))
-    return found, outside + [str(name) for name in table if name not in found]
+    found = {
+        cast("str", name): cast("torch.Tensor", value).detach()
+        for name, value in table.items()
+        if not _flaw(name, value)
+    }
+    return found, outside + _dropped(table)
+
+
+def _dropped(table: Mapping[object, object]) -> list[str]:
+    """The entries that safetensors cannot hold, tensors among them with the reason."""
+    import torch
+
+    flaws = ((name, value, _flaw(name, value)) for name, value in table.items())
+    return [f"{name} ({flaw})" if isinstance(value, torch.Tensor) else str(name) for name, value, flaw in flaws if flaw]
+
+
+def _nothing_in(loaded: object, dropped: Sequence[str]) -> str:
+    """What there is instead of tensors with names."""
+    import torch
+
+    if isinstance(loaded, torch.Tensor):
+        return 'it is a bare tensor, and safetensors needs names; save it as torch.save({"NAME": tensor}, FILE)'
+    if not isinstance(loaded, dict):
+        return f"it holds a {type(loaded).__name__}, where weights are a dict of tensors by name"
+    more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
+    found = f"; found {', '.join(dropped[:_SHOWN])}{more}" if dropped else "; it is empty"
+    return f"there is no tensor with a name in it that safetensors can hold{found}"
 
 
 def _table(value: object) -> Mapping[object, object]:
     return cast("Mapping[object, object]", value) if isinstance(value, dict) else {}
 
 
-def _sound(table: Mapping[object, object]) -> "Iterator[tuple[str, torch.Tensor]]":
-    """The plain tensors among the entries."""
+def _flaw(name: object, value: object) -> str:
+    """Why safetensors cannot hold an entry; empty when it can."""
     import torch
 
     from nodeflow.diffusion.checkpoints.origins import DTYPES
 
-    known = frozenset(DTYPES.values())
-    for name, value in table.items():
-        plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
-        if isinstance(name, str) and isinstance(value, torch.Tensor) and plain and value.dtype in known:
-            yield name, value.detach()
+    if not isinstance(value, torch.Tensor):
+        return "no tensor"
+    if not isinstance(name, str):
+        return f"its name is no text, but of type {type(name).__name__}"
+    if name == _RESERVED:
+        return "a name that safetensors keeps for itself"
+    if value.is_quantized:
+        return "a quantized tensor"
+    if value.layout is not torch.strided:
+        return "a sparse tensor"
+    return "" if value.dtype in DTYPES.values() else f"{value.dtype}".removeprefix("torch.")
 
 
 if __name__ == "__main__":

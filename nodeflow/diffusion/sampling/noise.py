@@ -24,8 +24,8 @@ class Noise(Protocol):
     def between(self, high: float, low: float) -> Tensor:
         """The increment of one Brownian path between two levels, `high` > `low`, divided by sqrt(high - low).
 
-        The same two levels give the same, in whatever order they are asked for. Beyond the ends of the run the path
-        stands still.
+        The same two levels give the same, in whatever order they are asked for. Beyond the ends of the run, and between
+        levels less than a millionth apart, the path stands still.
         """
         ...
 
@@ -78,10 +78,9 @@ class ItemNoise:
         """
         if self._ends is None:
             raise ValueRuleError("this noise knows no Brownian path: the levels of the run were not given")
-        if high == low:
+        start, end = (round(min(max(level, self._ends[0]), self._ends[1]), _TIME_DIGITS) for level in (low, high))
+        if start == end:
             return torch.zeros(len(self._items), *self._shape, device=self._device)
-        lowest, highest = (round(end, _TIME_DIGITS) for end in self._ends)
-        start, end = (min(max(level, lowest), highest) for level in (low, high))
         scale = -1 / math.sqrt(high - low)  # the path of k-diffusion, whose time is the level, goes the other way
         return self._rows({size: scale * self._path(size, self._ends)(start, end) for size in self._generators})
 

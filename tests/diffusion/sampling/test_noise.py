@@ -85,6 +85,19 @@ def test_a_brownian_path_stands_still_beyond_the_ends_of_the_run() -> None:
     assert not noise.between(2.0, 2.0).any()
 
 
+@pytest.mark.parametrize(("high", "low"), [(1.0, 0.9999998), (0.9999999, 0.9999996), (14.6, 14.5999999)])
+def test_a_brownian_path_stands_still_between_levels_that_torchsde_rounds_to_one(high: float, low: float) -> None:
+    noise = brownian()
+    assert bool(noise.between(14.6, 1.0).any())
+    assert not noise.between(high, low).any()
+    assert bool(noise.between(low, 0.5).any())
+
+
+def test_the_next_level_that_torchsde_tells_apart_has_noise_of_unit_variance() -> None:
+    noise = ItemNoise(1, fresh_items(1), (4, 50, 50), ends=ENDS)
+    assert float(noise.between(1.0, 0.999999).var()) == pytest.approx(1.0, rel=0.05)
+
+
 def test_items_of_batches_of_different_sizes_follow_paths_of_their_own_batch() -> None:
     mixed = brownian(only=[Item(1, 2), Item(1, 3)]).between(8.0, 2.0)
     assert torch.equal(mixed[0], brownian(2).between(8.0, 2.0)[1])

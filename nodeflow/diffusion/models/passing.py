@@ -91,8 +91,8 @@ class Texts:
 
     def __init__(self, context: Tensor, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        # Never the very tensor that was given: what is remembered by it would then keep it for ever.
-        self._context = context.detach().to(dtype)
+        # What is remembered never holds the very tensor that was given: it would then keep it for ever.
+        self._context = (context.detach() if _remembers() else context).to(dtype)
         self._made: dict[LooksAt, Heads] = {}
 
     def heads_of(self, attention: LooksAt) -> Heads:

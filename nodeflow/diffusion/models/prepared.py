@@ -135,15 +135,18 @@ class Embedding(nn.Embedding):
 
 
 def readied(network: nn.Module) -> nn.Module:
-    """Puts layers that prepare themselves in place of torch's own, in a network without weights; gives it back."""
+    """Puts layers that prepare themselves in place of torch's own, with the same weights; gives the network back."""
     for holder in list(network.modules()):
         for name, layer in list(holder.named_children()):
-            if type(layer) is nn.Linear:
-                new: nn.Module = Linear(layer.in_features, layer.out_features, layer.bias is not None)
-            elif type(layer) is nn.Embedding:
-                new = Embedding(layer.num_embeddings, layer.embedding_dim)
-            else:
-                continue
+            with torch.device("meta"):
+                if type(layer) is nn.Linear:
+                    new: nn.Module = Linear(layer.in_features, layer.out_features, layer.bias is not None)
+                elif type(layer) is nn.Embedding:
+                    new = Embedding(layer.num_embeddings, layer.embedding_dim)
+                else:
+                    continue
+            for own, weight in layer.named_parameters():
+                new.register_parameter(own, weight)
             holder.add_module(name, new)
     return network
 

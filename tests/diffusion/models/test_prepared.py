@@ -127,3 +127,10 @@ def test_what_a_layer_makes_of_a_text_is_made_once() -> None:
     assert memory.of(context, torch.float32).heads_of(layer) is not first, "not while weights are learned"
     del context
     assert len(memory._known) == 0, "and forgotten with the text"
+
+
+def test_a_text_learns_from_what_the_network_makes_of_it() -> None:
+    layer, context = Attention(8, 6, 2), torch.randn(1, 4, 6, requires_grad=True)
+    heads = TextMemory().of(context, torch.float32).heads_of(layer)
+    (gradient,) = torch.autograd.grad(layer.attended(torch.randn(1, 3, 8), heads).square().sum(), [context])
+    assert float(gradient.abs().sum()) > 0

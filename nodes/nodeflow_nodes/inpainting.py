@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Annotated, NamedTuple
 
-from nodeflow.api import Field, Fraction, Lane, node
+from nodeflow.api import Field, Fraction, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Conditioning, Image, Latent, Mask, Model, Vae
 from nodeflow_nodes.refusals import blaming
+from nodeflow_nodes.vae import tell_cut
 
 
 class Told(NamedTuple):
@@ -36,7 +37,7 @@ def set_latent_noise_mask(latent: Latent, mask: Mask) -> Latent:
 
 @node("VAEEncodeForInpaint", category="latent/inpaint", title="VAE encode (for in-painting)")
 def vae_encode_for_inpaint(
-    image: Image, vae: Vae, mask: Mask, grow_mask_by: Annotated[int, Field(ge=0, le=64)] = 6
+    image: Image, vae: Vae, mask: Mask, grow_mask_by: Annotated[int, Field(ge=0, le=64)] = 6, *, run: Run = quiet
 ) -> Latent:
     """Encode a picture without its masked part, which the sampler then paints from noise: use `denoise` 1.
 
@@ -49,12 +50,21 @@ def vae_encode_for_inpaint(
     from nodeflow.diffusion.inpainting import encode_hidden
 
     with blaming(_at_fault(image, mask), network="vae"):
-        return encode_hidden(vae, image, mask, grow_mask_by)
+        latent = encode_hidden(vae, image, mask, grow_mask_by)
+    tell_cut(latent, image, run)
+    return latent
 
 
 @node("InpaintModelConditioning", category="conditioning/inpaint", title="Conditioning of in-painting models")
 def inpaint_model_conditioning(
-    positive: Conditioning, negative: Conditioning, vae: Vae, image: Image, mask: Mask, noise_mask: bool = True
+    positive: Conditioning,
+    negative: Conditioning,
+    vae: Vae,
+    image: Image,
+    mask: Mask,
+    noise_mask: bool = True,
+    *,
+    run: Run = quiet,
 ) -> Told:
     """Tell an in-painting model the picture around the part that is to be painted anew.
 
@@ -72,13 +82,16 @@ def inpaint_model_conditioning(
     with blaming(_at_fault(image, mask), network="vae"):
         inpaint = inpaint_of(vae, image, mask)
         latent = encode_image(vae, image)
+    tell_cut(latent, image, run)
     if noise_mask:
         latent = replace(latent, noise_mask=inpaint.mask)
     return Told(told(positive, inpaint), told(negative, inpaint), latent)
 
 
 @node("InstructPixToPixConditioning", category="conditioning/edit", title="Conditioning of editing models")
-def instruct_pix_to_pix_conditioning(positive: Conditioning, negative: Conditioning, image: Image, vae: Vae) -> Told:
+def instruct_pix_to_pix_conditioning(
+    positive: Conditioning, negative: Conditioning, image: Image, vae: Vae, *, run: Run = quiet
+) -> Told:
     """Tell an editing model (InstructPix2Pix) the picture that is to be changed.
 
     Args:
@@ -91,6 +104,7 @@ def instruct_pix_to_pix_conditioning(positive: Conditioning, negative: Condition
 
     with blaming("image", network="vae"):
         edit = edit_of(vae, image)
+    tell_cut(edit.latent, image, run)
     empty = edit.latent.replace(samples=edit.latent.samples.new_zeros(edit.latent.samples.shape))
     return Told(told(positive, edit), told(negative, edit), empty)
 

@@ -57,7 +57,7 @@ def vae_encode(image: Image, vae: Vae, *, run: Run = quiet) -> Latent:
         latent, in_tiles = autoencoding.encode_in_room(vae, image)
     if in_tiles:
         run.warn(f"memory did not do for {image.width} x {image.height} pixels at once: encoded in tiles of 512")
-    _tell_cut(latent, image, run)
+    tell_cut(latent, image, run)
     return latent
 
 
@@ -77,11 +77,12 @@ def vae_encode_tiled(
 
     with blaming("image", network="vae"):
         latent = autoencoding.encode_tiled(vae, image, tile_size, overlap)
-    _tell_cut(latent, image, run)
+    tell_cut(latent, image, run)
     return latent
 
 
-def _tell_cut(latent: Latent, image: Image, run: Run) -> None:
+def tell_cut(latent: Latent, image: Image, run: Run) -> None:
+    """Warns where a latent shows less than the picture it was made of."""
     if (latent.width, latent.height) != (image.width, image.height):
         before, after = f"{image.width}x{image.height}", f"{latent.width}x{latent.height}"
         run.warn(

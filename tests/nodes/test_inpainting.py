@@ -1,5 +1,7 @@
 """Nodes for painting a part of a picture anew."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -110,6 +112,21 @@ def test_what_does_not_fit_is_said_of_the_input_that_is_at_fault(
         run(picture, Mask(torch.zeros(2, 8, 8)))
     with pytest.raises(InputError, match=r"^image: a picture of 4 x 4 is too small"):
         run(Image(torch.zeros(1, 4, 4, 3)), Mask(torch.zeros(1, 8, 8)))
+
+
+@pytest.mark.parametrize("node", ["hide", "tell", "edit"])
+def test_what_is_cut_off_a_picture_is_told(
+    node: str, loaded: Loaded, prompts: tuple[Conditioning, Conditioning], recorder: Any
+) -> None:
+    image, mask = Image(torch.zeros(1, 17, 30, 3)), right_half()
+    calls = {
+        "hide": lambda: vae_encode_for_inpaint(image, loaded.vae, mask, run=recorder),
+        "tell": lambda: inpaint_model_conditioning(*prompts, loaded.vae, image, mask, run=recorder),
+        "edit": lambda: instruct_pix_to_pix_conditioning(*prompts, image, loaded.vae, run=recorder),
+    }
+    calls[node]()
+    assert len(recorder.warnings) == 1
+    assert "from 30x17 to 24x16" in recorder.warnings[0]
 
 
 def test_grey_parts_of_a_mask_become_free_later(

@@ -98,30 +98,32 @@ def _changed(file: LoraFile, value: N, known: Mapping[str, str], strength: float
             raise file.error(f"it changes the {step.ending} of {layer}, which has none here")
         parts: list[Tensor] = [tensors[key] for key in step.keys]
         changes[place] = ComputedWeight((changes.get(place, weights[place]), *map(HeldWeight, parts)), step.change)
-        made.append(_Made(place, step.change, weights[place].shape, tuple(tuple(part.shape) for part in parts)))
+        sizes = {key: tuple(part.shape) for key, part in zip(step.keys, parts, strict=True)}
+        made.append(_Made(place, step.change, weights[place].shape, sizes))
     try:
         return reweighted(value, changes)
     except (RuntimeError, ValueRuleError):
         misfit = next((each for each in made if not each.fits()), None)
         if misfit is None:
             raise
-        found = " and ".join(str(list(size)) for size in misfit.sizes)
-        told = f"{found} make no change of the shape {list(misfit.shape)} for {misfit.place}"
-        raise file.error(f"{_kinship(file, value)}{told}") from None
+        found = " and ".join(f"{key} {list(size)}" for key, size in misfit.sizes.items())
+        told = f"{found} make no change of the shape {list(misfit.shape)}, which {misfit.place} has here"
+        way = "; the file is damaged, or made for a model of another width: take the model that it was made for"
+        raise file.error(f"{_kinship(file, value)}{told}{way}") from None
 
 
 class _Made(NamedTuple):
-    """A change, and the sizes of what it is made from."""
+    """A change, and the sizes of what it is made from, by their names in the file."""
 
     place: str
     change: Change
     shape: tuple[int, ...]
-    sizes: tuple[tuple[int, ...], ...]
+    sizes: Mapping[str, tuple[int, ...]]
 
     def fits(self) -> bool:
         """Whether the sizes go together; computed without numbers, which costs an import of seconds."""
         try:
-            self.change(*(torch.empty(size, device="meta") for size in (self.shape, *self.sizes)))
+            self.change(*(torch.empty(size, device="meta") for size in (self.shape, *self.sizes.values())))
         except (RuntimeError, ValueRuleError):
             return False
         return True

@@ -136,9 +136,23 @@ def _layer(header: Header, name: str, keys: Mapping[str, str], alpha: float | No
     kind = next((kind for kind in KINDS if kind.is_meant(parts)), None)
     if (kind is None and (parts or _BIAS not in keys)) or (kind is not None and not kind.is_complete(parts)):
         raise header.error(f"damaged: of {name} there is only {', '.join(sorted(keys.values()))}")
+    for key in keys.values():
+        _check_numbers(header, key)
     rank = next((header.tensors[parts[role]].shape[:1] for role in (kind.ranks if kind else ()) if role in parts), ())
     scale = 1.0 if alpha is None or not rank or not rank[0] else alpha / rank[0]
     return Layer(kind, parts, scale, keys.get(_BIAS))
+
+
+def _check_numbers(header: Header, key: str) -> None:
+    """Refuses what says nothing: no numbers at all, or whole numbers, which stand for others that the file lacks."""
+    info = header.tensors[key]
+    if not info.dtype.startswith(("F", "BF")) and not key.endswith(f".{_ALPHA}"):
+        raise header.error(
+            f"{key} holds {info.dtype.lower()}, and a change of weights is made of floating-point numbers; "
+            "take the file as it was before it was quantized"
+        )
+    if info.numel == 0:
+        raise header.error(f"damaged: rank 0: {key} has the shape {list(info.shape)}; download the file again")
 
 
 def _alphas(header: Header, found: Mapping[str, Mapping[str, str]]) -> Mapping[str, float]:

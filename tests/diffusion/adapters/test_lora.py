@@ -179,8 +179,8 @@ def test_a_file_for_another_family_is_refused_with_what_it_is_for(micro: Checkpo
     file = read_lora(saved(pair(UNET_KEY, (32, 2048), draw)))
     expected = (
         r"^detail.safetensors: it is made for Stable Diffusion XL, and this model is Stable Diffusion 1; "
-        r".*\[2, 2048\].* make no change of the shape \[32, 64\] for "
-        rf"{ATTENTION}.weight$"
+        rf"{UNET_KEY}\.lora_down\.weight \[2, 2048\].* make no change of the shape \[32, 64\], "
+        rf"which {ATTENTION}.weight has here; the file is damaged, or made for a model of another width: take"
     )
     with pytest.raises(CheckpointError, match=expected):
         adapt(file, micro.model)
@@ -217,6 +217,14 @@ REFUSED: tuple[tuple[Mapping[str, Tensor], str], ...] = (
     (
         {"a.diff": torch.ones(2), "a.alpha": torch.ones(2)},
         r"damaged: a.alpha should be one number, and has the shape \[2\]",
+    ),
+    (
+        {"a.lora_down.weight": torch.ones(0, 2), "a.lora_up.weight": torch.ones(2, 0)},
+        r"damaged: rank 0: a\.lora_(down|up)\.weight has the shape \[(0, 2|2, 0)\]; download the file again",
+    ),
+    (
+        {"a.lora_down.weight": torch.ones(1, 2), "a.lora_up.weight": torch.ones(2, 1, dtype=torch.int8)},
+        r"a\.lora_up\.weight holds i8, and a change of weights is made of floating-point numbers; take the file",
     ),
     ({"a.diff": torch.ones(2), "a.alpha": torch.tensor(float("nan"))}, "damaged: the alpha of a is nan"),
 )

@@ -10,6 +10,7 @@ from torch import Tensor
 from nodeflow.diffusion.batches import Item
 from nodeflow.diffusion.cropping import central
 from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.room import require_room
 from nodeflow.diffusion.slerp import bislerp
 from nodeflow.diffusion.types import Latent, Mask
 
@@ -36,7 +37,7 @@ def empty_latent(width: int, height: int, batch_size: int = 1, *, channels: int 
         Zeros [batch_size, channels, height / 8, width / 8] that fit every model of so many channels.
 
     Raises:
-        ValueRuleError: A size that is no positive multiple of 8, no row, or no channel.
+        ValueRuleError: A size that is no positive multiple of 8, no row, no channel, or more than fits into memory.
     """
     for name, size in (("width", width), ("height", height)):
         if size < CELL or size % CELL:
@@ -44,6 +45,7 @@ def empty_latent(width: int, height: int, batch_size: int = 1, *, channels: int 
             raise ValueRuleError(f"{name} {size} is no multiple of {CELL}; try {near}")
     if batch_size < 1 or channels < 1:
         raise ValueRuleError(f"an empty latent of {batch_size} rows and {channels} channels is not possible")
+    require_room(batch_size, width // CELL, height // CELL, channels, of="cells")
     return Latent(torch.zeros(batch_size, channels, height // CELL, width // CELL))
 
 
@@ -90,12 +92,13 @@ def resized(samples: Tensor, columns: int, rows: int, method: LatentMethod, crop
     """Scales samples [B, C, h, w] to a number of cells.
 
     Raises:
-        ValueRuleError: The size is below one cell, or the method is unknown.
+        ValueRuleError: The size is below one cell or does not fit into memory, or the method is unknown.
     """
     if method not in get_args(LatentMethod):
         raise ValueRuleError(f"method {method!r} is unknown; there are {', '.join(get_args(LatentMethod))}")
     if columns < 1 or rows < 1:
         raise ValueRuleError(f"a latent of {columns} x {rows} cells is not possible")
+    require_room(samples.shape[0], columns, rows, samples.shape[1], of="cells")
     if crop == "center":
         samples = samples[..., *central(samples.shape[-2], samples.shape[-1], columns / rows)]
     if samples.shape[-2:] == (rows, columns):
@@ -156,10 +159,12 @@ def repeat_latent(latent: Latent, amount: int) -> Latent:
     """Repeats a batch; every copy gets noise of its own, the first that of the original.
 
     Raises:
-        ValueRuleError: The amount is below 1.
+        ValueRuleError: The amount is below 1, or the copies do not fit into memory.
     """
     if amount < 1:
         raise ValueRuleError(f"{amount} copies of a latent are none")
+    rows, channels, high, wide = latent.samples.shape
+    require_room(rows * amount, wide, high, channels, of="cells")
     mask = latent.noise_mask
     if mask is not None and len(mask) > 1:
         mask = Mask(mask.values.repeat(amount, 1, 1))

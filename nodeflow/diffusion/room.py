@@ -9,14 +9,17 @@ _COPIES = 2
 """What is made, and what making it takes on the side."""
 
 
-def require_room(rows: int, width: int, height: int, channels: int = 3, *, root: Path = Path("/")) -> None:
-    """Checks that a batch of pictures can be made without the system stopping the program for it.
+def require_room(
+    rows: int, width: int, height: int, channels: int = 3, *, of: str = "pixels", root: Path = Path("/")
+) -> None:
+    """Checks that a batch of pictures, or of latents, can be made without the system stopping the program for it.
 
     Args:
         rows: How many pictures.
         width: In pixels.
         height: In pixels.
         channels: 3 for pictures, 4 with transparency, 1 for masks.
+        of: What width and height count: pixels, or the cells of latents.
         root: Where the system tells about its memory.
 
     Raises:
@@ -26,7 +29,7 @@ def require_room(rows: int, width: int, height: int, channels: int = 3, *, root:
     free = free_memory(root)
     if free is not None and needed > free:
         raise ValueRuleError(
-            f"{rows} x {width}x{height} pixels take {needed / 2**30:,.1f} GiB of memory, and {free / 2**30:,.1f} GiB "
+            f"{rows} x {width}x{height} {of} take {needed / 2**30:,.1f} GiB of memory, and {free / 2**30:,.1f} GiB "
             "are free; make them smaller, or fewer at once"
         )
 

@@ -1,5 +1,6 @@
 """Empty latents, and latents of other sizes."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -153,3 +154,16 @@ def test_noise_of_a_batch_is_chosen() -> None:
     batch = numbered(3, 2, 2).select([2, 1])
     assert same_noise(batch).items == (Item(2, 3), Item(2, 3))
     assert new_noise(batch).items == (Item(0, 2), Item(1, 2))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: empty_latent(16384, 16384, 4096),
+        lambda: upscale_latent(empty_latent(64, 64), 1e5, "bislerp"),
+        lambda: repeat_latent(empty_latent(64, 64), 10**9),
+    ],
+)
+def test_latents_that_no_memory_holds_are_refused_at_once(made: Callable[[], Latent]) -> None:
+    with pytest.raises(ValueRuleError, match=r"cells take .* GiB of memory, and .* are free; make them smaller"):
+        made()

@@ -148,17 +148,18 @@ def course_of(
 
     require_fitting(guider, latent, positive="positive", negative="negative")
     table = table_with(run, sampler=sampler, scheduler=scheduler)
-    sigmas = sigmas_of(
-        guider.model,
-        sampler,
-        scheduler,
-        steps,
-        denoise,
-        start=start,
-        end=end,
-        leftover_noise=leftover_noise,
-        table=table,
-    )
+    with blaming("denoise"):
+        sigmas = sigmas_of(
+            guider.model,
+            sampler,
+            scheduler,
+            steps,
+            denoise,
+            start=start,
+            end=end,
+            leftover_noise=leftover_noise,
+            table=table,
+        )
     noise = NoiseChoice(seed, silent)
     stages = sample_custom(guider, latent, sigmas, SamplerChoice(sampler), noise, table=table)
     return Course(stages, steps_of(sampler, sigmas, table=table))

@@ -37,7 +37,7 @@ def basic_scheduler(
     from nodeflow.diffusion.sampling.schedules import window
 
     table = table_with(run, scheduler=scheduler)
-    with blaming("steps"):
+    with blaming("denoise"):
         return _sigmas(window(table.schedule(scheduler), _levels(model), steps, denoise))
 
 

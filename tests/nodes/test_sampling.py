@@ -158,6 +158,13 @@ def test_a_sampler_and_a_schedule_of_a_pack_are_used(
         assert torch.equal(found.samples, expected.samples)
 
 
+def test_a_denoise_that_is_next_to_nothing_is_refused(
+    loaded: Loaded, prompts: tuple[Conditioning, Conditioning]
+) -> None:
+    with pytest.raises(InputError, match=r"^denoise: denoise 1e-09 is too small for 20 steps"):
+        ksampler(loaded.model, *prompts, empty_latent(32, 32), denoise=1e-9)
+
+
 def test_a_sampler_that_nobody_has_added_is_refused(loaded: Loaded, prompts: tuple[Conditioning, Conditioning]) -> None:
     with pytest.raises(InputError, match=r"^sampler: .*'eulr' is unknown; .*did you mean euler"):
         ksampler(loaded.model, *prompts, empty_latent(32, 32), sampler="eulr")

@@ -30,6 +30,8 @@ def test_a_schedule_by_name_is_that_of_comfyui(model: Model) -> None:
 def test_with_less_denoising_there_are_the_last_levels_of_a_longer_way(model: Model) -> None:
     assert basic_scheduler(model, "normal", 4, 0.5).values == basic_scheduler(model, "normal", 8).values[4:]
     assert basic_scheduler(model, "normal", 4, 0.0) == Sigmas(())
+    with pytest.raises(InputError, match=r"^denoise: denoise 1e-09 is too small for 4 steps; take 0, or 4e-06 at"):
+        basic_scheduler(model, "normal", 4, 1e-9)
 
 
 def test_a_schedule_of_a_pack_is_used(model: Model, recorder: Any) -> None:

@@ -26,6 +26,8 @@ Schedule = Callable[[NoiseLevels, int], Tensor]
 AlignedModel = Literal["SD1", "SDXL", "SVD"]
 """What there are optimised levels for, see `align_your_steps`."""
 
+_MOST_STEPS = 1_000_000
+"""Of a schedule of which only the end is run: at a denoise of 0.01, 10,000 steps are."""
 _NEARLY_ZERO = 1e-5
 """A lowest level below this needs no step to 0 after it."""
 
@@ -171,11 +173,17 @@ def window(schedule: Schedule, levels: NoiseLevels, steps: int, denoise: float) 
 
     Returns:
         float32 [steps + 1], or empty when `denoise` is 0 or less.
+
+    Raises:
+        ValueRuleError: `denoise` is so small that the whole schedule would have more than a million steps.
     """
     if denoise <= 0.0:
         return torch.empty(0)
     if denoise > 0.9999:
         return schedule(levels, steps)
+    if steps / denoise >= _MOST_STEPS + 1:
+        least = steps / _MOST_STEPS
+        raise ValueRuleError(f"denoise {denoise:g} is too small for {steps} steps; take 0, or {least:g} at least")
     return schedule(levels, int(steps / denoise))[-(steps + 1) :]
 
 

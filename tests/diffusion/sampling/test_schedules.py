@@ -85,6 +85,17 @@ def test_denoise_of_one_is_the_whole_and_of_zero_nothing() -> None:
     assert len(window(normal, levels, 8, 0.0)) == 0
 
 
+@pytest.mark.parametrize("denoise", [1e-6, 1e-9, 5e-324])
+def test_a_share_whose_whole_way_would_fill_the_memory_is_refused(denoise: float) -> None:
+    with pytest.raises(ValueRuleError, match=r"^denoise .* is too small for 3 steps; take 0, or 3e-06 at least$"):
+        window(normal, scaled_linear_levels(), 3, denoise)
+
+
+def test_the_smallest_share_that_is_not_refused_works() -> None:
+    for steps, denoise in ((3, 3e-6), (10_000, 0.01)):
+        assert len(window(normal, scaled_linear_levels(), steps, denoise)) == steps + 1
+
+
 @pytest.mark.parametrize(("steps", "levels"), [(7, 8), (30, 31), (20, 20), (600, 999)])
 def test_ddim_uniform_takes_whole_strides(steps: int, levels: int) -> None:
     assert len(ddim_uniform(scaled_linear_levels(), steps)) == levels + 1

@@ -1,4 +1,7 @@
-"""Pictures of which a part is to be painted anew: what is hidden of them, and how they are encoded."""
+"""Pictures of which a part is to be painted anew: what is hidden of them, and how they are encoded.
+
+Where memory does not do for a whole picture it is encoded in tiles, as everywhere.
+"""
 
 import math
 from dataclasses import replace
@@ -7,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodeflow.diffusion.autoencoding import encode_image
+from nodeflow.diffusion.autoencoding import encode_in_room
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.types import Conditioning, Image, Inpaint, Latent, Mask, Vae
 
@@ -31,7 +34,7 @@ def encode_hidden(vae: Vae, image: Image, mask: Mask, grow: int = 6) -> Latent:
         ValueRuleError: Another number of masks, or a picture that is smaller than a latent cell.
     """
     seen, hidden = _hidden(vae, image, mask)
-    latent = encode_image(vae, seen)
+    latent, _ = encode_in_room(vae, seen)
     if grow:
         padded = F.conv2d(hidden, hidden.new_ones(1, 1, grow, grow), padding=math.ceil((grow - 1) / 2))
         hidden = padded[..., : seen.height, : seen.width].clamp(0.0, 1.0)
@@ -50,12 +53,12 @@ def inpaint_of(vae: Vae, image: Image, mask: Mask) -> Inpaint:
         ValueRuleError: Another number of masks, or a picture that is smaller than a latent cell.
     """
     seen, _ = _hidden(vae, image, mask)
-    return Inpaint(Mask(_fitted(vae, image, mask)[:, 0]), encode_image(vae, seen))
+    return Inpaint(Mask(_fitted(vae, image, mask)[:, 0]), encode_in_room(vae, seen)[0])
 
 
 def edit_of(vae: Vae, image: Image) -> Inpaint:
     """What an editing model is told: the picture to be changed, all of it."""
-    latent = encode_image(vae, image)
+    latent, _ = encode_in_room(vae, image)
     return Inpaint(Mask(torch.ones(1, latent.height, latent.width)), latent)
 
 

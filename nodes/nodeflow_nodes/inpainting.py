@@ -76,12 +76,12 @@ def inpaint_model_conditioning(
         mask: White where it is to be painted anew, at any size.
         noise_mask: Keep the rest as it is; else the model may change it a little, which hides seams.
     """
-    from nodeflow.diffusion.autoencoding import encode_image
+    from nodeflow.diffusion.autoencoding import encode_in_room
     from nodeflow.diffusion.inpainting import inpaint_of, told
 
     with blaming(_at_fault(image, mask), network="vae"):
         inpaint = inpaint_of(vae, image, mask)
-        latent = encode_image(vae, image)
+        latent, _ = encode_in_room(vae, image)
     tell_cut(latent, image, run)
     if noise_mask:
         latent = replace(latent, noise_mask=inpaint.mask)

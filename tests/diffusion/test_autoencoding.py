@@ -20,10 +20,11 @@ from nodeflow.diffusion.autoencoding import (
 )
 from nodeflow.diffusion.checkpoints import Checkpoint, load_checkpoint
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
+from nodeflow.diffusion.inpainting import edit_of, encode_hidden, inpaint_of
 from nodeflow.diffusion.latent_formats import SD1, SDXL
 from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.pictures import read_picture
-from nodeflow.diffusion.types import Image, Item, Latent, Vae
+from nodeflow.diffusion.types import Image, Item, Latent, Mask, Vae
 
 TOLERANCE = 1e-5
 
@@ -165,6 +166,14 @@ def test_what_memory_does_not_do_for_is_encoded_in_tiles(cramped: Vae) -> None:
     latent, in_tiles = encode_in_room(cramped, Image(torch.zeros(1, 64, 4160, 3)))
     assert in_tiles
     assert latent.samples.shape == (1, 4, 8, 520)
+
+
+def test_what_is_to_be_painted_anew_is_encoded_in_tiles_too(cramped: Vae) -> None:
+    picture, mask = Image(torch.zeros(1, 64, 4160, 3)), Mask(torch.zeros(1, 64, 4160))
+    whole = encode_tiled(cramped, picture).samples
+    assert torch.equal(encode_hidden(cramped, picture, mask).samples, whole)
+    assert torch.equal(inpaint_of(cramped, picture, mask).latent.samples, whole)
+    assert torch.equal(edit_of(cramped, picture).latent.samples, whole)
 
 
 def test_other_faults_are_no_lack_of_memory(micro: Checkpoint) -> None:

@@ -1,5 +1,8 @@
 """Blur, sharpening and grain of pictures."""
 
+import math
+from collections.abc import Collection, Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,6 +10,8 @@ from torch import Tensor
 from nodeflow.diffusion.channels import colours, recoloured
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.rasters import Image
+
+_GROUP = 16
 
 
 def gaussian_weights(radius: int, sigma: float) -> Tensor:
@@ -67,11 +72,27 @@ def grained(image: Image, seed: int, strength: float) -> Image:
     The noise is drawn on the CPU for the whole batch that a picture is of, so that it gets the same alone.
     """
     pixels = colours(image)
-    sizes = {item.batch_size for item in image.items}
-    drawn = {size: torch.randn((size, *pixels.shape[1:]), generator=_seeded(seed)) for size in sizes}
+    wanted: dict[int, set[int]] = {}
+    for item in image.items:
+        wanted.setdefault(item.batch_size, set()).add(item.index)
+    drawn = {size: _drawn(seed, (size, *pixels.shape[1:]), rows) for size, rows in wanted.items()}
     noise = torch.stack([drawn[item.batch_size][item.index] for item in image.items])
     return recoloured(image, pixels + strength * noise.to(pixels))
 
 
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def _drawn(seed: int, shape: tuple[int, ...], wanted: Collection[int]) -> Mapping[int, Tensor]:
+    """Some rows of `torch.randn(shape)`, without those between them taking memory.
+
+    Its numbers come in groups of 16, so 16 rows at a time are the same as all at once; only a rest of less than one
+    group would be others, and is drawn along with the rows before it.
+    """
+    generator, count, size = torch.Generator().manual_seed(seed), shape[0], math.prod(shape[1:])
+    kept: dict[int, Tensor] = {}
+    start = 0
+    while start <= max(wanted):
+        stop = min(start + _GROUP, count)
+        stop = count if (count - stop) * size < _GROUP else stop
+        rows = torch.randn((stop - start, *shape[1:]), generator=generator)
+        kept |= {row: rows[row - start].clone() for row in wanted if start <= row < stop}
+        start = stop
+    return kept

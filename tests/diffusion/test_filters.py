@@ -86,3 +86,16 @@ def test_a_picture_alone_gets_the_grain_it_has_in_its_batch() -> None:
 def test_without_strength_nothing_changes() -> None:
     image = picture()
     assert torch.equal(grained(image, 3, 0.0).pixels, image.pixels)
+
+
+@pytest.mark.parametrize(("rows", "side"), [(1, 1), (2, 1), (17, 1), (17, 2), (37, 3), (40, 8)])
+def test_grain_is_that_of_the_whole_batch_drawn_at_once(rows: int, side: int) -> None:
+    whole = torch.randn((rows, side, side, 3), generator=torch.Generator().manual_seed(5))
+    batch = Image(torch.full((rows, side, side, 3), 0.5))
+    assert torch.equal(grained(batch, 5, 0.01).pixels, (0.5 + 0.01 * whole).clamp(0.0, 1.0))
+    assert torch.equal(grained(batch.select([rows - 1]), 5, 0.01).pixels, grained(batch, 5, 0.01).pixels[-1:])
+
+
+def test_the_first_picture_of_a_batch_that_no_memory_holds_gets_its_grain() -> None:
+    one = Image(torch.full((1, 8, 8, 3), 0.5), (Item(0, 10**12),))
+    assert len(grained(one, 5, 0.1).pixels.unique()) > 100

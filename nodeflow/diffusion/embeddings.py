@@ -99,6 +99,10 @@ def _key(header: Header, width: int) -> str:
     """The name of the tensor that holds the vectors for a text encoder of some width."""
     shapes = {key: info.shape for key, info in header.tensors.items() if info.shape and info.numel}
     fitting = [key for key, shape in shapes.items() if shape[-1] == width and len(shape) <= 2]
+    whole = [key for key in fitting if not header.tensors[key].dtype.startswith(("F", "BF"))]
+    if whole:
+        found_type = header.tensors[whole[0]].dtype.lower()
+        raise header.error(f"{whole[0]} holds {found_type}, and vectors of words are floating-point numbers")
     if not fitting:
         found = sorted({shape[-1] for shape in shapes.values()})
         base = BASE_TITLES.get(base_by_width(header) or "") if BASES.keys() >= set(found) else None

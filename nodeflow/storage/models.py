@@ -91,7 +91,12 @@ class ModelFolders:
         return next((below[spelling] for spelling in spellings if spelling in below), None)
 
     def unfit(self, kind: str, name: str) -> str | None:
-        """Why a file of this name, though it is there, is not found; None when there is none."""
+        """Why a file of this name, with or without a suffix of its kind, is not found though it is there."""
+        spellings = (name, *(name + suffix for suffix in self.kind(kind).suffixes))
+        reasons = (self._fault(kind, each) for each in spellings if self.find(kind, each) is None)
+        return next((reason for reason in reasons if reason), None)
+
+    def _fault(self, kind: str, name: str) -> str | None:
         path = next(self._candidates(kind, name), None)
         if path is None:
             faults = ((place, fault_of(place)) for place in self._places_of(kind, name))

@@ -105,6 +105,7 @@ REFUSED = (
         r"it has vectors of 5 or 7 features, and this text encoder takes 64$",
     ),
     ({"step": torch.tensor(5)}, r"it has vectors of no features, and this text encoder takes 64$"),
+    ({"emb_params": torch.ones(1, 64, dtype=torch.int32)}, "emb_params holds i32, and vectors of words are floating"),
     ({"emb_params": torch.full((1, 64), float("nan"))}, r"emb_params holds NaN or infinity; the file is damaged$"),
 )
 

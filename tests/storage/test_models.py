@@ -176,7 +176,10 @@ def test_a_link_out_of_all_roots_is_told_as_such(tmp_path: Path) -> None:
     (place / "x.onnx").symlink_to(outside)
     models = folders(tmp_path, kinds=(FACES,))
     assert models.find("faces", "x.onnx") is None
-    assert f"links to {outside}, outside all folders" in str(models.unfit("faces", "x.onnx"))
+    for name in ("x.onnx", "x"):
+        assert f"links to {outside}, outside all folders" in str(models.unfit("faces", name))
+    put(place / "sound.onnx")
+    assert models.unfit("faces", "sound") is None
 
 
 def test_a_kind_that_nobody_declared_takes_any_file_by_name_and_lists_those_that_look_like_models(

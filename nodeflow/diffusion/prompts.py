@@ -113,14 +113,13 @@ def chunks(
     """
     filled: list[list[tuple[int, float]]] = [[]]
     for piece in _limited(prompt, tokenizer, learned or {}, limit)[0]:
-        rest = [(token, piece.weight) for token in piece.tokens]
-        large = len(rest) >= _LARGE
-        while len(filled[-1]) + len(rest) > _ROOM:
-            fitting = _ROOM - len(filled[-1]) if large else 0
-            filled[-1].extend(rest[:fitting])
+        laid, count = 0, len(piece.tokens)
+        while len(filled[-1]) + count - laid > _ROOM:
+            until = laid + _ROOM - len(filled[-1]) if count >= _LARGE else laid
+            filled[-1].extend((token, piece.weight) for token in piece.tokens[laid:until])
             filled.append([])
-            rest = rest[fitting:]
-        filled[-1].extend(rest)
+            laid = until
+        filled[-1].extend((token, piece.weight) for token in piece.tokens[laid:])
     return tuple(_padded(row) for row in filled)
 
 

@@ -1,5 +1,7 @@
 """The prompt syntax, and how prompts are laid into chunks."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,6 +190,14 @@ def test_a_limit_cuts_tokens_and_tells_what_is_left_out(limit: int, kept: int, l
 
 def test_a_limit_may_lie_in_a_later_chunk(tokenizer: Tokenizer) -> None:
     assert [live(chunk) for chunk in chunks("word " * 100, tokenizer, limit=80)] == [75, 5]
+
+
+def test_a_huge_piece_is_laid_out_in_time_proportional_to_it(tokenizer: Tokenizer) -> None:
+    begin = time.process_time()
+    rows = chunks("embedding:x", tokenizer, {"x": range(600_000)})
+    assert time.process_time() - begin < 5.0  # 0.3 s; were the rest copied for each chunk, 15 s
+    assert len(rows) == 8_000
+    assert [token for row in rows for token in row.tokens[1:-1]] == [*range(600_000)]
 
 
 def test_ten_thousand_words_and_as_many_brackets_take_no_time(tokenizer: Tokenizer) -> None:

@@ -77,6 +77,9 @@ def ksampler_advanced(
     To divide one run, let the first node return the latent with leftover noise, and the second start at the step where
     the first ended, with the same `steps` and without adding noise.
 
+    Under a noise mask the second node keeps what it is given outside of the mask, which is still noisy: put the picture
+    back there afterwards, with LatentCompositeMasked or ImageCompositeMasked.
+
     Args:
         model: The denoising network.
         positive: What the picture should show.

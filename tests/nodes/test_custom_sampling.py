@@ -251,3 +251,16 @@ def test_a_mask_keeps_what_is_outside(loaded: Loaded, prompts: Prompts) -> None:
     found = sampler_custom(loaded.model, *prompts, EULER, basic_scheduler(loaded.model, "normal", 3), latent).output
     torch.testing.assert_close(found.samples[..., :2], latent.samples[..., :2], rtol=1e-4, atol=1e-4)
     assert not torch.allclose(found.samples[..., 2:], latent.samples[..., 2:])
+
+
+def test_the_second_part_of_a_run_keeps_the_noise_outside_of_a_mask(loaded: Loaded, prompts: Prompts) -> None:
+    mask = torch.zeros(1, 32, 32)
+    mask[:, :16] = 1.0
+    latent = Latent(torch.randn(1, 4, 4, 4), noise_mask=Mask(mask))
+    settings: dict[str, Any] = {"noise_seed": 3, "steps": 4, "cfg": 1.0}
+    first = ksampler_advanced(
+        loaded.model, *prompts, latent, end_at_step=2, return_with_leftover_noise="enable", **settings
+    )
+    second = ksampler_advanced(loaded.model, *prompts, first, "disable", start_at_step=2, **settings)
+    torch.testing.assert_close(second.samples[:, :, 2:], first.samples[:, :, 2:], rtol=1e-4, atol=1e-4)
+    assert float((second.samples - latent.samples)[:, :, 2:].std()) > 0.5

@@ -95,6 +95,8 @@ class MemoryCache:
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
+        self.dropped = 0
+        """Bytes dropped so far to make room."""
         self._entries: dict[bytes, Entry] = {}
         self._queue: list[tuple[float, bytes]] | None = None
         self._holders: dict[Hashable, int] = {}
@@ -134,7 +136,9 @@ class MemoryCache:
             if entry.parts:
                 self._hold(entry.parts)
             while self._nbytes > self.budget:
+                before = self._nbytes
                 self._drop_one()
+                self.dropped += before - self._nbytes
 
     def drop(self, key: bytes) -> None:
         """Let one result go, if it is there."""

@@ -1,7 +1,9 @@
 """Telling a lack of memory from other errors, and giving back what frameworks keep."""
 
+import ctypes
 import errno
 import gc
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -43,8 +45,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def release_memory() -> None:
-    """Collects garbage, and gives a device's cached blocks back where torch is in use."""
+    """Collects garbage, and gives back what allocators keep: the C library's, and a device's where torch is in use."""
     gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None  # of glibc only
+    if trim is not None:
+        trim(0)
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -21,6 +21,7 @@ from nodeflow.session.environment import DTYPES, Environment, choose_device
 from nodeflow.session.expansion import Expanders
 from nodeflow.session.files import FileDigests
 from nodeflow.session.job import Job, Options
+from nodeflow.session.memory import release_memory
 from nodeflow.session.outlook import Outlook, in_doubt
 from nodeflow.session.record import Recorder
 from nodeflow.session.results import Result
@@ -32,6 +33,9 @@ from nodeflow.session.workplace import Prepared, Workplace
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.outputs import Outputs
 from nodeflow.storage.results import DiskResults
+
+_MUCH = 16 * 2**20
+"""Bytes dropped in one run for which it pays to give memory back to the system: allocators keep it in pieces."""
 
 
 class Session:
@@ -336,7 +340,12 @@ class Session:
     def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
         """Runs of one session take turns: they share its device and its memory."""
         with self._turn:
-            return job.run(emit, cancel)
+            before = self._memory.dropped
+            try:
+                return job.run(emit, cancel)
+            finally:
+                if self._memory.dropped - before > _MUCH:
+                    release_memory()
 
 
 def _with_draws(found: NodeExplanation, inputs: Sequence[str]) -> NodeExplanation:

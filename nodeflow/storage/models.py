@@ -99,6 +99,8 @@ class ModelFolders:
     def _fault(self, kind: str, name: str) -> str | None:
         path = next(self._candidates(kind, name), None)
         if path is None:
+            if not self.kind(kind).takes(name):
+                return None
             faults = ((place, fault_of(place)) for place in self._places_of(kind, name))
             return next((f"{place} cannot be used: {fault}" for place, fault in faults if fault), None)
         if not self.kind(kind).takes(name):

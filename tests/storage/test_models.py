@@ -166,6 +166,8 @@ def test_a_file_that_does_not_fit_its_kind_is_not_found_and_told_why(tmp_path: P
     assert models.find("faces", "old.pt") is None
     assert models.unfit("faces", "old.pt") == f"{place} is there, but a file of faces ends in .onnx"
     assert models.unfit("faces", "gone.onnx") is None
+    (place.parent / "folder").mkdir()
+    assert models.unfit("faces", "folder") is None
     assert models.unfit("faces", "../faces/old.pt") is None
 
 

@@ -49,4 +49,4 @@ def report(error: NodeflowError, stream: TextIO) -> None:
 def report_problems(problems: Sequence[Problem], stream: TextIO) -> None:
     """Prints every problem on a line of its own."""
     for problem in problems:
-        print(f"{problem.severity}: {problem}", file=stream)
+        print(printable(f"{problem.severity}: {problem}"), file=stream)

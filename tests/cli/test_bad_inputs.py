@@ -102,6 +102,18 @@ def test_an_empty_graph_runs_and_says_that_nothing_is_wanted(shell: Shell) -> No
     assert shell("run", "-", "--strict", stdin=document({})).code == 3
 
 
+def test_the_name_of_a_file_in_an_error_does_not_steer_the_terminal(shell: Shell, place: Path, home: Path) -> None:
+    folder = home / "models/checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a\x1b[31m\nb.safetensors").write_bytes(b"")
+    inputs = {"checkpoint": "gone.safetensors"}
+    document = {"nodeflow": 1, "nodes": {"base": {"type": "LoadCheckpoint", "version": 1, "inputs": inputs}}}
+    (place / "gone.json").write_text(json.dumps(document))
+    said = shell("check", "gone.json")
+    assert r"a\x1b[31m\nb.safetensors" in said.out + said.err
+    assert "\x1b" not in said.out + said.err
+
+
 def test_a_file_that_is_not_there_or_a_folder(shell: Shell, place: Path) -> None:
     for name in ("absent.json", "."):
         said = shell("run", name)

@@ -13,6 +13,7 @@
 import copy
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -33,6 +34,14 @@ The operations are then so short that threads mostly wait for each other, the mo
 
 PACKED = 65_536
 """Numbers in a weight from which on it is kept in the blocked order of oneDNN; below, that saves nothing."""
+
+PACKED_OPERATIONS = (
+    "_linear_pointwise",
+    "_convolution_pointwise",
+    "_reorder_linear_weight",
+    "_reorder_convolution_weight",
+)
+"""torch's operations on weights in that order."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -112,8 +121,14 @@ def packs(weight: Tensor) -> bool:
     """Whether a layer brings its weight into the order of oneDNN before it computes with it."""
     if weight.device.type != "cpu" or weight.numel() < PACKED or weight.requires_grad:
         return False
+    return _onednn_takes_packed()
+
+
+@cache
+def _onednn_takes_packed() -> bool:
     there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return there
+    # torch keeps these operations to itself; in a version without them layers compute as torch's own do.
+    return there and all(hasattr(torch.ops.mkldnn, name) for name in PACKED_OPERATIONS)
 
 
 def by_products(query: Tensor) -> bool:

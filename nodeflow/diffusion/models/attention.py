@@ -1,6 +1,7 @@
 """Attention of queries to keys and values (Vaswani et al. 2017, arXiv:1706.03762, eq. 1), as fast as it gets."""
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -65,5 +66,4 @@ def _by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _longest(rows: Tensor) -> Tensor:
-    longest: Tensor = torch.linalg.vector_norm(rows, dim=-1).max()
-    return longest
+    return cast("Tensor", torch.linalg.vector_norm(rows, dim=-1)).max()

@@ -5,7 +5,7 @@ A patch belongs to a `Model` value and not to the network, whose weights many mo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -115,7 +115,7 @@ class TextMemory:
         """What is known of a context, which nobody may have written to meanwhile."""
         if not _remembers():
             return Texts(context, dtype)
-        found: Texts | None = self._known.get(context)  # type: ignore[no-untyped-call]
+        found = cast("Texts | None", self._known.get(context))  # type: ignore[no-untyped-call]
         if found is None or found.dtype != dtype:
             found = Texts(context, dtype)
             self._known[context] = found

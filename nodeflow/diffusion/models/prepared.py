@@ -6,9 +6,9 @@ would bring it into this order at every call, which for small feature maps takes
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -52,19 +52,19 @@ class Linear(nn.Linear):
 
     _made: Prepared | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Computes in the precision of `x`."""
+    def forward(self, input: Tensor) -> Tensor:
+        """Computes in the precision of `input`."""
         weight = self.weight
-        if _as_it_is(weight, x):
-            return F.linear(x, weight, self.bias)
+        if _as_it_is(weight, input):
+            return F.linear(input, weight, self.bias)
         if _at_once():
-            return F.linear(x, weight.to(x.dtype), self.bias)
+            return F.linear(input, weight.to(input.dtype), self.bias)
         made = self._made
-        if made is None or not made.fits(weight, x.dtype):
-            made = self._made = _prepared(weight, x, _packed_linear)
+        if made is None or not made.fits(weight, input.dtype):
+            made = self._made = _prepared(weight, input, _packed_linear)
         if not made.packed:
-            return F.linear(x, made.weight, self.bias)
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, made.weight, self.bias, "none", [], "")
+            return F.linear(input, made.weight, self.bias)
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(input, made.weight, self.bias, "none", [], "")
         return result
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -78,25 +78,25 @@ class Conv2d(nn.Conv2d):
 
     _made: Prepared | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Computes in the precision of `x`."""
+    def forward(self, input: Tensor) -> Tensor:
+        """Computes in the precision of `input`."""
         weight = self.weight
-        if _as_it_is(weight, x):
-            return self._convolved(x, weight)
+        if _as_it_is(weight, input):
+            return self._convolved(input, weight)
         if _at_once():
-            return self._convolved(x, weight.to(x.dtype))
+            return self._convolved(input, weight.to(input.dtype))
         made = self._made
-        if made is None or not made.fits(weight, x.dtype):
+        if made is None or not made.fits(weight, input.dtype):
             pack = _packed_linear if self._by_pixel else self._packed
-            made = self._made = _prepared(weight, x, pack)
+            made = self._made = _prepared(weight, input, pack)
         if not made.packed:
-            return self._convolved(x, made.weight)
+            return self._convolved(input, made.weight)
         if self._by_pixel:
-            pixels = x.permute(0, 2, 3, 1)
+            pixels = input.permute(0, 2, 3, 1)
             mixed: Tensor = torch.ops.mkldnn._linear_pointwise(pixels, made.weight, self.bias, "none", [], "")
             return mixed.permute(0, 3, 1, 2)
         sizes = (self.padding, self.stride, self.dilation, self.groups)
-        result: Tensor = torch.ops.mkldnn._convolution_pointwise(x, made.weight, self.bias, *sizes, "none", [], "")
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(input, made.weight, self.bias, *sizes, "none", [], "")
         return result
 
     @property
@@ -140,7 +140,9 @@ def readied(network: nn.Module) -> nn.Module:
         for name, layer in list(holder.named_children()):
             with torch.device("meta"):
                 if type(layer) is nn.Linear:
-                    new: nn.Module = Linear(layer.in_features, layer.out_features, layer.bias is not None)
+                    new: nn.Module = Linear(
+                        layer.in_features, layer.out_features, getattr(layer, "bias", None) is not None
+                    )
                 elif type(layer) is nn.Embedding:
                     new = Embedding(layer.num_embeddings, layer.embedding_dim)
                 else:
@@ -154,7 +156,9 @@ def readied(network: nn.Module) -> nn.Module:
 def lazily(network: nn.Module) -> frozenset[str]:
     """Names of the weights of a network that may be in any precision, because their layers convert what they need."""
     return frozenset(
-        f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, Linear | Conv2d | Embedding)
+        f"{name}.weight"
+        for name, layer in cast("Iterable[tuple[str, nn.Module]]", network.named_modules())
+        if isinstance(layer, Linear | Conv2d | Embedding)
     )
 
 

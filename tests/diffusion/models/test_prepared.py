@@ -134,3 +134,17 @@ def test_a_text_learns_from_what_the_network_makes_of_it() -> None:
     heads = TextMemory().of(context, torch.float32).heads_of(layer)
     (gradient,) = torch.autograd.grad(layer.attended(torch.randn(1, 3, 8), heads).square().sum(), [context])
     assert float(gradient.abs().sum()) > 0
+
+
+def test_without_onednns_operations_layers_compute_as_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nodeflow.diffusion import memory
+
+    monkeypatch.setattr(memory, "PACKED_OPERATIONS", ("_of_no_version",))
+    memory._onednn_takes_packed.cache_clear()
+    try:
+        layer, x = Linear(512, 512).requires_grad_(False), torch.randn(3, 512)
+        with torch.inference_mode():
+            assert not memory.packs(layer.weight)
+            assert torch.equal(layer(x), torch.nn.functional.linear(x, layer.weight, layer.bias))
+    finally:
+        memory._onednn_takes_packed.cache_clear()

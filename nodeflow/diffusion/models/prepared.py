@@ -7,7 +7,7 @@ would bring it into this order at every call, which for small feature maps takes
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
 import torch
@@ -18,6 +18,8 @@ from nodeflow.diffusion.memory import packs
 
 _BLOCK = 65_536
 """Numbers that are converted at a time, by way of float32: torch's direct conversion between half formats is slow."""
+_LANES, _LARGE = 64, 500_000
+"""Channels by which oneDNN's blocked kernels go, and numbers in a weight from which on ordering it takes long."""
 _NOMINAL = (2, 32, 32)
 """Rows, height and width that the blocked order is asked for; the answer is the same for all sizes."""
 
@@ -31,12 +33,14 @@ class Prepared:
         place: Where the numbers of the origin lay then; another place means that it was given others.
         weight: In the precision of the computation.
         packed: The weight is in a blocked order that only oneDNN reads.
+        due: It is to be brought into that order when it is needed again.
     """
 
     origin: Tensor
     place: int
     weight: Tensor
     packed: bool
+    due: bool = False
 
     def fits(self, origin: Tensor, dtype: torch.dtype) -> bool:
         """Whether this is what a weight gives in a precision."""
@@ -88,7 +92,9 @@ class Conv2d(nn.Conv2d):
         made = self._made
         if made is None or not made.fits(weight, input.dtype):
             pack = _packed_linear if self._by_pixel else self._packed
-            made = self._made = _prepared(weight, input, pack)
+            made = self._made = _prepared(weight, input, pack, later=self._as_well_later(input))
+        elif made.due:
+            made = self._made = replace(made, weight=self._packed(made.weight), packed=True, due=False)
         if not made.packed:
             return self._convolved(input, made.weight)
         if self._by_pixel:
@@ -103,6 +109,14 @@ class Conv2d(nn.Conv2d):
     def _by_pixel(self) -> bool:
         # oneDNN has no fast kernel for such a convolution of a few pixels in bf16; as a matrix product it always has.
         return self.kernel_size == (1, 1) and self.stride == (1, 1) and self.groups == 1
+
+    def _as_well_later(self, x: Tensor) -> bool:
+        """The first call computes the same bits without its weight in order, in less time than ordering takes.
+
+        In bf16 it does not: there the order saves as much in the first call.
+        """
+        wide = self.in_channels % _LANES == 0 and self.out_channels % _LANES == 0 and self.weight.numel() >= _LARGE
+        return wide and len(x) > 1 and not self._by_pixel and x.dtype == torch.float32
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
@@ -171,9 +185,11 @@ def _as_it_is(weight: Tensor, x: Tensor) -> bool:
     return weight.dtype == x.dtype and (_at_once() or not packs(weight))
 
 
-def _prepared(origin: Tensor, x: Tensor, pack: Callable[[Tensor], Tensor]) -> Prepared:
+def _prepared(origin: Tensor, x: Tensor, pack: Callable[[Tensor], Tensor], *, later: bool = False) -> Prepared:
     weight = _converted(origin, x.dtype)
     packed = packs(origin)
+    if packed and later:
+        return Prepared(origin, origin.data_ptr(), weight, packed=False, due=True)
     return Prepared(origin, origin.data_ptr(), pack(weight) if packed else weight, packed)
 
 

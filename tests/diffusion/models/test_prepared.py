@@ -148,3 +148,16 @@ def test_without_onednns_operations_layers_compute_as_torchs_own(monkeypatch: py
             assert torch.equal(layer(x), torch.nn.functional.linear(x, layer.weight, layer.bias))
     finally:
         memory._onednn_takes_packed.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("channels", "stride", "side"), [(256, 1, 16), (320, 2, 8), (320, 1, 4)])
+def test_the_first_call_of_a_large_convolution_gives_the_bits_of_all_later_ones(
+    dtype: torch.dtype, channels: int, stride: int, side: int
+) -> None:
+    layer = Conv2d(channels, channels, 3, stride=stride, padding=1).requires_grad_(False).to(dtype)
+    x = torch.randn(2, channels, side, side).to(dtype).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        first, second, third = layer(x), layer(x), layer(x)
+    assert torch.equal(first, second)
+    assert torch.equal(second, third)

@@ -14,6 +14,7 @@ from nodeflow.diffusion.conditioning import encode
 from nodeflow.diffusion.errors import NonFiniteError, ValueRuleError
 from nodeflow.diffusion.latent_formats import LatentFormat
 from nodeflow.diffusion.latents import empty_latent
+from nodeflow.diffusion.protocols import Guidance
 from nodeflow.diffusion.sampling.guidance import steered
 from nodeflow.diffusion.sampling.masked import Graded, Masked, Progress
 from nodeflow.diffusion.sampling.names import SAMPLERS
@@ -222,12 +223,12 @@ def test_a_flow_that_is_left_noisy_can_go_on() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanting:
+class Wanting(Guidance):
     """Guidance that wants the negative side and changes nothing."""
 
-    needs_negative = True
-    others = ()
-    stage = 0
+    @property
+    def needs_negative(self) -> bool:
+        return True
 
     def wrap(self, inner: Any, sides: Any) -> Any:
         return inner

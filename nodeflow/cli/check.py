@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import counted, exit_code, report_problems
+from nodeflow.cli.messages import counted, report_problems
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import InvalidDocument, Problem, refusal
+from nodeflow.core.exitcodes import exit_code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.cli.messages import report_problems
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import refusal
+from nodeflow.core.exitcodes import exit_code
 from nodeflow.engine.explain import NodeExplanation
 from nodeflow.session import Session
 

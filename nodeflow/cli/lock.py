@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, report_problems
+from nodeflow.cli.messages import report_problems
 from nodeflow.core.errors import InvalidDocument, refusal
+from nodeflow.core.exitcodes import exit_code
 from nodeflow.session.pinning import Locked
 from nodeflow.storage.documents import write_document
 from nodeflow.storage.embedded import FIRST_BYTES, is_picture

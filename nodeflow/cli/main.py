@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final, NoReturn, Protocol, cast
 
-from nodeflow.cli.messages import exit_code, report
+from nodeflow.cli.messages import report
 from nodeflow.core.errors import NodeflowError, OutOfMemory
+from nodeflow.core.exitcodes import exit_code
 from nodeflow.version import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {

@@ -6,15 +6,16 @@ from os import fsencode
 from typing import BinaryIO
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import exit_code, exit_code_of, report, report_problems
-from nodeflow.cli.outcome import report_of, report_of_error
+from nodeflow.cli.messages import report, report_problems
 from nodeflow.cli.progress import follow
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.core.errors import NodeflowError, UsageError
+from nodeflow.core.exitcodes import exit_code, exit_code_of
 from nodeflow.core.suggest import shorten
 from nodeflow.core.workflow import Document
 from nodeflow.diffusion.files import files_of
 from nodeflow.session import Result, Running, Session
+from nodeflow.session.reporting import report_of, report_of_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import counted, exit_code, exit_code_of, report, report_problems
-from nodeflow.cli.outcome import problem_report
+from nodeflow.cli.messages import counted, report, report_problems
 from nodeflow.cli.progress import INTERRUPTED, follow
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.cli.swept import SweepReport, point_report, sweep_report_of_error
 from nodeflow.core.errors import MissingFile, NodeflowError, Problem, UsageError
+from nodeflow.core.exitcodes import exit_code, exit_code_of
+from nodeflow.protocol.report import problem_report
 from nodeflow.session import Result, Running, Session
 from nodeflow.session.axes import Point, axes_of
 from nodeflow.session.sheets import write_sheets

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from nodeflow.cli.messages import exit_code
-from nodeflow.cli.outcome import (
+from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError
+from nodeflow.core.exitcodes import exit_code
+from nodeflow.protocol.report import (
     FailureReport,
     OutputReport,
     Part,
@@ -16,7 +17,6 @@ from nodeflow.cli.outcome import (
     finite,
     problem_report,
 )
-from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError
 from nodeflow.session.axes import Point
 from nodeflow.session.swept import SweepPoint, plain_value
 from nodeflow.version import __version__

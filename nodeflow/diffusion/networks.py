@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nodeflow.diffusion.weights import Weight
 
 
+READY_BYTES_PER_SECOND = 600e6
+"""From file to first use, the page cache warm: the 3.4 GB of SD 1.5's UNet in fp32 take 5.7 s on two cores."""
+
+
 class Prediction(StrEnum):
     """What a network's output means; see `sampling.prediction`."""
 
@@ -56,6 +60,11 @@ class _Network:
         used: dict[Hashable, int] = {id(weight): weight.numel() * size for weight in self.network.parameters()}
         used.update((id(buffer), buffer.nbytes) for buffer in self.network.buffers())
         return used
+
+    @property
+    def ready_seconds(self) -> float:
+        """About what it takes to load this again and to make what it computes with, of which loading is the least."""
+        return self.nbytes / READY_BYTES_PER_SECOND
 
     @property
     def device(self) -> str:

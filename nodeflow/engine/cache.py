@@ -5,7 +5,8 @@ from heapq import heapify, heappop, heappush
 from threading import Lock
 
 from nodeflow.engine.blocking import first_blocked
-from nodeflow.engine.sizes import SCALAR_BYTES, SCALARS, parts, text_size
+from nodeflow.engine.demand import Demand
+from nodeflow.engine.sizes import SCALAR_BYTES, SCALARS, parts, seconds_to_ready, text_size
 
 ENTRY_BYTES = 300
 """What keeping an entry costs beyond its values, so that a million numbers are bounded too."""
@@ -25,10 +26,12 @@ class Entry:
         shown: What the node showed; shown again when the entry is used.
         label: Type id of the node, for messages about memory.
         blocked: One of the outputs is blocked, or an item of it.
+        wanted: It was asked for again since it was first kept.
     """
 
     __slots__ = (
         "_parts",
+        "_saves",
         "_uses",
         "blocked",
         "cost",
@@ -39,6 +42,7 @@ class Entry:
         "seconds",
         "shown",
         "total",
+        "wanted",
         "warnings",
     )
 
@@ -59,7 +63,9 @@ class Entry:
         self.warnings = warnings
         self.shown = shown
         self.priority = 0.0
-        self._uses = 0
+        self.wanted = False
+        self._uses = 0.0
+        self._saves = max(seconds, _LEAST_SECONDS)
         self._parts: dict[Hashable, int] | None = None
         self.blocked = False
         size = ENTRY_BYTES
@@ -67,6 +73,7 @@ class Entry:
             small = SCALAR_BYTES if type(value) in SCALARS else text_size(value)
             if small is None:
                 self.blocked = first_blocked(outputs) is not None
+                self._saves = max(self._saves, seconds_to_ready(outputs))
                 self._parts = dict(parts((outputs, shown)))
                 size = ENTRY_BYTES + sum(self._parts.values())
                 break
@@ -78,19 +85,26 @@ class Entry:
         """The pieces of storage that other entries may hold as well; None for numbers and texts."""
         return self._parts
 
-    def value_again(self, clock: float) -> float:
-        """Rank this use: seconds saved, times how often it was of use, per byte, above what was dropped so far."""
-        self._uses += 1
-        self.priority = clock + self._uses * max(self.seconds, _LEAST_SECONDS) / self.nbytes
+    def value_again(self, clock: float, likelihood: float = 1.0) -> float:
+        """Rank this use: seconds saved, times how often it was of use, per byte, above what was dropped so far.
+
+        Args:
+            clock: The rank of what was dropped last.
+            likelihood: That it will be of use: 1 when it just was.
+        """
+        self._uses += likelihood
+        self.priority = clock + self._uses * self._saves / self.nbytes
         return self.priority
 
 
 class MemoryCache:
     """Results by key, at most ``budget`` bytes of them.
 
-    Values are dropped by (seconds saved x likelihood) / bytes. Likelihood is the number of uses, ageing: every drop
-    raises the bar for what comes later (GreedyDual-Size-Frequency, Cherkasova 1998). Bytes that several values share
-    are counted once. Safe to use from several threads.
+    Values are dropped by (seconds saved x likelihood) / bytes. Seconds saved are those of computing a value, or those
+    until it is ready where it says that these are more. Likelihood is the number of uses, ageing: every drop raises
+    the bar for what comes later (GreedyDual-Size-Frequency, Cherkasova 1998); what is new counts as much of a use as
+    others of its kind were asked for again. Bytes that several values share are counted once. Safe to use from
+    several threads.
     """
 
     def __init__(self, budget: int) -> None:
@@ -102,6 +116,7 @@ class MemoryCache:
         self._holders: dict[Hashable, int] = {}
         self._nbytes = 0
         self._clock = 0.0
+        self._demand = Demand()
         self._lock = Lock()
         self._claims: dict[bytes, list[Callable[[], None]] | None] = {}
 
@@ -121,6 +136,9 @@ class MemoryCache:
         entry = self._entries.get(key)
         if entry is not None:
             entry.value_again(self._clock)
+            if not entry.wanted:
+                entry.wanted = True
+                self._demand.asked_again(entry.label)
         return entry
 
     def put(self, key: bytes, entry: Entry) -> None:
@@ -129,7 +147,9 @@ class MemoryCache:
             if key in self._entries or entry.nbytes > self.budget:
                 return
             self._entries[key] = entry
-            rank = entry.value_again(self._clock)
+            share = self._demand.share(entry.label)
+            entry.wanted = self._demand.came(key, entry.label)
+            rank = entry.value_again(self._clock, 1.0 if entry.wanted else share)
             if self._queue is not None:
                 heappush(self._queue, (rank, key))
             self._nbytes += entry.nbytes
@@ -208,6 +228,7 @@ class MemoryCache:
                 break
             heappush(queue, (entry.priority, key))
         self._clock = rank
+        self._demand.went(key, asked=entry.wanted)
         self._remove(key, entry)
 
     def _remove(self, key: bytes, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""How many bytes a value holds, with storage that several values share counted once."""
+"""What a value holds in memory, storage that several values share counted once; what it takes to be ready for use."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from sys import getsizeof
@@ -23,6 +23,18 @@ class SharesStorage(Protocol):
 
     @property
     def storages(self) -> Mapping[Hashable, int]: ...
+
+
+@runtime_checkable
+class ReadyLater(Protocol):
+    """A value that puts work off until it is used, such as a network that lies in its file until then.
+
+    Attributes:
+        ready_seconds: About what it takes from nothing until it is ready for use.
+    """
+
+    @property
+    def ready_seconds(self) -> float: ...
 
 
 def text_size(value: object) -> int | None:
@@ -63,3 +75,14 @@ def own_size(value: object) -> int:
 def total_size(value: object) -> int:
     """Bytes of a value, each piece of storage counted once."""
     return sum(dict(parts(value)).values())
+
+
+def seconds_to_ready(outputs: Iterable[object]) -> float:
+    """What work is still put off until values are first used, as they say themselves; lists are looked into."""
+    seconds = 0.0
+    for value in outputs:
+        if isinstance(value, list):
+            seconds += seconds_to_ready(cast("list[object]", value))
+        elif isinstance(value, ReadyLater):
+            seconds += value.ready_seconds
+    return seconds

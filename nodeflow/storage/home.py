@@ -11,7 +11,7 @@ from typing import cast
 
 from nodeflow.core.errors import UsageError
 
-_SECTIONS = ("models", "cache", "packs")
+_SECTIONS = ("models", "cache", "packs", "server")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?", re.IGNORECASE)
 
@@ -53,6 +53,21 @@ class Home:
         return self.root / "cache" / "models.json"
 
     @property
+    def database(self) -> Path:
+        """Jobs, events, documents and tokens of the server."""
+        return self.root / "server.db"
+
+    @property
+    def output(self) -> Path:
+        """Where jobs of the server write."""
+        return self.root / "output"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that clients of the server have sent, a folder for each client."""
+        return self.root / "uploads"
+
+    @property
     def digests(self) -> Path:
         """Digests of files already read."""
         return self.root / "cache" / "digests"
@@ -74,6 +89,7 @@ class Config:
         memory: Bytes of results kept in memory.
         disk: Bytes of results kept on disk.
         packs: Settings of packs, by the name of the pack; what they may be only the packs can tell.
+        server: Settings of the server, which reads them itself.
     """
 
     models: tuple[Path, ...] = ()
@@ -81,6 +97,7 @@ class Config:
     memory: int = 2 * 2**30
     disk: int = 8 * 2**30
     packs: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
+    server: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def read_config(home: Home) -> Config:
@@ -120,6 +137,7 @@ class _Reader:
             memory=self._size(cache, "cache", "memory", defaults.memory),
             disk=self._size(cache, "cache", "disk", defaults.disk),
             packs={name: self._table(packs, name, "packs.") for name in packs},
+            server=self._table(table, "server"),
         )
 
     def _section(self, table: Mapping[str, object], name: str, keys: Sequence[str]) -> Mapping[str, object]:

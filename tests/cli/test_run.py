@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nodeflow.cli.outcome import SCHEMA, RunReport, schema_text
+from nodeflow.cli.outcome import SCHEMA, schema_text
+from nodeflow.protocol.report import RunReport
 from tests.cli.conftest import Shell, document, files_in, interface
 
 JOIN = document(

@@ -1,0 +1,38 @@
+"""What happens to a job, as its event stream tells it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import Field, JsonValue
+
+from nodeflow.protocol.base import JobId, Message, Moment
+
+KINDS: Final = (
+    "queued",
+    "attempt",
+    "problem",
+    "plan",
+    "node.started",
+    "node.progress",
+    "node.waiting",
+    "node.finished",
+    "node.failed",
+    "warning",
+    "saved",
+    "shown",
+    "cancelling",
+    "retried",
+    "finished",
+)
+"""``attempt``: {number, worker}; ``plan``: {total}; ``node.*``: {node, …} with the fields of
+``nodeflow.engine.events``; ``finished``: {state, error?} is always the last one."""
+
+
+class JobEvent(Message):
+    """One event; ``seq`` counts from 1 within its job, without gaps, and is what ``Last-Event-ID`` names."""
+
+    job: JobId
+    seq: int
+    at: Moment
+    kind: str
+    data: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])

@@ -1,0 +1,154 @@
+"""What server and worker say to each other, over one stream socket.
+
+A frame is 4 bytes of length of the head, 4 bytes of length of the body (big endian), the head (JSON of one of the
+messages below) and the body (bytes; empty but for previews).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from nodeflow.protocol.base import Message
+from nodeflow.protocol.report import RunReport
+
+
+class Run(Message):
+    """Server to worker: run this job. A worker has at most one at a time."""
+
+    type: Literal["run"] = "run"
+    job: str
+    attempt: int
+    document: Mapping[str, Any]
+    """Complete: inputs filled in, draws made."""
+    targets: tuple[str, ...] | None = None
+    strict: bool = False
+    previews: bool = False
+    refresh: bool | tuple[str, ...] = False
+    embed: bool = True
+    write: tuple[str, ...] | None = None
+    label: str = ""
+    input_dirs: tuple[str, ...] = ()
+    output_dir: str
+    granted: Mapping[str, str] = Field(default_factory=dict[str, str])
+
+
+class Cancel(Message):
+    """Server to worker: stop this job within one step; nothing happens when it is not the one that runs."""
+
+    type: Literal["cancel"] = "cancel"
+    job: str
+
+
+class Prewarm(Message):
+    """Server to worker: run this document up to its samplers' inputs, so that models are loaded; nothing is kept."""
+
+    type: Literal["prewarm"] = "prewarm"
+    document: Mapping[str, Any]
+
+
+class Explain(Message):
+    """Server to worker: what would run of this document."""
+
+    type: Literal["explain"] = "explain"
+    ask: str
+    document: Mapping[str, Any]
+    inputs: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    targets: tuple[str, ...] | None = None
+    input_dirs: tuple[str, ...] = ()
+    output_dir: str
+
+
+class Sheet(Message):
+    """Server to worker: lay out the pictures of a sweep. Points as ``nodeflow.session.sheets`` takes them."""
+
+    type: Literal["sheet"] = "sheet"
+    ask: str
+    axes: tuple[Mapping[str, JsonValue], ...]
+    points: tuple[Mapping[str, Any], ...]
+    stem: str
+    output_dir: str
+
+
+class Stop(Message):
+    """Server to worker: end, the running job within one step."""
+
+    type: Literal["stop"] = "stop"
+
+
+class Ready(Message):
+    """Worker to server: packs are imported, the device is there."""
+
+    type: Literal["ready"] = "ready"
+    device: str
+    dtype: str
+    versions: Mapping[str, str] = Field(default_factory=dict[str, str])
+
+
+class Beat(Message):
+    """Worker to server, every second from a thread of its own: alive; what it holds."""
+
+    type: Literal["beat"] = "beat"
+    job: str = ""
+    memory: int = 0
+    models: tuple[str, ...] = ()
+    """Names of the model files that are in memory, as documents name them: ``checkpoints/emoji-tiny.safetensors``."""
+    rss: int = 0
+
+
+class Happened(Message):
+    """Worker to server: an event of the job; ``kind`` and ``data`` as in ``protocol.events``."""
+
+    type: Literal["event"] = "event"
+    job: str
+    attempt: int
+    kind: str
+    data: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+
+
+class Preview(Message):
+    """Worker to server: a picture of a step; the body is the JPEG or WebP."""
+
+    type: Literal["preview"] = "preview"
+    job: str
+    node: str
+    step: int
+    total: int | None = None
+    media_type: str = "image/jpeg"
+
+
+class File(Message):
+    """A file that a job wrote; ``path`` is within its output folder."""
+
+    path: str
+    media_type: str
+    bytes: int
+    sha256: str
+    unchanged: bool = False
+
+
+class Done(Message):
+    """Worker to server: the job has ended; its files are on disk."""
+
+    type: Literal["done"] = "done"
+    job: str
+    attempt: int
+    report: RunReport
+    """Paths in it are within the output folder."""
+    files: tuple[File, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class Answer(Message):
+    """Worker to server: what ``explain`` or ``sheet`` gave, or why it could not."""
+
+    type: Literal["answer"] = "answer"
+    ask: str
+    value: JsonValue = None
+    error: str = ""
+
+
+ToWorker = Annotated[Run | Cancel | Prewarm | Explain | Sheet | Stop, Field(discriminator="type")]
+FromWorker = Annotated[Ready | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")]
+TO_WORKER: TypeAdapter[Run | Cancel | Prewarm | Explain | Sheet | Stop] = TypeAdapter(ToWorker)
+FROM_WORKER: TypeAdapter[Ready | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)

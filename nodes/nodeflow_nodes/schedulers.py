@@ -55,7 +55,9 @@ def karras_scheduler(
     """
     from nodeflow.diffusion.sampling import spacings
 
-    with blaming("rho" if rho == 0 else "sigma_min"):
+    with blaming("sigma_min"):
+        spacings.require_ends(steps, sigma_min, sigma_max)
+    with blaming("rho"):
         return _sigmas(spacings.karras(steps, sigma_min, sigma_max, rho))
 
 
@@ -88,7 +90,9 @@ def polyexponential_scheduler(
     """
     from nodeflow.diffusion.sampling import spacings
 
-    with blaming("rho" if rho == 0 else "sigma_min"):
+    with blaming("sigma_min"):
+        spacings.require_ends(steps, sigma_min, sigma_max)
+    with blaming("rho"):
         return _sigmas(spacings.polyexponential(steps, sigma_min, sigma_max, rho))
 
 
@@ -186,4 +190,4 @@ def _levels(model: Model) -> "NoiseLevels":
 
 
 def _sigmas(levels: "Tensor") -> Sigmas:
-    return Sigmas(tuple(float(level) for level in levels))
+    return Sigmas(tuple(levels.tolist()))

@@ -1,6 +1,7 @@
 """Nodes that make noise levels give those of the library, of KSampler, and of formulas."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,7 +78,15 @@ def test_beta_turbo_and_align_your_steps_are_those_of_the_library(model: Model) 
         ("karras_scheduler", {"rho": 0.0}, "^rho: "),
         ("karras_scheduler", {"sigma_min": 20.0}, "^sigma_min: .*14.6146 is below sigma_min 20"),
         ("exponential_scheduler", {"sigma_min": 0.0}, "^sigma_min: .*not above 0"),
+        (
+            "karras_scheduler",
+            {"rho": 1e-300},
+            "^rho: karras: rho 1e-300 from 14.6146 to 0.0291675 gives .*; usual is 7$",
+        ),
+        ("karras_scheduler", {"rho": 0.001}, "^rho: .* 0 or not finite"),
         ("polyexponential_scheduler", {"rho": 0.0}, "^rho: "),
+        ("polyexponential_scheduler", {"sigma_min": 0.0, "rho": 0.0}, "^sigma_min: sigma_min 0 is not above 0"),
+        ("polyexponential_scheduler", {"sigma_min": 5e-324}, r"^sigma_min: .* is below 1\.2e-38, the least number of"),
         ("laplace_scheduler", {"sigma_min": 0.0}, "^sigma_min: "),
         ("vp_scheduler", {"beta_d": 5000.0}, "^beta_d: .*not finite"),
     ],
@@ -85,6 +94,22 @@ def test_beta_turbo_and_align_your_steps_are_those_of_the_library(model: Model) 
 def test_ends_that_make_no_levels_are_refused(name: str, settings: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         getattr(schedulers, name)(**settings)
+
+
+@pytest.mark.parametrize("rho", [1e-3, 0.5, 7.0, 100.0])
+@pytest.mark.parametrize("lowest", [1e-37, 1e-6, 5000.0])
+@pytest.mark.parametrize("steps", [1, 10_000])
+def test_the_widest_settings_make_levels_at_once(steps: int, lowest: float, rho: float) -> None:
+    made = (
+        schedulers.exponential_scheduler(steps, 5000.0, lowest),
+        schedulers.polyexponential_scheduler(steps, 5000.0, lowest, rho),
+        schedulers.laplace_scheduler(steps, 5000.0, lowest, mu=-10.0, beta=10.0),
+        *((schedulers.karras_scheduler(steps, 5000.0, lowest, rho),) if rho >= 1.0 else ()),
+    )
+    for sigmas in made:
+        assert len(sigmas) >= steps
+        assert all(high >= low for high, low in pairwise(sigmas.values))
+        assert min(sigmas.values[:steps]) > 0.0
 
 
 def test_a_beta_distribution_needs_shapes_above_0(model: Model) -> None:

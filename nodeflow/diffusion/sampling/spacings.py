@@ -10,6 +10,8 @@ from torch import Tensor
 
 from nodeflow.diffusion.errors import ValueRuleError
 
+_SMALLEST = torch.finfo(torch.float32).tiny
+
 
 def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
     """Denser at low noise, the more so the larger `rho` (Karras et al. 2022, 2206.00364, eq. 5).
@@ -24,13 +26,17 @@ def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tens
         float32 [n + 1], the last one 0.
 
     Raises:
-        ValueRuleError: Ends that are not 0 < sigma_min <= sigma_max, or `rho` is 0 or less.
+        ValueRuleError: Ends that `require_ends` refuses, a `rho` of 0 or less, or one that makes a level 0 or infinite.
     """
-    _check_ends(n, sigma_min, sigma_max)
+    require_ends(n, sigma_min, sigma_max)
     _check_positive("rho", rho)
-    ramp = torch.linspace(0, 1, n)
-    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
-    return ended((high + ramp * (low - high)) ** rho)
+    try:
+        high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    except OverflowError:
+        high, low = math.inf, 0.0
+    sigmas = (high + torch.linspace(0, 1, n) * (low - high)) ** rho
+    _check_levels(sigmas, f"karras: rho {rho:g} from {sigma_max:g} to {sigma_min:g} gives", "usual is 7")
+    return ended(sigmas)
 
 
 def exponential(n: int, sigma_min: float, sigma_max: float) -> Tensor:
@@ -46,7 +52,7 @@ def polyexponential(n: int, sigma_min: float, sigma_max: float, rho: float = 1.0
 
     Arguments, result and errors as in `karras`; with `rho` 1 the ratios are equal, above 1 it is denser at low noise.
     """
-    _check_ends(n, sigma_min, sigma_max)
+    require_ends(n, sigma_min, sigma_max)
     _check_positive("rho", rho)
     high, low = math.log(sigma_max), math.log(sigma_min)
     if rho == 1.0:
@@ -59,7 +65,7 @@ def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> Tensor:
 
     Arguments, result and errors as in `karras`.
     """
-    _check_ends(n, sigma_min, sigma_max)
+    require_ends(n, sigma_min, sigma_max)
     share = torch.arange(n) / max(n - 1, 1)
     return ended((share * math.atan(sigma_min) + (1 - share) * math.atan(sigma_max)).tan())
 
@@ -80,9 +86,9 @@ def laplace(n: int, sigma_min: float, sigma_max: float, mu: float = 0.0, beta: f
         float32 [n].
 
     Raises:
-        ValueRuleError: Ends that are not 0 < sigma_min <= sigma_max.
+        ValueRuleError: Ends that `require_ends` refuses.
     """
-    _check_ends(n, sigma_min, sigma_max)
+    require_ends(n, sigma_min, sigma_max)
     offset = 0.5 - torch.linspace(0, 1, n)
     tail = (1 - 2 * offset.abs() + 1e-5).log()  # 1e-5: no quantile is infinite
     return (mu - beta * offset.sign() * tail).exp().clamp(sigma_min, sigma_max)
@@ -106,11 +112,8 @@ def vp(n: int, beta_d: float = 19.9, beta_min: float = 0.1, eps_s: float = 0.001
     _check_steps(n)
     time = torch.linspace(1, eps_s, n, dtype=torch.float64)
     sigmas = torch.expm1(beta_d * time**2 / 2 + beta_min * time).sqrt().float()
-    if not bool(((sigmas > 0) & sigmas.isfinite()).all()):
-        raise ValueRuleError(
-            f"vp: beta_d {beta_d:g}, beta_min {beta_min:g} and eps_s {eps_s:g} give a noise level that is 0 or not "
-            "finite; usual are 19.9, 0.1 and 0.001"
-        )
+    given = f"vp: beta_d {beta_d:g}, beta_min {beta_min:g} and eps_s {eps_s:g} give"
+    _check_levels(sigmas, given, "usual are 19.9, 0.1 and 0.001")
     return ended(sigmas)
 
 
@@ -119,11 +122,23 @@ def ended(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas.float(), torch.zeros(1)])
 
 
-def _check_ends(n: int, sigma_min: float, sigma_max: float) -> None:
+def require_ends(n: int, sigma_min: float, sigma_max: float) -> None:
+    """Checks how many levels there are to be, and between what.
+
+    Raises:
+        ValueRuleError: Fewer than one, ends that are not 0 < sigma_min <= sigma_max, or one that float32 cannot hold.
+    """
     _check_steps(n)
     _check_positive("sigma_min", sigma_min)
+    if sigma_min < _SMALLEST:
+        raise ValueRuleError(f"sigma_min {sigma_min:g} is below {_SMALLEST:.2g}, the least number of single precision")
     if not sigma_min <= sigma_max < math.inf:
         raise ValueRuleError(f"sigma_max {sigma_max:g} is below sigma_min {sigma_min:g} or not finite")
+
+
+def _check_levels(sigmas: Tensor, given: str, usual: str) -> None:
+    if not bool(((sigmas > 0) & sigmas.isfinite()).all()):
+        raise ValueRuleError(f"{given} a noise level that is 0 or not finite; {usual}")
 
 
 def _check_steps(n: int) -> None:

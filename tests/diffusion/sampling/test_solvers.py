@@ -231,6 +231,7 @@ def test_the_fast_solver_evaluates_as_often_as_there_are_steps(evaluations: int)
         ({"h_init": 0.0}, "h_init 0 is not above 0"),
         ({"rtol": 0.0, "atol": 0.0}, "rtol and atol allow no error at all"),
         ({"accept_safety": 9.0}, "no step from sigma 2 is good enough for rtol 0.05, atol 0.0078 and accept_safety 9"),
+        ({"h_init": 1e-30, "icoeff": 0.0, "order": 2}, "10000 steps from h_init 1e-30 came no farther than sigma 2; a"),
     ],
 )
 def test_steps_that_cannot_adapt_are_told(options: dict[str, Any], told: str) -> None:

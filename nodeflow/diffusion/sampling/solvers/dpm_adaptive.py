@@ -15,6 +15,8 @@ from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visit
 
 _MOST_REJECTED = 100
 """In a row. A step is shortened by up to 0.21 each time, so a tolerance that can be met is met long before."""
+_MOST_STEPS = 10_000
+"""As many as any run may have. Steps that start tiny and are never let grow would go on for ever."""
 _LEAST_ATOL = 1e-20
 """Where x is 0 and only `rtol` allows an error, it is divided by this."""
 _DONE = 1e-5
@@ -61,7 +63,8 @@ def dpm_adaptive(
         s_noise: Factor of the noise.
 
     Raises:
-        ValueRuleError: Another order, a first step of 0, or tolerances that no step can meet.
+        ValueRuleError: Another order, a first step of 0, tolerances that no step can meet, or steps so short that
+            `_MOST_STEPS` do not reach the end.
     """
     if order not in (2, 3):
         raise ValueRuleError(f"dpm_adaptive: order {order} is not 2 or 3")
@@ -75,7 +78,14 @@ def dpm_adaptive(
     lower = x
     if sigma == last:
         yield Move(x, denoise(denoiser, x, sigma), sigma)
+    steps = 0
     while math.log(sigma / last) > _DONE:
+        if steps == _MOST_STEPS:
+            raise ValueRuleError(
+                f"dpm_adaptive: {steps} steps from h_init {h_init:g} came no farther than sigma {sigma:.4g}; "
+                "a larger h_init, or icoeff above 0, makes them longer (usual are 0.05 and 1)"
+            )
+        steps += 1
         denoised = denoise(denoiser, x, sigma)
         for _ in range(_MOST_REJECTED):
             sigma_next = max(sigma * math.exp(-controller.step), last)

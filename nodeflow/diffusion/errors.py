@@ -13,5 +13,9 @@ class ValueRuleError(DiffusionError, ValueError):
     """A value breaks its convention: a shape, a range, a dtype, an unknown name."""
 
 
+class SamplerError(ValueRuleError):
+    """A sampler has no such option, cannot work with the value of one, or cannot do what is asked of it."""
+
+
 class NonFiniteError(DiffusionError, ArithmeticError):
     """A network produced NaN or infinity; the message names the network and the moment."""

@@ -81,12 +81,15 @@ def _sampled(
     blamed: str,
 ) -> Sampled:
     """A single level is no step, but the noise of that level is added all the same: another run may go on from it."""
+    from nodeflow.diffusion.sampling.fitting import require_levels
     from nodeflow.diffusion.sampling.run import sample_custom, steps_of
     from nodeflow.diffusion.sampling.starts import with_noise
 
     table = table_with(run, sampler=sampler.name)
+    with blaming("sigmas", sampler="sampler"):
+        require_levels(sigmas, sampler.name, table.sampler(sampler.name), guider.model)
     last = None
-    with blaming(blamed):
+    with blaming(blamed, sampler="sampler"):
         total = steps_of(sampler.name, sigmas, table=table)
         steps = sample_custom(guider, latent, sigmas, sampler, noise, table=table)
         for step in run.track(steps, total=total, preview=glance):

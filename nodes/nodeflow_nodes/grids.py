@@ -103,7 +103,7 @@ def steps_grid(
     from nodeflow.diffusion.captions import captioned
     from nodeflow.diffusion.images import sheet
 
-    with blaming("model"):
+    with blaming("model", sampler="sampler"):
         first = latent.select([0])
         guider = Guider(model, positive, negative, cfg)
         course = course_of(guider, first, seed, steps, sampler, scheduler, run, denoise=denoise)

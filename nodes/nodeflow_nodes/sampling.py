@@ -47,7 +47,7 @@ def ksampler(
     """
     guider = Guider(model, positive, negative, cfg)
     result = latent
-    with blaming("model"):
+    with blaming("model", sampler="sampler"):
         course = course_of(guider, latent, seed, steps, sampler, scheduler, run, denoise=denoise)
         for step in run.track(course.steps, total=course.total, preview=glance):
             result = step.latent
@@ -98,7 +98,7 @@ def ksampler_advanced(
     """
     guider, noise_left = Guider(model, positive, negative, cfg), return_with_leftover_noise == "enable"
     result = latent
-    with blaming("model"):
+    with blaming("model", sampler="sampler"):
         course = course_of(
             guider,
             latent,

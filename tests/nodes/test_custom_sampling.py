@@ -142,8 +142,32 @@ def test_levels_that_rise_are_for_euler(loaded: Loaded, prompts: Prompts) -> Non
     noisy = sampler_custom(loaded.model, *prompts, EULER, up, latent, add_noise=False, cfg=1.0).output
     assert noisy.samples.std() > 2 * latent.samples.std()
     (choice,) = ksampler_select("euler_ancestral")
-    with pytest.raises(InputError, match=r"^model: sampler 'euler_ancestral' cannot go from low sigmas to high ones"):
+    with pytest.raises(InputError, match=r"^sampler: sampler 'euler_ancestral' cannot go from low sigmas to high ones"):
         sampler_custom(loaded.model, *prompts, choice, up, latent)
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (SamplerChoice("euler", {"eta": 1.0}), "sampler 'euler' has no option 'eta'; it has s_churn"),
+        (SamplerChoice("dpmpp_sde", {"r": 0.0}), "dpmpp_sde: r 0 is not above 0"),
+        (SamplerChoice("dpm_adaptive", {"accept_safety": 9.0}), "dpm_adaptive: no step from sigma"),
+        (SamplerChoice("ipndm", {"max_order": 9}), "ipndm: max_order 9 is not in 1..4"),
+    ],
+)
+def test_wrong_options_are_said_of_the_sampler(
+    choice: SamplerChoice, told: str, loaded: Loaded, prompts: Prompts
+) -> None:
+    sigmas, latent = Sigmas((2.0, 1.0, 0.0)), empty_latent(32, 32)
+    with pytest.raises(InputError, match=f"^sampler: {told}"):
+        sampler_custom(loaded.model, *prompts, choice, sigmas, latent)
+    with pytest.raises(InputError, match=f"^sampler: {told}"):
+        sampler_custom_advanced(NoiseChoice(), cfg_guider(loaded.model, *prompts, 2.0), choice, sigmas, latent)
+
+
+def test_levels_that_go_up_and_down_are_said_of_the_sigmas(loaded: Loaded, prompts: Prompts) -> None:
+    with pytest.raises(InputError, match=r"^sigmas: sigmas must fall all the way, or rise all the way"):
+        sampler_custom(loaded.model, *prompts, EULER, Sigmas((1.0, 2.0, 0.5)), empty_latent(32, 32))
 
 
 def test_added_noise_has_the_difference_of_the_levels(loaded: Loaded) -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError, ValueRuleError
 from nodeflow.diffusion.sampling.beside import require_fitting_inpaint, require_known
 from nodeflow.diffusion.sampling.conditions import require_fitting
 from nodeflow.diffusion.sampling.table import SamplerEntry
@@ -47,7 +47,8 @@ def require_levels(sigmas: Sigmas, name: str, entry: SamplerEntry, model: Model)
         model: Whose noise they are of.
 
     Raises:
-        ValueRuleError: They rise and fall, rise though the sampler cannot, leave 0, or are none of a flow model's.
+        ValueRuleError: They rise and fall, leave 0, or are none of a flow model's.
+        SamplerError: They rise though the sampler cannot.
     """
     values = sigmas.values
     falls, rises = list(values) == sorted(values, reverse=True), list(values) == sorted(values)
@@ -56,7 +57,7 @@ def require_levels(sigmas: Sigmas, name: str, entry: SamplerEntry, model: Model)
     if not falls and values[0] == 0.0:
         raise ValueRuleError("sigmas that rise must start above 0; FlipSigmas starts them at 0.0001")
     if not falls and not entry.rises:
-        raise ValueRuleError(f"sampler {name!r} cannot go from low sigmas to high ones; take euler")
+        raise SamplerError(f"sampler {name!r} cannot go from low sigmas to high ones; take euler")
     if model.prediction is Prediction.FLOW and values and max(values) > 1.0:
         raise ValueRuleError(f"sigmas of a flow model are not above 1, found {max(values):g}")
 
@@ -72,6 +73,7 @@ def require_fitting_guider(guider: Guider, latent: Latent, name: str, entry: Sam
 
     Raises:
         ValueRuleError: Something does not fit the model, or the sampler needs what there is not.
+        SamplerError: The sampler cannot solve models of this kind.
     """
     model = guider.model
     model.require_weights()
@@ -86,7 +88,7 @@ def require_fitting_guider(guider: Guider, latent: Latent, name: str, entry: Sam
     if not math.isfinite(guider.cfg):
         raise ValueRuleError(f"cfg {guider.cfg} is no finite number")
     if model.prediction is Prediction.FLOW and not entry.flow:
-        raise ValueRuleError(f"sampler {name!r} cannot solve flow models; take euler")
+        raise SamplerError(f"sampler {name!r} cannot solve flow models; take euler")
     if guider.negative is None:
         _require_no_negative_wanted(guider, name, entry)
 

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any, TypeVar
 
 from nodeflow.diffusion.choices import Option
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError, ValueRuleError
 from nodeflow.diffusion.sampling.names import SAMPLERS, SCHEDULES, SamplerRow
 from nodeflow.diffusion.sampling.prediction import NoiseLevels
 from nodeflow.diffusion.sampling.schedules import Schedule
@@ -51,13 +51,13 @@ class SamplerEntry:
             options: Override what the name stands for.
 
         Raises:
-            ValueRuleError: The sampler has no such option; those there are are named.
+            SamplerError: It has no such option; those there are are named.
         """
         known = [each.name for each in signature(self.solve).parameters.values() if each.default is not each.empty]
         unknown = [option for option in options if option not in known]
         if unknown:
             there_are = f"it has {', '.join(known)}" if known else "it has none"
-            raise ValueRuleError(f"sampler {name!r} has no option {unknown[0]!r}; {there_are}")
+            raise SamplerError(f"sampler {name!r} has no option {unknown[0]!r}; {there_are}")
         return replace(self, options={**self.options, **options})
 
     def method(self, levels: NoiseLevels) -> Sampler:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.dpm_solver import Span, second_order, stages
@@ -63,15 +63,15 @@ def dpm_adaptive(
         s_noise: Factor of the noise.
 
     Raises:
-        ValueRuleError: Another order, a first step of 0, tolerances that no step can meet, or steps so short that
+        SamplerError: Another order, a first step of 0, tolerances that no step can meet, or steps so short that
             `_MOST_STEPS` do not reach the end.
     """
     if order not in (2, 3):
-        raise ValueRuleError(f"dpm_adaptive: order {order} is not 2 or 3")
+        raise SamplerError(f"dpm_adaptive: order {order} is not 2 or 3")
     if not h_init > 0.0:
-        raise ValueRuleError(f"dpm_adaptive: h_init {h_init:g} is not above 0; usual is 0.05")
+        raise SamplerError(f"dpm_adaptive: h_init {h_init:g} is not above 0; usual is 0.05")
     if not rtol + atol > 0.0:
-        raise ValueRuleError("dpm_adaptive: rtol and atol allow no error at all; usual are 0.05 and 0.0078")
+        raise SamplerError("dpm_adaptive: rtol and atol allow no error at all; usual are 0.05 and 0.0078")
     visited = levels_visited(sigmas)
     sigma, last = visited[0], next(level for level in reversed(visited) if level > 0.0)
     controller = _Controller.of(h_init, pcoeff, icoeff, dcoeff, 1.5 if eta else order, accept_safety)
@@ -81,7 +81,7 @@ def dpm_adaptive(
     steps = 0
     while math.log(sigma / last) > _DONE:
         if steps == _MOST_STEPS:
-            raise ValueRuleError(
+            raise SamplerError(
                 f"dpm_adaptive: {steps} steps from h_init {h_init:g} came no farther than sigma {sigma:.4g}; "
                 "a larger h_init, or icoeff above 0, makes them longer (usual are 0.05 and 1)"
             )
@@ -93,7 +93,7 @@ def dpm_adaptive(
             if controller.accepts(attempt.error(lower, rtol, atol)):
                 break
         else:
-            raise ValueRuleError(
+            raise SamplerError(
                 f"dpm_adaptive: no step from sigma {sigma:.4g} is good enough for rtol {rtol:g}, atol {atol:g} and "
                 f"accept_safety {accept_safety:g}; usual are 0.05, 0.0078 and 0.81"
             )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.exponential import phi
@@ -78,10 +78,10 @@ def dpmpp_2m_sde(
             paper, "heun" by the exact integral of a straight line.
 
     Raises:
-        ValueRuleError: Another `solver_type`.
+        SamplerError: Another `solver_type`.
     """
     if solver_type not in ("midpoint", "heun"):
-        raise ValueRuleError(f"dpmpp_2m_sde: solver_type {solver_type!r} is unknown; there are midpoint and heun")
+        raise SamplerError(f"dpmpp_2m_sde: solver_type {solver_type!r} is unknown; there are midpoint and heun")
     previous: Tensor | None = None
     step_before = 0.0
     for sigma, sigma_next in levels_in_pairs(sigmas):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.step import Move, ancestral_split, denoise, levels_in_pairs
@@ -37,10 +37,10 @@ def dpmpp_sde(
         r: Where in the step the second evaluation is, in log sigma, above 0.
 
     Raises:
-        ValueRuleError: `r` is not above 0.
+        SamplerError: `r` is not above 0.
     """
     if not r > 0.0:
-        raise ValueRuleError(f"dpmpp_sde: r {r:g} is not above 0; usual is 0.5, the middle of a step")
+        raise SamplerError(f"dpmpp_sde: r {r:g} is not above 0; usual is 0.5, the middle of a step")
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised = denoise(denoiser, x, sigma)
         if sigma_next == 0.0:

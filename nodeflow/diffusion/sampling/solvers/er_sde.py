@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.step import Move, denoise, levels_visited, require_order
@@ -48,11 +48,11 @@ def er_sde(
         s_noise: Factor of the noise.
 
     Raises:
-        ValueRuleError: An unknown solver type, or another order.
+        SamplerError: An unknown solver type, or another order.
     """
     require_order("er_sde", "max_stage", max_stage, range(1, 4))
     if solver_type not in _FADES:
-        raise ValueRuleError(f"er_sde: solver_type {solver_type!r} is unknown; there are {', '.join(_FADES)}")
+        raise SamplerError(f"er_sde: solver_type {solver_type!r} is unknown; there are {', '.join(_FADES)}")
     fade = _FADES[solver_type](eta)
     silent = s_noise == 0.0 or solver_type == "ODE" or (solver_type == "Reverse-time SDE" and eta == 0.0)
     visited = levels_visited(sigmas)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Denoiser
 from nodeflow.diffusion.sampling.noise import Noise
 from nodeflow.diffusion.sampling.solvers.exponential import phi
@@ -38,10 +38,10 @@ def seeds_2(
         r: Where in the step the second evaluation is, between 0 and 1.
 
     Raises:
-        ValueRuleError: It is not in the step.
+        SamplerError: It is not in the step.
     """
     if not 0.0 < r < 1.0:
-        raise ValueRuleError(f"seeds_2: r {r:g} is not between 0 and 1; usual is 0.5")
+        raise SamplerError(f"seeds_2: r {r:g} is not between 0 and 1; usual is 0.5")
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised = denoise(denoiser, x, sigma)
         if sigma_next == 0.0:
@@ -80,10 +80,10 @@ def seeds_3(
         r_2: Where the third one is, after the second.
 
     Raises:
-        ValueRuleError: They are not in the step, or not in this order.
+        SamplerError: They are not in the step, or not in this order.
     """
     if not 0.0 < r_1 < r_2 < 1.0:
-        raise ValueRuleError(f"seeds_3: r_1 {r_1:g} and r_2 {r_2:g} do not rise between 0 and 1; usual are 1/3 and 2/3")
+        raise SamplerError(f"seeds_3: r_1 {r_1:g} and r_2 {r_2:g} do not rise between 0 and 1; usual are 1/3 and 2/3")
     for sigma, sigma_next in levels_in_pairs(sigmas):
         denoised = denoise(denoiser, x, sigma)
         if sigma_next == 0.0:

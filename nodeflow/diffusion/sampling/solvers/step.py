@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from nodeflow.diffusion.errors import ValueRuleError
+from nodeflow.diffusion.errors import SamplerError
 from nodeflow.diffusion.protocols import Both, Denoiser, TwoSided
 
 
@@ -53,10 +53,10 @@ def require_order(sampler: str, option: str, order: int, orders: range) -> None:
     """Checks an option that is an order.
 
     Raises:
-        ValueRuleError: It is not among `orders`.
+        SamplerError: It is not among `orders`.
     """
     if order not in orders:
-        raise ValueRuleError(f"{sampler}: {option} {order} is not in {orders[0]}..{orders[-1]}")
+        raise SamplerError(f"{sampler}: {option} {order} is not in {orders[0]}..{orders[-1]}")
 
 
 def denoise(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:

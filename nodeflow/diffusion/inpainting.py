@@ -17,7 +17,7 @@ from nodeflow.diffusion.types import Conditioning, Image, Inpaint, Latent, Mask,
 _GREY = 0.5
 
 
-def encode_hidden(vae: Vae, image: Image, mask: Mask, grow: int = 6) -> Latent:
+def encode_hidden(vae: Vae, image: Image, mask: Mask, grow: int = 6) -> tuple[Latent, bool]:
     """Encodes pictures whose masked part is grey, for a sampler to paint there from noise alone.
 
     Args:
@@ -28,20 +28,20 @@ def encode_hidden(vae: Vae, image: Image, mask: Mask, grow: int = 6) -> Latent:
             down, so that no seam is left.
 
     Returns:
-        Raw latents with a noise mask.
+        Raw latents with a noise mask, and whether they were made in tiles.
 
     Raises:
         ValueRuleError: Another number of masks, or a picture that is smaller than a latent cell.
     """
     seen, hidden = _hidden(vae, image, mask)
-    latent, _ = encode_in_room(vae, seen)
+    latent, in_tiles = encode_in_room(vae, seen)
     if grow:
         padded = F.conv2d(hidden, hidden.new_ones(1, 1, grow, grow), padding=math.ceil((grow - 1) / 2))
         hidden = padded[..., : seen.height, : seen.width].clamp(0.0, 1.0)
-    return replace(latent, noise_mask=Mask(hidden[:, 0]))
+    return replace(latent, noise_mask=Mask(hidden[:, 0])), in_tiles
 
 
-def inpaint_of(vae: Vae, image: Image, mask: Mask) -> Inpaint:
+def inpaint_of(vae: Vae, image: Image, mask: Mask) -> tuple[Inpaint, bool]:
     """What an in-painting model is told: the mask, and the pictures with their masked part grey.
 
     Args:
@@ -49,17 +49,21 @@ def inpaint_of(vae: Vae, image: Image, mask: Mask) -> Inpaint:
         image: The pictures.
         mask: Where they are to be painted anew, at any size, one for all or one for each.
 
+    Returns:
+        That, and whether the pictures were encoded in tiles.
+
     Raises:
         ValueRuleError: Another number of masks, or a picture that is smaller than a latent cell.
     """
     seen, _ = _hidden(vae, image, mask)
-    return Inpaint(Mask(_fitted(vae, image, mask)[:, 0]), encode_in_room(vae, seen)[0])
+    latent, in_tiles = encode_in_room(vae, seen)
+    return Inpaint(Mask(_fitted(vae, image, mask)[:, 0]), latent), in_tiles
 
 
-def edit_of(vae: Vae, image: Image) -> Inpaint:
-    """What an editing model is told: the picture to be changed, all of it."""
-    latent, _ = encode_in_room(vae, image)
-    return Inpaint(Mask(torch.ones(1, latent.height, latent.width)), latent)
+def edit_of(vae: Vae, image: Image) -> tuple[Inpaint, bool]:
+    """What an editing model is told: the picture to be changed, all of it; and whether it was encoded in tiles."""
+    latent, in_tiles = encode_in_room(vae, image)
+    return Inpaint(Mask(torch.ones(1, latent.height, latent.width)), latent), in_tiles
 
 
 def told(conditioning: Conditioning, inpaint: Inpaint) -> Conditioning:

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from nodeflow.api import Field, Fraction, Lane, Run, node, quiet
 from nodeflow.diffusion.types import Conditioning, Image, Latent, Mask, Model, Vae
 from nodeflow_nodes.refusals import blaming
-from nodeflow_nodes.vae import tell_cut
+from nodeflow_nodes.vae import tell_cut, tell_tiles
 
 
 class Told(NamedTuple):
@@ -50,7 +50,8 @@ def vae_encode_for_inpaint(
     from nodeflow.diffusion.inpainting import encode_hidden
 
     with blaming(_at_fault(image, mask), network="vae"):
-        latent = encode_hidden(vae, image, mask, grow_mask_by)
+        latent, in_tiles = encode_hidden(vae, image, mask, grow_mask_by)
+    tell_tiles(in_tiles, image, run)
     tell_cut(latent, image, run)
     return latent
 
@@ -80,8 +81,9 @@ def inpaint_model_conditioning(
     from nodeflow.diffusion.inpainting import inpaint_of, told
 
     with blaming(_at_fault(image, mask), network="vae"):
-        inpaint = inpaint_of(vae, image, mask)
-        latent, _ = encode_in_room(vae, image)
+        inpaint, hidden_in_tiles = inpaint_of(vae, image, mask)
+        latent, in_tiles = encode_in_room(vae, image)
+    tell_tiles(in_tiles or hidden_in_tiles, image, run)
     tell_cut(latent, image, run)
     if noise_mask:
         latent = replace(latent, noise_mask=inpaint.mask)
@@ -103,7 +105,8 @@ def instruct_pix_to_pix_conditioning(
     from nodeflow.diffusion.inpainting import edit_of, told
 
     with blaming("image", network="vae"):
-        edit = edit_of(vae, image)
+        edit, in_tiles = edit_of(vae, image)
+    tell_tiles(in_tiles, image, run)
     tell_cut(edit.latent, image, run)
     empty = edit.latent.replace(samples=edit.latent.samples.new_zeros(edit.latent.samples.shape))
     return Told(told(positive, edit), told(negative, edit), empty)

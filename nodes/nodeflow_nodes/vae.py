@@ -22,8 +22,7 @@ def vae_decode(latent: Latent, vae: Vae, *, run: Run = quiet) -> Image:
 
     with blaming("latent", network="vae"):
         image, in_tiles = autoencoding.decode_in_room(vae, latent)
-    if in_tiles:
-        run.warn(f"memory did not do for {image.width} x {image.height} pixels at once: decoded in tiles of 512")
+    tell_tiles(in_tiles, image, run, "decoded")
     return image
 
 
@@ -55,8 +54,7 @@ def vae_encode(image: Image, vae: Vae, *, run: Run = quiet) -> Latent:
 
     with blaming("image", network="vae"):
         latent, in_tiles = autoencoding.encode_in_room(vae, image)
-    if in_tiles:
-        run.warn(f"memory did not do for {image.width} x {image.height} pixels at once: encoded in tiles of 512")
+    tell_tiles(in_tiles, image, run)
     tell_cut(latent, image, run)
     return latent
 
@@ -79,6 +77,12 @@ def vae_encode_tiled(
         latent = autoencoding.encode_tiled(vae, image, tile_size, overlap)
     tell_cut(latent, image, run)
     return latent
+
+
+def tell_tiles(in_tiles: bool, image: Image, run: Run, done: str = "encoded") -> None:
+    """Warns where memory did not do for a whole picture, whose colours may differ a little for it."""
+    if in_tiles:
+        run.warn(f"memory did not do for {image.width} x {image.height} pixels at once: {done} in tiles of 512")
 
 
 def tell_cut(latent: Latent, image: Image, run: Run) -> None:

@@ -171,9 +171,12 @@ def test_what_memory_does_not_do_for_is_encoded_in_tiles(cramped: Vae) -> None:
 def test_what_is_to_be_painted_anew_is_encoded_in_tiles_too(cramped: Vae) -> None:
     picture, mask = Image(torch.zeros(1, 64, 4160, 3)), Mask(torch.zeros(1, 64, 4160))
     whole = encode_tiled(cramped, picture).samples
-    assert torch.equal(encode_hidden(cramped, picture, mask).samples, whole)
-    assert torch.equal(inpaint_of(cramped, picture, mask).latent.samples, whole)
-    assert torch.equal(edit_of(cramped, picture).latent.samples, whole)
+    hidden, in_tiles = encode_hidden(cramped, picture, mask)
+    assert in_tiles
+    assert torch.equal(hidden.samples, whole)
+    for told, told_in_tiles in (inpaint_of(cramped, picture, mask), edit_of(cramped, picture)):
+        assert told_in_tiles
+        assert torch.equal(told.latent.samples, whole)
 
 
 def test_other_faults_are_no_lack_of_memory(micro: Checkpoint) -> None:

@@ -27,17 +27,17 @@ def test_the_hidden_part_is_grey_and_the_rest_is_kept(micro: Checkpoint, picture
     pixels = picture.pixels.clone()
     pixels[:, 8:16, 16:24] = 0.5
     expected = encode_image(micro.vae, Image(pixels)).samples
-    found = encode_hidden(micro.vae, picture, square())
+    found, _ = encode_hidden(micro.vae, picture, square())
     assert torch.equal(found.samples, expected)
     assert found.items == (Item(1, 3),)
-    inpaint = inpaint_of(micro.vae, picture, square())
+    inpaint, _ = inpaint_of(micro.vae, picture, square())
     assert torch.equal(inpaint.latent.samples, expected)
     assert torch.equal(inpaint.mask.values, square().values)
 
 
 @pytest.mark.parametrize("grow", [0, 1, 5, 6])
 def test_a_noise_mask_is_larger_than_the_hidden_part(grow: int, micro: Checkpoint, picture: Image) -> None:
-    found = encode_hidden(micro.vae, picture, square(), grow).noise_mask
+    found = encode_hidden(micro.vae, picture, square(), grow)[0].noise_mask
     assert found is not None
     hidden = square().values[0].numpy() > 0
     # An even number of pixels grows by one more to the right and down.
@@ -48,26 +48,26 @@ def test_a_noise_mask_is_larger_than_the_hidden_part(grow: int, micro: Checkpoin
 
 def test_a_mask_of_another_size_is_scaled_and_half_or_more_hides(micro: Checkpoint, picture: Image) -> None:
     small = Mask(torch.tensor([[[0.0, 1.0], [0.4, 0.6]]]))
-    found = encode_hidden(micro.vae, picture, small, grow=0).noise_mask
+    found = encode_hidden(micro.vae, picture, small, grow=0)[0].noise_mask
     assert found is not None
     assert found.values[0, 0, [0, -1]].tolist() == [0.0, 1.0]
     assert found.values[0, -1, [0, -1]].tolist() == [0.0, 1.0]
-    assert inpaint_of(micro.vae, picture, small).mask.values[0, -1, 0] == pytest.approx(0.4)  # soft for the sampler
+    assert inpaint_of(micro.vae, picture, small)[0].mask.values[0, -1, 0] == pytest.approx(0.4)  # soft for the sampler
 
 
 def test_what_exceeds_whole_cells_is_cut_off_of_picture_and_mask_alike(micro: Checkpoint) -> None:
     pixels = torch.rand(1, 37, 43, 4, generator=torch.Generator().manual_seed(0))
     values = torch.zeros(1, 37, 43)
     values[:, 10:18, 17:25] = 1.0
-    found = inpaint_of(micro.vae, Image(pixels), Mask(values))
-    cut = inpaint_of(micro.vae, Image(pixels[:, 2:34, 1:41, :3]), square())
+    found, _ = inpaint_of(micro.vae, Image(pixels), Mask(values))
+    cut, _ = inpaint_of(micro.vae, Image(pixels[:, 2:34, 1:41, :3]), square())
     assert torch.equal(found.latent.samples, cut.latent.samples)
     assert torch.equal(found.mask.values, cut.mask.values)
 
 
 def test_each_picture_may_have_its_own_mask(micro: Checkpoint) -> None:
     pair = Image(torch.rand(2, 16, 16, 3))
-    found = encode_hidden(micro.vae, pair, Mask(torch.stack([torch.zeros(16, 16), torch.ones(16, 16)])), 0)
+    found, _ = encode_hidden(micro.vae, pair, Mask(torch.stack([torch.zeros(16, 16), torch.ones(16, 16)])), 0)
     assert torch.equal(found.samples[0], encode_image(micro.vae, pair.select([0])).samples[0])
     grey = Image(torch.full((1, 16, 16, 3), 0.5))
     assert torch.equal(found.samples[1], encode_image(micro.vae, grey).samples[0])
@@ -81,7 +81,7 @@ def test_a_picture_smaller_than_a_cell_is_refused(micro: Checkpoint) -> None:
 
 
 def test_a_picture_that_is_to_be_edited_is_told_whole(micro: Checkpoint, picture: Image) -> None:
-    found = edit_of(micro.vae, picture)
+    found, _ = edit_of(micro.vae, picture)
     assert torch.equal(found.latent.samples, encode_image(micro.vae, picture).samples)
     assert found.mask.values.shape == (1, 32, 40)
     assert bool((found.mask.values == 1.0).all())

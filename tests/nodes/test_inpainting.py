@@ -1,5 +1,7 @@
 """Nodes for painting a part of a picture anew."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from nodeflow.api import InputError
 from nodeflow.diffusion import inpainting as library
+from nodeflow.diffusion.models.vae import AutoencoderKL
 from nodeflow.diffusion.types import Conditioning, Image, Latent, Mask
 from nodeflow_nodes.conditioning import clip_text_encode
 from nodeflow_nodes.inpainting import (
@@ -56,7 +59,7 @@ def test_a_mask_for_each_of_other_pictures_is_refused() -> None:
 
 def test_a_hidden_part_is_encoded_grey_with_a_larger_noise_mask(loaded: Loaded, picture: Image) -> None:
     found = vae_encode_for_inpaint(picture, loaded.vae, right_half(), 6)
-    expected = library.encode_hidden(loaded.vae, picture, right_half(), 6)
+    expected, _ = library.encode_hidden(loaded.vae, picture, right_half(), 6)
     assert torch.equal(found.samples, expected.samples)
     assert found.noise_mask is not None
     assert found.noise_mask.values[0, 0].tolist() == [0.0] * 14 + [1.0] * 18
@@ -66,7 +69,7 @@ def test_an_in_painting_model_is_told_the_rest_on_both_sides(
     loaded: Loaded, prompts: tuple[Conditioning, Conditioning], picture: Image
 ) -> None:
     positive, negative, latent = inpaint_model_conditioning(*prompts, loaded.vae, picture, right_half(16, 16))
-    expected = library.inpaint_of(loaded.vae, picture, right_half(16, 16))
+    expected, _ = library.inpaint_of(loaded.vae, picture, right_half(16, 16))
     for before, after in zip(prompts, (positive, negative), strict=True):
         (entry,) = after.entries
         assert entry.context is before.entries[0].context
@@ -127,6 +130,32 @@ def test_what_is_cut_off_a_picture_is_told(
     calls[node]()
     assert len(recorder.warnings) == 1
     assert "from 30x17 to 24x16" in recorder.warnings[0]
+
+
+class Cramped(AutoencoderKL):
+    """An autoencoder for which memory runs out beyond a size, as torch says it on a GPU."""
+
+    def encode_moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if x.shape[-1] * x.shape[-2] > 512 * 512:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().encode_moments(x)
+
+
+@pytest.mark.parametrize("node", ["hide", "tell", "edit"])
+def test_what_memory_does_not_do_for_is_encoded_in_tiles_with_one_warning(
+    node: str, loaded: Loaded, prompts: tuple[Conditioning, Conditioning], recorder: Any
+) -> None:
+    network = copy.deepcopy(loaded.vae.network)
+    network.__class__ = Cramped
+    cramped = replace(loaded.vae, network=network)
+    image, mask = Image(torch.zeros(1, 64, 4160, 3)), right_half()
+    calls = {
+        "hide": lambda: vae_encode_for_inpaint(image, cramped, mask, run=recorder),
+        "tell": lambda: inpaint_model_conditioning(*prompts, cramped, image, mask, run=recorder),
+        "edit": lambda: instruct_pix_to_pix_conditioning(*prompts, image, cramped, run=recorder),
+    }
+    calls[node]()
+    assert recorder.warnings == ["memory did not do for 4160 x 64 pixels at once: encoded in tiles of 512"]
 
 
 def test_grey_parts_of_a_mask_become_free_later(

@@ -101,7 +101,7 @@ def test_an_in_painting_model_agrees_with_diffusers(
     assert (ours.model.family, ours.model.beside) == ("sd1-inpaint", 5)
     hidden = torch.zeros(1, SIZE, SIZE)
     hidden[:, 8:24, 4:20] = 1.0
-    inpaint = inpaint_of(ours.vae, picture, Mask(hidden))
+    inpaint, _ = inpaint_of(ours.vae, picture, Mask(hidden))
     with torch.no_grad():
         seen = (picture.pixels.movedim(-1, 1) * 2 - 1) * (hidden[:, None] < 0.5)
         masked = pipe.vae.encode(seen).latent_dist.mode() * pipe.vae.config.scaling_factor
@@ -136,7 +136,7 @@ def test_an_editing_model_agrees_with_diffusers(
     pipe = pipeline(4)
     ours = loaded(pipe, tmp_path)
     assert (ours.model.family, ours.model.beside) == ("sd1-edit", 4)
-    edit = edit_of(ours.vae, picture)
+    edit, _ = edit_of(ours.vae, picture)
     with torch.no_grad():
         seen = pipe.vae.encode(picture.pixels.movedim(-1, 1) * 2 - 1).latent_dist.mode()
     noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))

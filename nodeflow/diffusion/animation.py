@@ -48,7 +48,8 @@ def write_animated_webp(
     Args:
         image: The batch.
         fps: Frames in a second.
-        lossless: Whether every pixel stays what it is.
+        lossless: Whether every pixel that can be seen stays what it is. In several frames WebP drops the colour of a
+            pixel whose alpha is 0, which reads back black; an animated PNG keeps it.
         quality: 0 to 100; of a lossless file how hard to compress.
         method: How much time to take for a smaller file.
         text: Texts in JSON, kept as EXIF in the form `name:text`; four at most.

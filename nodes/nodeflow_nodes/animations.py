@@ -31,7 +31,8 @@ def save_animated_webp(
         images: The frames.
         filename_prefix: Start of the file name; `a/b` writes into the folder `a`.
         fps: Frames in a second; a frame lasts whole milliseconds.
-        lossless: Whether every pixel stays what it is.
+        lossless: Whether every pixel that can be seen stays what it is. Colours under full transparency are dropped
+            from several frames; SaveAnimatedPNG keeps them.
         quality: How good the picture is; of a lossless file, how hard it is compressed.
         method: How much time to take for a smaller file.
     """

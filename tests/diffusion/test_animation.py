@@ -41,6 +41,26 @@ def test_transparency_is_kept(write: Writer) -> None:
     assert torch.allclose(decoded.mask.values, 1 - image.pixels[..., 3], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("write", "rows", "kept"),
+    [(write_animated_png, 3, True), (write_animated_webp, 1, True), (write_animated_webp, 3, False)],
+)
+def test_of_colours_that_cannot_be_seen_webp_keeps_those_of_a_single_frame(
+    write: Writer, rows: int, kept: bool
+) -> None:
+    image = frames(rows, channels=4)
+    image.pixels[:, :, 8:, 3] = 0.0
+    seen: list[torch.Tensor] = []
+    with Pillow.open(io.BytesIO(write(image))) as picture:
+        for frame in range(rows):
+            picture.seek(frame)
+            seen.append(torch.frombuffer(bytearray(picture.convert("RGBA").tobytes()), dtype=torch.uint8))
+    found = torch.stack(seen).reshape(rows, 12, 16, 4)
+    expected = (image.pixels * 255).round().to(torch.uint8)
+    seen_at_all = expected[..., 3:] > 0
+    assert torch.equal(found, expected if kept else torch.where(seen_at_all, expected, 0))
+
+
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize(("fps", "milliseconds"), [(0.01, 100_000), (6.0, 166), (24.0, 41), (1000.0, 1)])
 def test_a_frame_lasts_whole_milliseconds_and_all_repeat_for_ever(write: Writer, fps: float, milliseconds: int) -> None:

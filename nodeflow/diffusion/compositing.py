@@ -1,39 +1,19 @@
 """Pictures laid onto others: at a place through a mask, by the rules of Porter and Duff, or with their transparency."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from nodeflow.diffusion.channels import colours, opaque
+from nodeflow.diffusion.compositing_modes import PorterDuff
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.images import resampled
 from nodeflow.diffusion.laying import pasted
 from nodeflow.diffusion.masks import stretched
 from nodeflow.diffusion.rows import cycled
 from nodeflow.diffusion.types import Image, Mask
-
-PorterDuff = Literal[
-    "ADD",
-    "CLEAR",
-    "DARKEN",
-    "DST",
-    "DST_ATOP",
-    "DST_IN",
-    "DST_OUT",
-    "DST_OVER",
-    "LIGHTEN",
-    "MULTIPLY",
-    "OVERLAY",
-    "SCREEN",
-    "SRC",
-    "SRC_ATOP",
-    "SRC_IN",
-    "SRC_OUT",
-    "SRC_OVER",
-    "XOR",
-]
 
 _LEAST_ALPHA = 1e-5
 """Below this nothing is left to divide by, and a pixel is black."""

@@ -3,30 +3,11 @@
 from typing import Annotated, Literal, NamedTuple
 
 from nodeflow.api import Field, Fraction, Lane, Run, node, quiet
+from nodeflow.diffusion.compositing_modes import PorterDuff
 from nodeflow.diffusion.types import Image, Mask
 from nodeflow_nodes.refusals import blaming
 
 Place = Annotated[int, Field(ge=0, le=16384)]
-PorterDuff = Literal[
-    "ADD",
-    "CLEAR",
-    "DARKEN",
-    "DST",
-    "DST_ATOP",
-    "DST_IN",
-    "DST_OUT",
-    "DST_OVER",
-    "LIGHTEN",
-    "MULTIPLY",
-    "OVERLAY",
-    "SCREEN",
-    "SRC",
-    "SRC_ATOP",
-    "SRC_IN",
-    "SRC_OUT",
-    "SRC_OVER",
-    "XOR",
-]
 
 
 class Layer(NamedTuple):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from nodeflow.diffusion.compositing import PorterDuff, composited, joined_alpha, porter_duff
+from nodeflow.diffusion.compositing import composited, joined_alpha, porter_duff
+from nodeflow.diffusion.compositing_modes import PorterDuff
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.images import from_uint8, resampled, to_uint8
 from nodeflow.diffusion.laying import pasted

@@ -1,15 +1,13 @@
 """Nodes that lay pictures onto others and mix them."""
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 
 from nodeflow.api import InputError
-from nodeflow.diffusion import compositing
 from nodeflow.diffusion.types import Image, Mask
 from nodeflow_nodes.compositing import (
-    PorterDuff,
     image_blend,
     image_composite_masked,
     join_image_with_alpha,
@@ -65,10 +63,6 @@ def test_layers_are_composed() -> None:
     assert torch.equal(porter_duff_image_composite(source, clear, destination, clear).image.pixels, destination.pixels)
     found = porter_duff_image_composite(source, mask(), destination, clear, "SRC_OVER")
     assert not found.mask.values.any()
-
-
-def test_the_modes_are_those_of_the_library() -> None:
-    assert get_args(PorterDuff) == get_args(compositing.PorterDuff)
 
 
 def test_transparency_is_taken_off_and_put_on_again() -> None:

@@ -1,0 +1,135 @@
+"""The doors: every request passes them before anything else looks at it.
+
+A request has to name a host that is this server, come from no foreign page, and, if it changes something, be of a kind
+that no page can send unasked. What it may do is asked by ``admit`` once its route is known.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from nodeflow.core.errors import UsageError
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.tokens import Role
+from nodeflow.server.security.clients import CLIENT, DOUBT, LOCAL, Client
+from nodeflow.server.security.hosts import Hosts, is_loopback
+from nodeflow.server.settings import ServerSettings
+from nodeflow.server.tokens import Tokens
+
+COOKIE: Final = "nodeflow"
+HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+}
+"""What every answer says, unless its route says something stricter."""
+
+_READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_JSON: Final = "application/json"
+_WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What is asked of every request.
+
+    Its middlewares raise ``Refusal``; the one that answers refusals goes before them.
+    """
+
+    settings: ServerSettings
+    tokens: Tokens
+
+    def check(self) -> None:
+        """Finds out before the port is opened whether it may be.
+
+        Raises:
+            UsageError: Others could reach this server, and there is no token.
+        """
+        if not is_loopback(self.settings.host) and not self.tokens.any:
+            raise UsageError(
+                f"the host {self.settings.host} can be reached from other machines, and there is no token yet; make one"
+                " with: nodeflow token create NAME --role admin"
+            )
+
+    def guard(self, app: web.Application) -> None:
+        """Put the headers on everything that an application answers."""
+        app.on_response_prepare.append(self._send_headers)
+
+    @property
+    def middlewares(self) -> tuple[Callable[[web.Request, Handler], Awaitable[web.StreamResponse]], ...]:
+        """What requests pass, outermost first."""
+        return (self._middleware,)
+
+    @web.middleware
+    async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        hosts = Hosts.of(request, self.settings)
+        hosts.check_host()
+        hosts.check_origin()
+        self._identify(request, hosts)
+        self._check_kind(request)
+        return await handler(request)
+
+    def cookie(self, response: web.StreamResponse, client: Client) -> None:
+        """Make a browser known from now on."""
+        response.set_cookie(COOKIE, self.tokens.cookie(client), httponly=True, samesite="Strict", path="/")
+
+    def _identify(self, request: web.Request, hosts: Hosts) -> None:
+        authorization = request.headers.get(hdrs.AUTHORIZATION)
+        cookie = request.cookies.get(COOKIE)
+        known: Client | None = None
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            known = self.tokens.client(token.strip()) if scheme.lower() == "bearer" else None
+        elif cookie is not None:
+            known = self.tokens.client_of_cookie(cookie)
+        if known is None and authorization is None and self._is_at_home(request, hosts):
+            known = Client(LOCAL, Role.ADMIN, proven=False)
+        if known is not None:
+            request[CLIENT] = known
+        elif authorization is not None:
+            request[DOUBT] = Refusal("auth.refused", "this token is unknown or was revoked")
+        else:
+            request[DOUBT] = Refusal(
+                "auth.missing",
+                "this server asks for a token: Authorization: Bearer TOKEN",
+                hint="nodeflow token create NAME makes one; a browser gives it at /login",
+            )
+
+    def _is_at_home(self, request: web.Request, hosts: Hosts) -> bool:
+        """Whether somebody at this machine asks a server that is for this machine alone."""
+        if self.settings.require_token or self.tokens.any or not is_loopback(self.settings.host):
+            return False
+        forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP"))
+        return hosts.names_loopback and is_loopback(request.remote or "") and not forwarded
+
+    def _check_kind(self, request: web.Request) -> None:
+        """What changes something is JSON, which no page can send unasked, or comes with a token."""
+        if request.method in _READING or not (request.body_exists or hdrs.CONTENT_TYPE in request.headers):
+            return
+        kind = request.content_type
+        if kind == _JSON:
+            return
+        if kind not in _WITH_TOKEN:
+            raise Refusal("request.media-type", f"the body is {kind}; expected {_JSON}")
+        client = request.get(CLIENT)
+        if client is not None and not client.proven:
+            raise Refusal(
+                "auth.missing",
+                f"a body of {kind} needs a token: Authorization: Bearer TOKEN",
+                hint="on this machine it is in the file server.token in $NODEFLOW_HOME",
+            )
+
+    async def _send_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.popall(hdrs.SERVER, None)

@@ -1,0 +1,76 @@
+"""Tokens: made once, kept as digests, compared in constant time."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from nodeflow.protocol.tokens import Role
+from nodeflow.server.security.clients import LOCAL, Client
+
+PREFIX: Final = "nf_"
+_BYTES: Final = 32
+
+
+def new_token() -> str:
+    """A token that nobody can guess."""
+    return PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).rstrip(b"=").decode()
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The tokens that count now.
+
+    Attributes:
+        install: The token of this installation, in ``server.token``; its holder is ``local``.
+    """
+
+    install: str
+    _known: dict[str, tuple[bytes, Role]] = field(default_factory=dict[str, tuple[bytes, Role]])
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a token beside that of the installation."""
+        return bool(self._known)
+
+    def replace(self, known: Mapping[str, tuple[bytes, Role]]) -> None:
+        """Take what the database says: digest and role by name, without those that were revoked."""
+        self._known = dict(known)
+
+    def client(self, token: str) -> Client | None:
+        """Whose token this is."""
+        return self._found(digest_of(token), lambda digest: digest)
+
+    def cookie(self, client: Client) -> str:
+        """What a browser of this client keeps; worth nothing elsewhere, and nothing once the token is revoked."""
+        digest = self._all()[client.name][0]
+        return base64.urlsafe_b64encode(self._sealed(digest)).rstrip(b"=").decode()
+
+    def client_of_cookie(self, cookie: str) -> Client | None:
+        """Whose cookie this is."""
+        try:
+            given = base64.b64decode(cookie.encode("ascii") + b"=", altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        return self._found(given, self._sealed)
+
+    def _found(self, given: bytes, form: Callable[[bytes], bytes]) -> Client | None:
+        found: Client | None = None
+        for name, (digest, role) in self._all().items():  # to the end, whichever it is
+            if hmac.compare_digest(form(digest), given):
+                found = Client(name, role)
+        return found
+
+    def _sealed(self, digest: bytes) -> bytes:
+        return hmac.digest(self.install.encode(), b"cookie" + digest, "sha256")
+
+    def _all(self) -> Mapping[str, tuple[bytes, Role]]:
+        return {LOCAL: (digest_of(self.install), Role.ADMIN), **self._known}

@@ -1,7 +1,8 @@
 """What server and worker say to each other, over one stream socket.
 
 A frame is 4 bytes of length of the head, 4 bytes of length of the body (big endian), the head (JSON of one of the
-messages below) and the body (bytes; empty but for previews).
+messages below) and the body: the document of ``Run``, ``Prewarm`` and ``Explain`` as the bytes that it came in, the
+picture of ``Preview``, else nothing.
 """
 
 from collections.abc import Mapping
@@ -9,18 +10,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from nodeflow.protocol.base import Message
+from nodeflow.protocol.base import Message, Moment
 from nodeflow.protocol.report import RunReport
 
 
 class Run(Message):
-    """Server to worker: run this job. A worker has at most one at a time."""
+    """Server to worker: run this job. A worker has at most one at a time.
+
+    The body is the document, complete: inputs filled in, draws made.
+    """
 
     type: Literal["run"] = "run"
     job: str
     attempt: int
-    document: Mapping[str, Any]
-    """Complete: inputs filled in, draws made."""
     targets: tuple[str, ...] | None = None
     strict: bool = False
     previews: bool = False
@@ -30,7 +32,6 @@ class Run(Message):
     label: str = ""
     input_dirs: tuple[str, ...] = ()
     output_dir: str
-    granted: Mapping[str, str] = Field(default_factory=dict[str, str])
 
 
 class Cancel(Message):
@@ -41,18 +42,22 @@ class Cancel(Message):
 
 
 class Prewarm(Message):
-    """Server to worker: run this document up to its samplers' inputs, so that models are loaded; nothing is kept."""
+    """Server to worker: compute what this document (the body) computes, so that models are in memory and ready.
+
+    No file is written and no outside service is called.
+    """
 
     type: Literal["prewarm"] = "prewarm"
-    document: Mapping[str, Any]
+    ask: str
+    input_dirs: tuple[str, ...] = ()
+    output_dir: str
 
 
 class Explain(Message):
-    """Server to worker: what would run of this document."""
+    """Server to worker: what would run of this document, the body."""
 
     type: Literal["explain"] = "explain"
     ask: str
-    document: Mapping[str, Any]
     inputs: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     targets: tuple[str, ...] | None = None
     input_dirs: tuple[str, ...] = ()
@@ -77,12 +82,21 @@ class Stop(Message):
 
 
 class Ready(Message):
-    """Worker to server: packs are imported, the device is there."""
+    """Worker to server: the device is there, jobs may come."""
 
     type: Literal["ready"] = "ready"
     device: str
     dtype: str
+    devices: tuple[str, ...] = ()
+    """All that this machine has, for a worker that was to choose one itself."""
     versions: Mapping[str, str] = Field(default_factory=dict[str, str])
+
+
+class Refused(Message):
+    """Worker to server: it cannot work at all, and ends; why, and the way out."""
+
+    type: Literal["refused"] = "refused"
+    message: str
 
 
 class Beat(Message):
@@ -96,14 +110,21 @@ class Beat(Message):
     rss: int = 0
 
 
+class Occurrence(Message):
+    """One event of a job; ``kind`` and ``data`` as in ``protocol.events``."""
+
+    kind: str
+    data: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    at: Moment
+
+
 class Happened(Message):
-    """Worker to server: an event of the job; ``kind`` and ``data`` as in ``protocol.events``."""
+    """Worker to server: events of the job, in their order."""
 
     type: Literal["event"] = "event"
     job: str
     attempt: int
-    kind: str
-    data: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    events: tuple[Occurrence, ...]
 
 
 class Preview(Message):
@@ -140,7 +161,7 @@ class Done(Message):
 
 
 class Answer(Message):
-    """Worker to server: what ``explain`` or ``sheet`` gave, or why it could not."""
+    """Worker to server: what ``explain``, ``sheet`` or ``prewarm`` gave, or why it could not."""
 
     type: Literal["answer"] = "answer"
     ask: str
@@ -149,6 +170,6 @@ class Answer(Message):
 
 
 ToWorker = Annotated[Run | Cancel | Prewarm | Explain | Sheet | Stop, Field(discriminator="type")]
-FromWorker = Annotated[Ready | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")]
+FromWorker = Annotated[Ready | Refused | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")]
 TO_WORKER: TypeAdapter[Run | Cancel | Prewarm | Explain | Sheet | Stop] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[Ready | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)
+FROM_WORKER: TypeAdapter[Ready | Refused | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)

@@ -1,0 +1,123 @@
+"""The order in which queued jobs run: clients take turns; within a client priority counts, then the dragged order."""
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued job as far as its turn depends on it.
+
+    Attributes:
+        rank: Place in the order that people have dragged jobs into; lower is sooner.
+        models: Names of the model files that it needs.
+    """
+
+    id: str
+    client: str
+    priority: int = 0
+    rank: float = 0.0
+    models: tuple[str, ...] = ()
+
+
+class Turn(NamedTuple):
+    """A job, and the worker that is to run it."""
+
+    job: str
+    worker: str
+
+
+_Place = tuple[int, float, str]
+"""What orders the jobs of one client."""
+
+
+class Line:
+    """Queued jobs in memory; no clock, no files, no processes.
+
+    Clients take turns, whoever was served least recently first, so that a client with a hundred jobs delays one with a
+    single job by at most one of them.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Waiting] = {}
+        self._places: dict[str, list[_Place]] = {}
+        self._served: dict[str, int] = {}
+        self._turns = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __contains__(self, job: str) -> bool:
+        return job in self._jobs
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids in the order in which they would run."""
+        queues = [self._places[client] for client in self._clients()]
+        for round in range(max(map(len, queues), default=0)):
+            yield from (queue[round][2] for queue in queues if round < len(queue))
+
+    def add(self, job: Waiting) -> None:
+        """Puts a job into its place; one that is there already is put where it now belongs."""
+        self.remove(job.id)
+        self._jobs[job.id] = job
+        insort(self._places.setdefault(job.client, []), _place(job))
+
+    def remove(self, job: str) -> bool:
+        """Takes a job out; False when it is not in the line."""
+        found = self._jobs.pop(job, None)
+        if found is None:
+            return False
+        places = self._places[found.client]
+        del places[bisect_left(places, _place(found))]
+        if not places:
+            del self._places[found.client]
+        return True
+
+    def take(self, free: Mapping[str, Collection[str]]) -> Turn | None:
+        """Takes the next job out of the line.
+
+        Args:
+            free: The workers that have nothing to do, and the models that each holds.
+
+        Returns:
+            The job and the best worker for it; None when there is no job or no worker.
+        """
+        if not free or not self._jobs:
+            return None
+        client = self._clients()[0]
+        job = self._jobs[self._places[client][0][2]]
+        self.remove(job.id)
+        self._turns += 1
+        self._served[client] = self._turns
+        return Turn(job.id, _best(job, free))
+
+    def position(self, job: str) -> int | None:
+        """How many jobs are in front of one; None when it is not in the line."""
+        found = self._jobs.get(job)
+        if found is None:
+            return None
+        ahead = bisect_left(self._places[found.client], _place(found))
+        before = ahead
+        sooner = 1
+        for client in self._clients():
+            if client == found.client:
+                sooner = 0
+            else:
+                before += min(len(self._places[client]), ahead + sooner)
+        return before
+
+    def _clients(self) -> list[str]:
+        """Those with jobs, in the order of their turns."""
+        return sorted(self._places, key=lambda client: (self._served.get(client, 0), client))
+
+
+def _place(job: Waiting) -> _Place:
+    return (-job.priority, job.rank, job.id)
+
+
+def _best(job: Waiting, free: Mapping[str, Collection[str]]) -> str:
+    """The worker that holds most of the job's models; else one that holds few, whose loss costs least."""
+    wanted = set(job.models)
+    return min(free, key=lambda name: (-len(wanted.intersection(free[name])), len(free[name]), name))

@@ -72,7 +72,10 @@ class ErrorBody(Message):
 
 
 class Refusal(Exception):
-    """Raised anywhere behind a route; becomes an ``ErrorBody`` with the status of its code."""
+    """Raised anywhere behind a route; becomes an ``ErrorBody`` with the status of its code.
+
+    ``retry_after``: seconds after which the same request may be taken; becomes the header ``Retry-After``.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,9 @@ class Refusal(Exception):
         hint: str = "",
         problems: tuple[ProblemReport, ...] = (),
         detail: Mapping[str, JsonValue] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         self.status = STATUS[code]
+        self.retry_after = retry_after
         self.body = ErrorBody(code=code, message=message, hint=hint, problems=problems, detail=detail or {})
         super().__init__(message)

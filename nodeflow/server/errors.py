@@ -1,0 +1,84 @@
+"""Whatever goes wrong behind a route, as one kind of answer."""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from nodeflow.core.errors import InvalidDocument, NodeflowError, UsageError
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.report import problem_report
+from nodeflow.server.routing import answered
+
+_LOG: Final = logging.getLogger("nodeflow.server")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_OF_HTTP: Final = {
+    400: ("request.malformed", "this is no HTTP request that can be read"),
+    404: ("route.unknown", "there is nothing here; GET /openapi.json tells what there is"),
+    405: ("route.method", "this place does not take that method"),
+    411: ("request.length", "send Content-Length, or a body in chunks"),
+    413: ("request.too-large", "the body is larger than this server takes"),
+    415: ("request.media-type", "send application/json"),
+    416: ("range.unsatisfiable", "the file does not have these bytes"),
+}
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns every exception into an ``ErrorBody`` with the status of its code."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return refused(refusal)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _of_http(error)
+    except InvalidDocument as error:
+        return refused(of_document(error))
+    except UsageError as error:
+        return refused(Refusal("request.invalid", str(error)))
+    except NodeflowError as error:
+        return _unexpected(request, error)
+    except (ConnectionResetError, TimeoutError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the client gets an id, the log all of it
+        return _unexpected(request, error)
+
+
+def refused(refusal: Refusal) -> web.Response:
+    """The answer that a refusal is."""
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
+    return answered(refusal.body, status=refusal.status, headers=headers)
+
+
+def of_document(error: InvalidDocument) -> Refusal:
+    """A document that cannot run, with all its problems."""
+    problems = tuple(map(problem_report, error.problems))
+    wrong = [problem for problem in error.problems if problem.severity == "error"] or list(error.problems)
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    code = (
+        "document.missing-file" if all(problem.code.endswith(".missing") for problem in wrong) else "document.invalid"
+    )
+    return Refusal(code, f"{wrong[0]}{more}" if wrong else str(error), problems=problems)
+
+
+def _of_http(error: web.HTTPException) -> web.Response:
+    code, message = _OF_HTTP.get(error.status, ("request.malformed", error.reason))
+    answer = refused(Refusal(code, message))
+    for name in ("Allow", "Retry-After", "Content-Range"):
+        if name in error.headers:
+            answer.headers[name] = error.headers[name]
+    return answer
+
+
+def _unexpected(request: web.Request, error: Exception) -> web.Response:
+    """A fault of the server: the log has all of it, the client the number under which it stands there."""
+    number = secrets.token_hex(4)
+    _LOG.error("fault %s at %s %s", number, request.method, request.path, exc_info=error)
+    message = f"the server made a mistake; its log has it as fault {number}"
+    return refused(Refusal("server.error", message, detail={"fault": number}))

@@ -1,0 +1,43 @@
+"""What a server consists of; handlers find it in the application."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from nodeflow.server.settings import ServerSettings
+from nodeflow.session.workplace import Workplace
+from nodeflow.storage.home import Home
+
+if TYPE_CHECKING:
+    from nodeflow.server.dispatch import Jobs
+    from nodeflow.server.hub import Hub
+    from nodeflow.server.pictures import Pictures
+    from nodeflow.server.security.doors import Doors
+    from nodeflow.server.workers import Workers
+    from nodeflow.storage.database.store import Store
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything behind the routes.
+
+    Attributes:
+        workplace: Packs and models as they are now; another one after a pack has changed.
+        jobs: The only one that changes jobs.
+        hub: Numbers events and hands them to whoever listens.
+        pictures: Looks into pictures, in a process of its own.
+    """
+
+    settings: ServerSettings
+    home: Home
+    workplace: Workplace
+    store: "Store"
+    hub: "Hub"
+    workers: "Workers"
+    jobs: "Jobs"
+    doors: "Doors"
+    pictures: "Pictures"
+
+
+PARTS: Final = web.AppKey("parts", Parts)

@@ -1,0 +1,183 @@
+"""The table that routes are declared in: what checks requests, finds handlers and writes the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from aiohttp import web
+from pydantic import JsonValue, ValidationError
+
+from nodeflow.core.errors import InvalidDocument
+from nodeflow.core.reading import Limits, read_json
+from nodeflow.protocol.base import Message
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.report import ProblemReport, problem_report
+from nodeflow.protocol.tokens import Role
+from nodeflow.server.parts import PARTS
+from nodeflow.server.security.clients import admit
+
+API: Final = "/api/v1"
+"""What paths of the API begin with."""
+
+Answer: TypeAlias = "Message | web.StreamResponse | None"
+"""A message becomes JSON with the status of its route; None is an answer without content."""
+Handler = Callable[[web.Request], Awaitable[Answer]]
+M = TypeVar("M", bound=Message)
+
+_BODY: Final = web.RequestKey("body", Message)
+_QUERY: Final = web.RequestKey("query", Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation.
+
+    Attributes:
+        path: As aiohttp has it: ``/api/v1/jobs/{id}``, ``{name:.+}`` where a name may have slashes.
+        handler: Finds its body with ``body_of`` and its query with ``query_of``, and the client under ``CLIENT``.
+        role: What a client needs; None for everybody.
+        body: Read as JSON within the limits and checked before the handler is called.
+        query: Its fields are the parameters after the question mark; a parameter nobody knows is refused.
+        answer: What JSON it gives.
+        status: Of the usual answer; 204 when there is none.
+        also: Further statuses with the same kind of answer, and when: ``{202: "it still runs"}``.
+        refusals: Codes of ``protocol.errors`` it may answer with, besides those that every route has.
+        takes: Media types of a body that the handler itself reads: a stream, a form, or a body it checks its own way.
+        gives: Media types of answers that are no JSON.
+        headers: Request headers that it looks at, and what for.
+        tag: The chapter in the document.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    role: Role | None
+    summary: str
+    body: type[Message] | None = None
+    query: type[Message] | None = None
+    answer: type[Message] | None = None
+    status: int = 200
+    also: Mapping[int, str] = field(default_factory=dict[int, str])
+    refusals: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    tag: str = "jobs"
+
+
+def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
+    """Make routes known to an application; those of one path in one resource, so that 405 names what is allowed."""
+    resources: dict[str, web.Resource] = {}
+    for route in routes:
+        if route.path not in resources:
+            resources[route.path] = app.router.add_resource(route.path)
+        resources[route.path].add_route(route.method, _adapted(route))
+
+
+def body_of(request: web.Request, model: type[M]) -> M:
+    """The body of a request, as its route declares it."""
+    body = request[_BODY]
+    assert isinstance(body, model)
+    return body
+
+
+def query_of(request: web.Request, model: type[M]) -> M:
+    """The parameters of a request, as its route declares them."""
+    query = request[_QUERY]
+    assert isinstance(query, model)
+    return query
+
+
+def answered(message: Message, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A message as JSON."""
+    body = message.__pydantic_serializer__.to_json(message, by_alias=True)
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def parsed(data: bytes, model: type[M], limits: Limits) -> M:
+    """A JSON body as a message.
+
+    Raises:
+        Refusal: It is no JSON, over a limit, or has other fields than the message.
+    """
+    try:
+        value = read_json(data, limits)
+    except InvalidDocument as error:
+        raise unreadable(error) from None
+    return checked(value, model, "the body")
+
+
+def unreadable(error: InvalidDocument) -> Refusal:
+    """The refusal of a text that is no JSON, or more of it than is allowed."""
+    problems = tuple(map(problem_report, error.problems))
+    code = "request.too-large" if problems[0].code.startswith("limit.") else "request.malformed"
+    message = problems[0].message + (f"; found {problems[0].found}" if problems[0].found else "")
+    return Refusal(code, message.replace("the document", "the body"), problems=problems)
+
+
+def checked(value: JsonValue | Mapping[str, str], model: type[M], what: str) -> M:
+    """Plain values as a message.
+
+    Raises:
+        Refusal: With every field that is missing, unknown or of the wrong type.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        problems = tuple(_problem(fault["loc"], fault["msg"], fault["input"]) for fault in faults)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise Refusal("request.invalid", f"{what}: {problems[0].message}{more}", problems=problems) from None
+
+
+def _problem(place: tuple[int | str, ...], message: str, found: object) -> ProblemReport:
+    where = ".".join(map(str, place))
+    shown = repr(found)
+    return ProblemReport(
+        code="request.invalid",
+        severity="error",
+        message=f"{where}: {message}" if where else message,
+        node=None,
+        type=None,
+        input=where or None,
+        found=shown if len(shown) <= 80 else f"{shown[:79]}…",
+        expected=None,
+        hint=None,
+    )
+
+
+def _adapted(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The handler behind all that its route declares."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        admit(request, route.role)
+        if route.query is not None:
+            request[_QUERY] = checked(_parameters(request), route.query, "the query")
+        if route.body is not None and not route.takes:
+            request[_BODY] = await _read(request, route.body)
+        answer = await route.handler(request)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return web.Response(status=204) if answer is None else answered(answer, status=route.status)
+
+    handle.__name__ = route.handler.__name__
+    return handle
+
+
+async def _read(request: web.Request, model: type[M]) -> M:
+    limits = request.app[PARTS].settings.limits
+    data = await request.read()
+    return parsed(data, model, Limits(bytes=limits.body, depth=limits.depth, nodes=limits.nodes))
+
+
+def _parameters(request: web.Request) -> Mapping[str, str]:
+    """The parameters by name.
+
+    Raises:
+        Refusal: One is given twice, so that only one of the two could count.
+    """
+    given = request.query
+    if len(given) != len(set(given)):
+        twice = next(name for name in given if len(given.getall(name)) > 1)
+        raise Refusal("request.invalid", f"the query: {twice} is given twice; keep one of them")
+    return dict(given)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from nodeflow.core.errors import NodeFailed, Problem
+from nodeflow.core.errors import NodeFailed, NodeUnusable, OutOfMemory, Problem
 from nodeflow.version import __version__
 
 
@@ -103,6 +104,20 @@ def problem_report(problem: Problem) -> ProblemReport:
 def failure_report(failure: NodeFailed) -> FailureReport:
     """A failure as JSON has it."""
     return FailureReport.model_validate(failure, from_attributes=True)
+
+
+def problem_of(report: ProblemReport) -> Problem:
+    """The problem that a report tells of."""
+    return Problem(**report.model_dump())
+
+
+def failure_of(report: FailureReport) -> NodeFailed:
+    """The failure that a report tells of, as the error it was."""
+    kind = _FAILURES.get(report.exit_code, NodeFailed)
+    return kind(report.node, report.type, report.message, input=report.input, traceback=report.traceback)
+
+
+_FAILURES: Final = MappingProxyType({kind.exit_code: kind for kind in (NodeFailed, OutOfMemory, NodeUnusable)})
 
 
 def finite(value: JsonValue) -> JsonValue:

@@ -1,0 +1,35 @@
+"""The client for programs that use asyncio."""
+
+from typing import Self
+
+from nodeflow.client.address import find_address
+from nodeflow.client.jobs import JobCalls
+from nodeflow.client.transport import Transport
+
+
+class AsyncClient(JobCalls):
+    """A typed client of a nodeflow server: ``async with AsyncClient() as client``.
+
+    Args:
+        url: ``$NODEFLOW_SERVER`` or ``http://127.0.0.1:8188`` by default.
+        token: ``$NODEFLOW_TOKEN`` by default; on the server's own machine none is needed.
+        patience: Seconds for which a server that went away is waited for.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, patience: float = 60.0) -> None:
+        super().__init__(Transport(find_address(url, token), patience), patience)
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self._transport.address.url
+
+    async def aclose(self) -> None:
+        """Ends all connections."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()

@@ -53,6 +53,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "request.headers": 431,
         "server.error": 500,
         "server.storage": 507,
+        "server.busy": 503,
         "server.stopping": 503,
         "server.starting": 503,
         "worker.none": 503,

@@ -4,7 +4,7 @@ A request has to name a host that is this server, come from no foreign page, and
 that no page can send unasked. What it may do is asked by ``admit`` once its route is known.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,24 +14,12 @@ from nodeflow.core.errors import UsageError
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.security.clients import CLIENT, DOUBT, LOCAL, Client
+from nodeflow.server.security.headers import HEADERS
 from nodeflow.server.security.hosts import Hosts, is_loopback
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.tokens import Tokens
 
 COOKIE: Final = "nodeflow"
-HEADERS: Final[Mapping[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-}
-"""What every answer says, unless its route says something stricter."""
-
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _JSON: Final = "application/json"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
@@ -114,6 +102,8 @@ class Doors:
 
     def _check_kind(self, request: web.Request) -> None:
         """What changes something is JSON, which no page can send unasked, or comes with a token."""
+        if hdrs.CONTENT_ENCODING in request.headers:
+            raise Refusal("request.media-type", "compressed bodies are not taken; send it as it is")
         if request.method in _READING or not (request.body_exists or hdrs.CONTENT_TYPE in request.headers):
             return
         kind = request.content_type

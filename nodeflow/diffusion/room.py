@@ -1,5 +1,6 @@
 """Whether pictures of a size fit into the memory that is free, told before any of it is taken."""
 
+import sys
 from pathlib import Path
 
 from nodeflow.diffusion.errors import ValueRuleError
@@ -35,8 +36,9 @@ def require_room(
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can still be taken, by what the system and a container's limit say; None where neither tells."""
-    known = [bytes_ for bytes_ in (_of_the_machine(root), _of_the_container(root)) if bytes_ is not None]
+    """Bytes that can still be taken, by what the system and the limits of container and process say; None: unknown."""
+    told = (_of_the_machine(root), _of_the_container(root), _of_the_process(root))
+    known = [bytes_ for bytes_ in told if bytes_ is not None]
     return min(known, default=None)
 
 
@@ -51,6 +53,17 @@ def _of_the_machine(root: Path) -> int | None:
 def _of_the_container(root: Path) -> int | None:
     limit, used = (_read(root / "sys/fs/cgroup" / name).strip() for name in ("memory.max", "memory.current"))
     return max(0, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else None
+
+
+def _of_the_process(root: Path) -> int | None:
+    """What is left of the addresses that it may use (`ulimit -v`); those used are told in pages."""
+    used = _read(root / "proc/self/statm").split()
+    if sys.platform == "win32" or not used:
+        return None
+    import resource  # there is none on Windows
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - int(used[0]) * resource.getpagesize())
 
 
 def _read(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Memory is counted before it is taken."""
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,32 @@ def test_a_container_that_is_full_has_nothing(tmp_path: Path) -> None:
 
 def test_a_container_without_limit_has_what_the_machine_has(tmp_path: Path) -> None:
     assert free_memory(system(tmp_path, 1000, limit="max", used="6")) == 1_024_000
+
+
+@pytest.fixture
+def addresses() -> Iterator[int]:
+    """A limit of the addresses of this process, so high that nothing here ever comes near."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2**46, before[1]))
+    yield 2**46
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_a_process_may_have_less(addresses: int, tmp_path: Path) -> None:
+    root = system(tmp_path)
+    assert free_memory(root) is None
+    (root / "proc/self").mkdir()
+    (root / "proc/self/statm").write_text("10 5 4 3 0 2 0\n")
+    assert free_memory(root) == addresses - 10 * resource.getpagesize()
+    (root / "proc/self/statm").write_text(f"{addresses} 5 4 3 0 2 0\n")
+    assert free_memory(root) == 0
+
+
+def test_a_process_without_limit_has_what_the_machine_has(tmp_path: Path) -> None:
+    root = system(tmp_path, machine=1000)
+    (root / "proc/self").mkdir()
+    (root / "proc/self/statm").write_text("10 5 4 3 0 2 0\n")
+    assert free_memory(root) == 1_024_000
 
 
 def test_where_nothing_is_told_nothing_is_refused(tmp_path: Path) -> None:

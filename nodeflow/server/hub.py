@@ -1,0 +1,199 @@
+"""Events on their way: to disk first, then to everybody who listens, none of whom is ever waited for."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+from nodeflow.core.errors import NodeflowError
+from nodeflow.protocol.events import JobEvent
+from nodeflow.protocol.work import Preview
+from nodeflow.server.news import Notice, Picture, Told
+from nodeflow.server.recent import Recent
+from nodeflow.server.subscription import Subscription
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from nodeflow.storage.database.store import Store
+
+__all__ = ["Hub", "Subscription"]
+
+_LOG = logging.getLogger(__name__)
+
+LINGER: Final = 0.005
+"""Seconds in which events gather before they are written together."""
+
+MOST_WAITING: Final = 2000
+"""Events that may wait for the disk before the worker that sends more of them has to wait, too."""
+
+RETRIES: Final = (0.1, 0.5, 2.0)
+"""Seconds between attempts to write when the disk refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """An event that has no number yet."""
+
+    job: str
+    client: str
+    kind: str
+    data: Mapping[str, JsonValue]
+    at: float
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Events that are written together."""
+
+    events: list[_New] = field(default_factory=list[_New])
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Hub:
+    """Numbers and keeps events, and tells of them. Use it in one event loop.
+
+    Events of workers come in by ``publish``; those that the store wrote together with a change of a job
+    (``queued``, ``attempt``, ``finished``, …) by ``announce``. ``settle`` stands between the two: what was published
+    before it is on disk after it, so that ``finished`` is the last event of its job.
+    """
+
+    def __init__(self, store: "Store", *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+        self._recent = Recent()
+        self._subscriptions: set[Subscription] = set()
+        self._listeners: list[Callable[[JobEvent], None]] = []
+        self._batch = _Batch()
+        self._writing: _Batch | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    @property
+    def listening(self) -> int:
+        """Number of open subscriptions."""
+        return len(self._subscriptions)
+
+    async def publish(self, job: str, client: str, kind: str, data: Mapping[str, JsonValue]) -> None:
+        """Takes an event of a worker; it is written, numbered and told a moment later, in the order of the calls.
+
+        Waits only when so much is waiting for the disk that the worker should.
+        """
+        self._batch.events.append(_New(job, client, kind, data, self._clock()))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all(), name="events")
+        if len(self._batch.events) >= MOST_WAITING:
+            await self._batch.written.wait()
+
+    async def settle(self) -> None:
+        """Waits until everything published so far is written and told, or was given up."""
+        batch = self._batch if self._batch.events else self._writing
+        if batch is not None:
+            await batch.written.wait()
+
+    def announce(self, events: Sequence[JobEvent], client: str) -> None:
+        """Tells of events that are on disk already; ``client`` is whose jobs they are of."""
+        for event in events:
+            self._tell(event, client)
+
+    def preview(self, client: str, head: Preview, body: bytes) -> None:
+        """Shows a picture of a step to those who keep up."""
+        picture = Picture(head, body)
+        for subscription in self._subscriptions:
+            if subscription.hears(head.job, client):
+                subscription.see(picture)
+
+    def notify(self, kind: str, data: Mapping[str, JsonValue], *, client: str | None = None, key: str = "") -> None:
+        """Tells of a change that is no event of a job: of ``client``'s affairs, or, with None, of everybody's.
+
+        Who falls behind gets only the latest notice of each kind and key.
+        """
+        notice = Notice(kind, data, key)
+        for subscription in self._subscriptions:
+            if subscription.everything and (client is None or subscription.client in (None, client)):
+                subscription.note(notice)
+
+    def subscribe(
+        self, client: str | None, *, everything: bool = False, job: str | None = None, after: int = 0
+    ) -> Subscription:
+        """Listens for ``client`` (None: for all): to ``job`` from the event after ``after`` on, or to everything."""
+        subscription = Subscription(
+            self._page, client, everything=everything, leave=lambda: self._subscriptions.discard(subscription)
+        )
+        self._subscriptions.add(subscription)
+        if job is not None:
+            subscription.follow(job, after)
+        return subscription
+
+    def listen(self, listener: Callable[[JobEvent], None]) -> None:
+        """Calls ``listener`` with each event that is told; it must be quick."""
+        self._listeners.append(listener)
+
+    async def aclose(self) -> None:
+        """Writes what is waiting, and ends all subscriptions."""
+        self._stopped = True
+        await self.settle()
+        for subscription in tuple(self._subscriptions):
+            subscription.close()
+
+    def _tell(self, event: JobEvent, client: str) -> None:
+        for listener in self._listeners:
+            listener(event)
+        hearing = [each for each in self._subscriptions if each.hears(event.job, client)]
+        if hearing:
+            self._recent.add(Told.of(event))
+        for subscription in hearing:
+            subscription.hear(event.job, event.seq)
+
+    async def _page(self, job: str, after: int, limit: int) -> Sequence[Told]:
+        from nodeflow.storage.database import events as kept
+
+        told = self._recent.after(job, after, limit)
+        if told is not None:
+            return told
+        return [Told.of(event) for event in await self._store.read(lambda c: kept.since(c, job, after, limit))]
+
+    async def _write_all(self) -> None:
+        while self._batch.events:
+            await asyncio.sleep(LINGER)
+            batch, self._batch = self._batch, _Batch()
+            self._writing = batch
+            try:
+                for event, client in await self._keep(batch.events):
+                    self._tell(event, client)
+            finally:
+                self._writing = None
+                batch.written.set()
+
+    async def _keep(self, new: Sequence[_New]) -> Sequence[tuple[JobEvent, str]]:
+        """Writes events; when the disk does not take them after some tries, they have not happened for anybody."""
+        for pause in (*RETRIES, None):
+            try:
+                return await self._store.write(lambda c: _append(c, new))
+            except NodeflowError as error:
+                if pause is None or self._stopped:
+                    _LOG.error("%d events of jobs are lost: %s", len(new), error)
+                    break
+            await asyncio.sleep(pause)
+        return ()
+
+
+def _append(connection: "Connection", new: Sequence[_New]) -> Sequence[tuple[JobEvent, str]]:
+    """Writes events, those of one job together, and gives them back with their numbers."""
+    from nodeflow.storage.database import events
+
+    jobs: dict[str, list[_New]] = {}
+    for each in new:
+        jobs.setdefault(each.job, []).append(each)
+    kept: list[tuple[JobEvent, str]] = []
+    for job, its in jobs.items():
+        first = events.append(connection, job, [(each.kind, each.data, each.at) for each in its])
+        kept += (
+            (JobEvent(job=job, seq=seq, at=each.at, kind=each.kind, data=each.data), each.client)
+            for seq, each in enumerate(its, first)
+        )
+    return kept

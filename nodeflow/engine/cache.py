@@ -12,6 +12,8 @@ ENTRY_BYTES = 300
 """What keeping an entry costs beyond its values, so that a million numbers are bounded too."""
 
 _LEAST_SECONDS = 1e-6
+_MOST_USES = 16.0
+"""Uses that count: what was used a thousand times before it fell out of use shall not hold out for a thousand more."""
 
 
 class Entry:
@@ -92,7 +94,7 @@ class Entry:
             clock: The rank of what was dropped last.
             likelihood: That it will be of use: 1 when it just was.
         """
-        self._uses += likelihood
+        self._uses = min(self._uses + likelihood, _MOST_USES)
         self.priority = clock + self._uses * self._saves / self.nbytes
         return self.priority
 
@@ -147,9 +149,9 @@ class MemoryCache:
             if key in self._entries or entry.nbytes > self.budget:
                 return
             self._entries[key] = entry
-            share = self._demand.share(entry.label)
+            likelihood = self._demand.likelihood(key, entry.label)
             entry.wanted = self._demand.came(key, entry.label)
-            rank = entry.value_again(self._clock, 1.0 if entry.wanted else share)
+            rank = entry.value_again(self._clock, likelihood)
             if self._queue is not None:
                 heappush(self._queue, (rank, key))
             self._nbytes += entry.nbytes

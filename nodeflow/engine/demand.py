@@ -1,6 +1,8 @@
 """How often results are asked for again, kind by kind: what was never of use is worth little, however long it took."""
 
 _MOST_GONE = 4096
+_CAME_BACK = 0.5
+"""What came back once is as likely as not to do so again, whatever its kind does."""
 
 
 class Demand:
@@ -15,9 +17,10 @@ class Demand:
         self._again: dict[str, int] = {}
         self._gone: dict[bytes, bool] = {}
 
-    def share(self, kind: str) -> float:
-        """The likelihood that a new result of a kind is asked for again; 1 as long as nothing is known."""
-        return (1 + self._again.get(kind, 0)) / (1 + self._kept.get(kind, 0))
+    def likelihood(self, key: bytes, kind: str) -> float:
+        """That a result which is about to be kept is asked for again; 1 as long as nothing is known of its kind."""
+        share = (1 + self._again.get(kind, 0)) / (1 + self._kept.get(kind, 0))
+        return max(share, _CAME_BACK) if key in self._gone else share
 
     def came(self, key: bytes, kind: str) -> bool:
         """A result is kept; tells whether it was asked for before, as one is that had to go and came back."""

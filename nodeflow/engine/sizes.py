@@ -44,19 +44,29 @@ def text_size(value: object) -> int | None:
 
 def parts(value: object) -> Iterator[Part]:
     """The pieces of storage that ``value`` holds, containers opened once each, also those that hold themselves."""
+    for found in _leaves(value):
+        if isinstance(found, SharesStorage):
+            yield from found.storages.items()
+        else:
+            yield id(found), own_size(found)
+
+
+def seconds_to_ready(value: object) -> float:
+    """What it takes again until ``value``, or what it contains, is ready for use, as far as that is said there."""
+    return sum(found.ready_seconds for found in _leaves(value) if isinstance(found, ReadyLater))
+
+
+def _leaves(value: object) -> Iterator[object]:
     stack = [value]
     opened: set[int] = set()
     while stack:
         found = stack.pop()
         inside = _inside(found)
-        if inside is not None:
-            if id(found) not in opened:
-                opened.add(id(found))
-                stack.extend(inside)
-        elif isinstance(found, SharesStorage):
-            yield from found.storages.items()
-        else:
-            yield id(found), own_size(found)
+        if inside is None:
+            yield found
+        elif id(found) not in opened:
+            opened.add(id(found))
+            stack.extend(inside)
 
 
 def _inside(value: object) -> Iterable[object] | None:
@@ -75,14 +85,3 @@ def own_size(value: object) -> int:
 def total_size(value: object) -> int:
     """Bytes of a value, each piece of storage counted once."""
     return sum(dict(parts(value)).values())
-
-
-def seconds_to_ready(outputs: Iterable[object]) -> float:
-    """What work is still put off until values are first used, as they say themselves; lists are looked into."""
-    seconds = 0.0
-    for value in outputs:
-        if isinstance(value, list):
-            seconds += seconds_to_ready(cast("list[object]", value))
-        elif isinstance(value, ReadyLater):
-            seconds += value.ready_seconds
-    return seconds

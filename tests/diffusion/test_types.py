@@ -10,6 +10,7 @@ from torch import nn
 
 from nodeflow.diffusion.errors import ValueRuleError
 from nodeflow.diffusion.latent_formats import SD1, SDXL
+from nodeflow.diffusion.networks import READY_BYTES_PER_SECOND
 from nodeflow.diffusion.types import Conditioning, Entry, Image, Item, Latent, Mask, Vae
 
 
@@ -178,6 +179,7 @@ def test_a_network_value_tells_its_size_and_can_be_let_go() -> None:
     value, shares = Vae(network, SD1), Vae(nn.Sequential(network, network), SD1)
     assert value.nbytes == shares.nbytes == (16 + 4) * 4
     assert value.storages == shares.storages == {id(network.weight): 64, id(network.bias): 16}
+    assert value.ready_seconds == pytest.approx(80 / READY_BYTES_PER_SECOND)
     assert (value.device, value.dtype) == ("cpu", "float32")
     assert value.to("cpu") is value
     weight = network.weight

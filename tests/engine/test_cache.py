@@ -13,6 +13,14 @@ class Block:
         self.nbytes = nbytes
 
 
+class Lazy(Block):
+    """Made in no time, and ready after its first use."""
+
+    def __init__(self, nbytes: int, seconds: float) -> None:
+        super().__init__(nbytes)
+        self.ready_seconds = seconds
+
+
 class Patched:
     """Shares the storage of its base."""
 
@@ -90,14 +98,55 @@ def test_use_makes_more_valuable() -> None:
     assert key(0) in cache
 
 
-def test_what_was_once_much_used_makes_room_in_the_end() -> None:
+def test_what_was_once_much_used_makes_room_for_what_is_used_now() -> None:
     cache = MemoryCache(10_000)
     cache.put(key(0), entry(2500))
-    for _ in range(5):
+    for _ in range(1000):
         cache.get(key(0))
     for number in range(1, 60):
         cache.put(key(number), entry(2500))
+        cache.get(key(number))
     assert key(0) not in cache
+
+
+def test_what_nobody_asks_for_again_does_not_drive_out_what_is_used() -> None:
+    cache = MemoryCache(100_000)
+    models = {1: 0, 2: 0}
+    for turn in range(1000):
+        model = 1 + turn % 2
+        if cache.get(key(model)) is None:
+            models[model] += 1
+            cache.put(key(model), entry(40_000, 0.04, "Load"))
+        cache.put(key(100 + turn), entry(1000, 0.01, "Decode"))  # ten times as many seconds per byte
+    assert models == {1: 1, 2: 1}
+
+
+def test_of_three_models_that_alternate_where_one_fits_one_stays() -> None:
+    cache = MemoryCache(50_000)
+    found = 0
+    for turn in range(300):
+        model = key(turn % 3)
+        found += cache.get(model) is not None
+        cache.put(model, entry(40_000, 0.04, "Load"))
+        cache.put(key(100 + turn), entry(1000, 0.01, "Decode"))
+    assert found == 99
+
+
+def test_what_says_that_it_is_not_ready_yet_is_worth_the_work_that_is_put_off() -> None:
+    cache = MemoryCache(10_000)
+    cache.put(key(1), Entry((Lazy(4000, 0.5),), 0.001, 0.001, "Load"))
+    cache.put(key(2), Entry(([Lazy(2000, 0.2), Lazy(2000, 0.2)],), 0.001, 0.001, "Load more"))
+    cache.put(key(3), entry(4000, seconds=0.3))
+    cache.put(key(4), entry(500, seconds=0.3))
+    assert [key(number) in cache for number in (1, 2, 3, 4)] == [True, True, False, True]
+
+
+def test_the_longer_of_what_was_measured_and_what_is_put_off_counts() -> None:
+    cache = MemoryCache(10_000)
+    cache.put(key(1), Entry((Lazy(4000, 0.001),), 9.0, 9.0, "Load"))
+    cache.put(key(2), entry(4000, seconds=1.0))
+    cache.put(key(3), entry(4000, seconds=5.0))
+    assert [key(number) in cache for number in (1, 2, 3)] == [True, False, True]
 
 
 def test_storage_that_values_share_is_counted_once() -> None:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from nodeflow.client.asynchronous import AsyncClient
 from nodeflow.protocol.events import JobEvent
+from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobOptions, JobPage, JobState, QueueInfo
 
 T = TypeVar("T")
@@ -47,6 +48,10 @@ class Client:
     def info(self, job: str) -> JobInfo:
         """Everything about a job."""
         return self._do(self._client.info(job))
+
+    def report(self, job: str) -> JobReport:
+        """How a job went, as ``nodeflow run --json`` tells it, and the files that it wrote."""
+        return self._do(self._client.report(job))
 
     def jobs(
         self,

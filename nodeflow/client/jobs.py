@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from nodeflow.client.events import follow
 from nodeflow.client.transport import Ask, Transport
 from nodeflow.protocol.events import JobEvent
+from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobOptions, JobPage, JobRequest, JobState, QueueInfo
 
 
@@ -60,6 +61,10 @@ class JobCalls(Calls):
     async def info(self, job: str) -> JobInfo:
         """Everything about a job."""
         return await self._transport.ask(_ask("GET", job, repeatable=True), JobInfo)
+
+    async def report(self, job: str) -> JobReport:
+        """How a job went, as ``nodeflow run --json`` tells it, and the files that it wrote."""
+        return await self._transport.ask(_ask("GET", job, "/report", repeatable=True), JobReport)
 
     async def jobs(
         self,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from nodeflow.diffusion.checkpoints.config import FileConfig
-from nodeflow.diffusion.checkpoints.read import Header, TensorInfo, read_header
+from nodeflow.diffusion.checkpoints.read import AGAIN, Header, TensorInfo, fault_of_json, read_header
 from nodeflow.diffusion.checkpoints.sources import TEXT_ALONE, UNET_ALONE, VAE_ALONE, Alone, Source, Sources
 from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.networks import Prediction
@@ -16,6 +16,10 @@ INDEX = "model_index.json"
 """The table of contents, by which such a folder is known."""
 
 _MAX_JSON = 2**20
+_NO_INDEX = (
+    f"there is no {INDEX}, so it is no model folder of diffusers; download the model again, with all its files, or "
+    "load a single file with LoadCheckpoint, or parts with UNETLoader, CLIPLoader and VAELoader"
+)
 _PIPELINES: Mapping[str, str] = MappingProxyType(
     {
         "StableDiffusionXLPipeline": "Stable Diffusion XL",
@@ -63,7 +67,10 @@ def _part(folder: Path, name: str, alone: Alone) -> Source:
     label = f"{folder.name}/{name}"
     if not files:
         raise CheckpointError(f"{label}: {_missing(place, alone.keymap.part)}")
-    header = read_header(files[0])
+    try:
+        header = read_header(files[0])
+    except CheckpointError as error:  # which names the file; many folders have one of that name
+        raise CheckpointError(f"{label}/{error}") from error
     source = alone.source(header)
     if source is None:
         raise CheckpointError(f"{label}/{files[0].name}: there is no {alone.keymap.part} in it")
@@ -116,11 +123,15 @@ def _settings(folder: Path, name: str, *, required: bool = True) -> Mapping[str,
         return {}
     try:
         with place.open("rb") as file:
-            loaded: object = json.loads(file.read(_MAX_JSON))
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder.name}: there is no {INDEX}, so it is no model folder of diffusers") from None
+            text = file.read(_MAX_JSON + 1)
+    except (FileNotFoundError, IsADirectoryError):
+        raise CheckpointError(f"{folder.name}: {_NO_INDEX}") from None
+    if len(text) > _MAX_JSON:
+        raise CheckpointError(f"{folder.name}/{name}: larger than {_MAX_JSON:,} bytes, so no settings; {AGAIN}")
+    try:
+        loaded: object = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder.name}/{name}: not usable as JSON: {error}") from error
+        raise CheckpointError(f"{folder.name}/{name}: not usable as JSON: {fault_of_json(error)}; {AGAIN}") from error
     if not isinstance(loaded, dict):
-        raise CheckpointError(f"{folder.name}/{name}: not a table of settings")
+        raise CheckpointError(f"{folder.name}/{name}: not a table of settings; {AGAIN}")
     return cast("dict[str, Any]", loaded)

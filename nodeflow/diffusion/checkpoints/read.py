@@ -28,6 +28,7 @@ _ITEM_BYTES = {
     **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"), 1),
 }
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+AGAIN = "download it again"
 _CONVERT = (
     "such files can run any program when they are opened, so they are refused; take the .safetensors version of the "
     "model, or make one of it: nodeflow convert FILE"
@@ -136,6 +137,15 @@ def opened(header: Header) -> Generator[Any]:
         raise header.error(f"{changed} ({error})") from error
 
 
+def fault_of_json(error: ValueError | RecursionError) -> str:
+    """Why JSON cannot be read, without what Python's messages say of Python."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    return str(error).partition(";")[0]
+
+
 def _header_bytes(file: Path, stream: BinaryIO, size: int) -> bytes:
     start = stream.read(32)
     if file.suffix.lower() in _PICKLES:
@@ -154,8 +164,7 @@ def _header_bytes(file: Path, stream: BinaryIO, size: int) -> bytes:
         )
     if length > size - 8:
         raise CheckpointError(
-            f"{file.name}: the file is truncated: the header takes {length:,} bytes, the file has {size:,}; "
-            "download it again"
+            f"{file.name}: the file is truncated: the header takes {length:,} bytes, the file has {size:,}; {AGAIN}"
         )
     stream.seek(8)
     return stream.read(length)
@@ -167,7 +176,7 @@ def _metadata(file: Path, entry: object) -> dict[str, str]:
         texts = {name: text for name, text in table.items() if isinstance(text, str)}
         if len(texts) == len(table):
             return texts
-    raise CheckpointError(f"{file.name}: damaged header: the metadata are not texts by name")
+    raise CheckpointError(f"{file.name}: damaged header: the metadata are not texts by name; {AGAIN}")
 
 
 def _parse(file: Path, data: bytes) -> dict[str, Any]:
@@ -180,9 +189,9 @@ def _parse(file: Path, data: bytes) -> dict[str, Any]:
     try:
         entries: object = json.loads(data, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file.name}: damaged header: {error}") from error
+        raise CheckpointError(f"{file.name}: damaged header: {fault_of_json(error)}; {AGAIN}") from error
     if not isinstance(entries, dict):
-        raise CheckpointError(f"{file.name}: damaged header: not a table of tensors")
+        raise CheckpointError(f"{file.name}: damaged header: not a table of tensors; {AGAIN}")
     return cast("dict[str, Any]", entries)
 
 
@@ -196,15 +205,16 @@ def _checked(file: Path, entries: dict[str, Any], available: int) -> dict[str, T
     position = 0
     for begin, end, name in sorted(spans):
         if begin != position:
-            raise CheckpointError(f"{file.name}: damaged header: {name} begins at byte {begin}, not at {position}")
+            raise CheckpointError(
+                f"{file.name}: damaged header: {name} begins at byte {begin}, not at {position}; {AGAIN}"
+            )
         position = end
     if position > available:
         raise CheckpointError(
-            f"{file.name}: the file is truncated: its tensors take {position:,} bytes, {available:,} are there; "
-            "download it again"
+            f"{file.name}: the file is truncated: its tensors take {position:,} bytes, {available:,} are there; {AGAIN}"
         )
     if position < available:
-        raise CheckpointError(f"{file.name}: damaged: {available - position:,} bytes belong to no tensor")
+        raise CheckpointError(f"{file.name}: damaged: {available - position:,} bytes belong to no tensor; {AGAIN}")
     if not tensors:
         raise CheckpointError(f"{file.name}: there is no tensor in the file")
     return tensors
@@ -214,7 +224,9 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[int, int, TensorInfo]:
     table = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
     dtype, shape, span = table.get("dtype"), _naturals(table.get("shape")), _naturals(table.get("data_offsets"))
     if not isinstance(dtype, str) or shape is None or span is None or len(span) != 2:
-        raise CheckpointError(f"{file.name}: damaged header: {name} lacks a sound dtype, shape or data_offsets")
+        raise CheckpointError(
+            f"{file.name}: damaged header: {name} lacks a sound dtype, shape or data_offsets; {AGAIN}"
+        )
     begin, end = span
     if dtype not in _ITEM_BYTES:
         raise CheckpointError(f"{file.name}: {name} is of type {dtype}, which is not supported")
@@ -222,7 +234,7 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[int, int, TensorInfo]:
     if end - begin != info.numel * _ITEM_BYTES[dtype]:
         raise CheckpointError(
             f"{file.name}: damaged header: {name} of shape {list(shape)} and type {dtype} takes "
-            f"{info.numel * _ITEM_BYTES[dtype]} bytes, not {end - begin}"
+            f"{info.numel * _ITEM_BYTES[dtype]} bytes, not {end - begin}; {AGAIN}"
         )
     return begin, end, info
 

@@ -128,9 +128,15 @@ def test_a_missing_part_is_named(part: str, folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no model_index.json, so it is no model folder of diffusers"),
-        ("{", "copy/model_index.json: not usable as JSON"),
-        ("[]", "copy/model_index.json: not a table of settings"),
+        (
+            None,
+            "there is no model_index.json, so it is no model folder of diffusers; download .* or load a single file",
+        ),
+        ("{", r"^copy/model_index.json: not usable as JSON: Expecting .*\(char 1\); download it again$"),
+        ("[" * 100_000, "^copy/model_index.json: not usable as JSON: it is nested too deeply; download it again$"),
+        ('{"a": ' + "1" * 5000 + "}", "JSON: Exceeds the limit .* value has 5000 digits; download it again$"),
+        ('{"a": "' + "x" * 2**20 + '"}', "^copy/model_index.json: larger than 1,048,576 bytes, so no settings; downl"),
+        ("[]", "copy/model_index.json: not a table of settings; download it again"),
         ('{"_class_name": "StableDiffusionXLPipeline"}', "it is Stable Diffusion XL .* recognised but not runnable"),
     ],
 )
@@ -141,6 +147,33 @@ def test_a_folder_of_another_kind_is_told(content: str | None, message: str, tmp
         (copy / "model_index.json").write_text(content)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(copy)
+
+
+def test_contents_that_are_a_folder_or_no_text_are_told(tmp_path: Path) -> None:
+    (tmp_path / "copy/model_index.json").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"^copy: there is no model_index\.json"):
+        load_checkpoint(tmp_path / "copy")
+    (tmp_path / "copy/model_index.json").rmdir()
+    (tmp_path / "copy/model_index.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(CheckpointError, match=r"not usable as JSON: it is no text in UTF-8; download it again$"):
+        load_checkpoint(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b'{"a": ' + b"[" * 100_000, "it is nested too deeply"),
+        (b'{"a": 1', r"Expecting ',' delimiter: line 1 column 8 \(char 7\)"),
+        (b"[]", "not a table of tensors"),
+    ],
+)
+def test_a_damaged_header_is_said_with_the_part_it_belongs_to(header: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "copy/unet").mkdir(parents=True)
+    (tmp_path / "copy/model_index.json").write_text("{}")
+    file = tmp_path / "copy/unet/diffusion_pytorch_model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(CheckpointError, match=f"^copy/unet/{file.name}: damaged header: {message}; download it again$"):
+        load_checkpoint(tmp_path / "copy")
 
 
 def equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:

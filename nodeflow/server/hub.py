@@ -3,18 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
+from sqlalchemy.exc import IntegrityError
 
-from nodeflow.core.errors import NodeflowError
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.work import Preview
 from nodeflow.server.news import Notice, Picture, Told
 from nodeflow.server.recent import Recent
 from nodeflow.server.subscription import Subscription
+from nodeflow.storage.database import events
+from nodeflow.storage.database.events import Happening
+from nodeflow.storage.database.failures import StorageFailed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -104,7 +107,7 @@ class Hub:
         """Shows a picture of a step to those who keep up."""
         picture = Picture(head, body)
         for subscription in self._subscriptions:
-            if subscription.hears(head.job, client):
+            if subscription.pictures and subscription.hears(head.job, client):
                 subscription.see(picture)
 
     def notify(self, kind: str, data: Mapping[str, JsonValue], *, client: str | None = None, key: str = "") -> None:
@@ -118,11 +121,26 @@ class Hub:
                 subscription.note(notice)
 
     def subscribe(
-        self, client: str | None, *, everything: bool = False, job: str | None = None, after: int = 0
+        self,
+        client: str | None,
+        *,
+        everything: bool = False,
+        job: str | None = None,
+        after: int = 0,
+        pictures: bool = True,
+        who: str = "",
     ) -> Subscription:
-        """Listens for ``client`` (None: for all): to ``job`` from the event after ``after`` on, or to everything."""
+        """Listens for ``client`` (None: for all): to ``job`` from the event after ``after`` on, or to everything.
+
+        ``who`` listens, for ``dismiss``; without ``pictures`` no previews come.
+        """
         subscription = Subscription(
-            self._page, client, everything=everything, leave=lambda: self._subscriptions.discard(subscription)
+            self._page,
+            client,
+            everything=everything,
+            pictures=pictures,
+            who=who,
+            leave=lambda: self._subscriptions.discard(subscription),
         )
         self._subscriptions.add(subscription)
         if job is not None:
@@ -133,11 +151,18 @@ class Hub:
         """Calls ``listener`` with each event that is told; it must be quick."""
         self._listeners.append(listener)
 
+    def dismiss(self, who: str) -> None:
+        """Ends the subscriptions of a client whose token was revoked."""
+        self._close(each for each in self._subscriptions if each.who == who)
+
     async def aclose(self) -> None:
         """Writes what is waiting, and ends all subscriptions."""
         self._stopped = True
         await self.settle()
-        for subscription in tuple(self._subscriptions):
+        self._close(self._subscriptions)
+
+    def _close(self, subscriptions: Iterable[Subscription]) -> None:
+        for subscription in tuple(subscriptions):
             subscription.close()
 
     def _tell(self, event: JobEvent, client: str) -> None:
@@ -150,12 +175,10 @@ class Hub:
             subscription.hear(event.job, event.seq)
 
     async def _page(self, job: str, after: int, limit: int) -> Sequence[Told]:
-        from nodeflow.storage.database import events as kept
-
         told = self._recent.after(job, after, limit)
         if told is not None:
             return told
-        return [Told.of(event) for event in await self._store.read(lambda c: kept.since(c, job, after, limit))]
+        return [Told.of(event) for event in await self._store.read(lambda c: events.since(c, job, after, limit))]
 
     async def _write_all(self) -> None:
         while self._batch.events:
@@ -170,30 +193,32 @@ class Hub:
                 batch.written.set()
 
     async def _keep(self, new: Sequence[_New]) -> Sequence[tuple[JobEvent, str]]:
-        """Writes events; when the disk does not take them after some tries, they have not happened for anybody."""
+        """Writes events, those of each job as one change, all with one sync of the disk."""
+        jobs: dict[tuple[str, str], list[Happening]] = {}
+        for each in new:
+            jobs.setdefault((each.job, each.client), []).append((each.kind, each.data, each.at))
+        kept = await asyncio.gather(*(self._keep_of(job, happened) for (job, _), happened in jobs.items()))
+        return [(event, client) for (_, client), its in zip(jobs, kept, strict=True) for event in its]
+
+    async def _keep_of(self, job: str, happened: Sequence[Happening]) -> Sequence[JobEvent]:
+        """Writes events of a job; what the disk does not take after some tries has not happened for anybody."""
         for pause in (*RETRIES, None):
             try:
-                return await self._store.write(lambda c: _append(c, new))
-            except NodeflowError as error:
+                return await self._store.write(lambda c: _append(c, job, happened))
+            except StorageFailed as error:
                 if pause is None or self._stopped:
-                    _LOG.error("%d events of jobs are lost: %s", len(new), error)
+                    _LOG.error("%d events are lost: %s", len(happened), error, extra={"job": job})
                     break
+            except IntegrityError:
+                _LOG.info("%d events of a job that was deleted", len(happened), extra={"job": job})
+                break
             await asyncio.sleep(pause)
         return ()
 
 
-def _append(connection: "Connection", new: Sequence[_New]) -> Sequence[tuple[JobEvent, str]]:
-    """Writes events, those of one job together, and gives them back with their numbers."""
-    from nodeflow.storage.database import events
-
-    jobs: dict[str, list[_New]] = {}
-    for each in new:
-        jobs.setdefault(each.job, []).append(each)
-    kept: list[tuple[JobEvent, str]] = []
-    for job, its in jobs.items():
-        first = events.append(connection, job, [(each.kind, each.data, each.at) for each in its])
-        kept += (
-            (JobEvent(job=job, seq=seq, at=each.at, kind=each.kind, data=each.data), each.client)
-            for seq, each in enumerate(its, first)
-        )
-    return kept
+def _append(connection: "Connection", job: str, happened: Sequence[Happening]) -> Sequence[JobEvent]:
+    """Keeps what happened to a job, unless it has ended: after ``finished`` comes nothing."""
+    last = events.since(connection, job, events.last_seq(connection, job) - 1, 1)
+    if last and last[0].kind == "finished":
+        return ()
+    return events.append(connection, job, happened)

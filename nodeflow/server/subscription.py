@@ -28,15 +28,28 @@ class Subscription:
 
     Attributes:
         client: Whose jobs it may hear of; None hears of all.
+        who: The client who listens.
+        pictures: Whether it wants them.
         everything: Whether jobs that it does not follow are told as well, from when they next do something.
         closed: Nothing more will come.
         overrun: It was closed because too much was waiting.
         dropped: Pictures that it never got.
     """
 
-    def __init__(self, pages: Pages, client: str | None, *, everything: bool, leave: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        client: str | None,
+        *,
+        leave: Callable[[], None],
+        everything: bool = False,
+        pictures: bool = True,
+        who: str = "",
+    ) -> None:
         self.client = client
+        self.who = who
         self.everything = everything
+        self.pictures = pictures
         self.closed = False
         self.overrun = False
         self.dropped = 0
@@ -98,18 +111,15 @@ class Subscription:
 
     async def take(self, patience: float) -> Sequence[News]:
         """What is new; nothing when ``patience`` seconds have passed without news, or when it is closed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._wake.wait()
-        if self.closed:
-            return ()
-        news: list[News] = [*self._notices.values(), *self._pictures.values()]
-        self._notices.clear()
-        self._pictures.clear()
-        news += await self._events()
-        if not (self._news or self._pictures or self._notices or self.closed):
-            self._wake.clear()
-        return news
+        deadline = asyncio.get_running_loop().time() + patience
+        while not self.closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._wake.wait()
+            news = await self._new()
+            if news or asyncio.get_running_loop().time() >= deadline:
+                return news
+        return ()
 
     def close(self) -> None:
         """Ends it; whoever waits gets nothing."""
@@ -128,6 +138,16 @@ class Subscription:
         if len(self._news) > MOST_JOBS:
             self.overrun = True
             self.close()
+
+    async def _new(self) -> Sequence[News]:
+        """Whatever there is now."""
+        news: list[News] = [*self._notices.values(), *self._pictures.values()]
+        self._notices.clear()
+        self._pictures.clear()
+        news += await self._events()
+        if not (self._news or self._pictures or self._notices or self.closed):
+            self._wake.clear()
+        return news
 
     async def _events(self) -> list[Told]:
         """A page of events, job by job, the one first whose news is oldest."""

@@ -1,0 +1,264 @@
+"""Events are on disk before anybody hears of them, and every listener hears all of them once, in order."""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from nodeflow.protocol.jobs import JobState
+from nodeflow.protocol.work import Preview
+from nodeflow.server.news import Notice, Picture, Told
+from nodeflow.server.recent import Recent
+from nodeflow.server.subscription import Subscription
+from nodeflow.storage.database import events, jobs
+from tests.server.watching import ended, heard, hub_at, started, steps
+
+
+def test_a_listener_hears_what_was_and_what_comes_without_gap_or_repeat(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            await steps(hub, job, 20)
+            await hub.settle()
+            with hub.subscribe("ann", job=job) as subscription:
+                first = await heard(subscription, until=22)
+                await steps(hub, job, 30)
+                await ended(hub, store, job)
+                rest = await heard(subscription)
+            assert [event.seq for event in (*first, *rest)] == list(range(1, 54))
+            assert rest[-1].data == {"state": "succeeded"}
+
+    asyncio.run(live())
+
+
+def test_nobody_hears_of_an_event_that_is_not_on_disk(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            seen: list[tuple[int, int]] = []
+            hub.listen(lambda event: seen.append((event.seq, store.read_now(lambda c: events.last_seq(c, job)))))
+            await steps(hub, job, 50)
+            await hub.settle()
+            assert len(seen) == 50
+            assert all(seq <= on_disk for seq, on_disk in seen)
+
+    asyncio.run(live())
+
+
+def test_finished_is_the_last_event_whatever_a_dying_worker_still_says(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            await steps(hub, job, 3)
+            await ended(hub, store, job, JobState.FAILED)
+            await steps(hub, job, 3)
+            await hub.settle()
+            told = await store.read(lambda c: events.since(c, job, 0))
+            assert [event.kind for event in told][-1] == "finished"
+
+    asyncio.run(live())
+
+
+def test_events_of_a_job_that_was_deleted_do_not_harm_those_of_others(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            gone, stays = await started(hub, store), await started(hub, store)
+            await ended(hub, store, gone)
+            await store.write(lambda c: jobs.remove(c, gone))
+            await hub.publish(gone, "ann", "warning", {"node": "", "message": "late"})
+            await hub.publish(stays, "ann", "warning", {"node": "", "message": "kept"})
+            await hub.settle()
+            told = await store.read(lambda c: events.since(c, stays, 2))
+            assert [event.data["message"] for event in told] == ["kept"]
+
+    asyncio.run(live())
+
+
+def test_a_listener_who_falls_behind_reads_from_disk_what_the_others_got_from_memory(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            with hub.subscribe("ann", job=job) as slow, hub.subscribe("ann", job=job) as quick:
+                for _ in range(6):
+                    await steps(hub, job, 1000)
+                    await hub.settle()
+                    await heard(quick, until=1000)
+                await ended(hub, store, job)
+                assert [event.seq for event in await heard(slow)] == list(range(1, 6004))
+
+    asyncio.run(live())
+
+
+def test_events_that_are_announced_out_of_order_are_told_in_order(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            with hub.subscribe("ann", job=job) as subscription:
+                await heard(subscription, until=2)
+                at = 4.0
+                third = await store.write(lambda c: events.append(c, job, [("warning", {}, at)]))
+                fourth = await store.write(lambda c: events.append(c, job, [("cancelling", {}, at)]))
+                hub.announce(fourth, "ann")
+                hub.announce(third, "ann")
+                assert [event.seq for event in await heard(subscription, until=2)] == [3, 4]
+                fifth = await store.write(lambda c: events.append(c, job, [("warning", {}, at)]))
+                hub.announce(fifth, "ann")
+                assert [event.seq for event in await heard(subscription, until=1)] == [5]
+
+    asyncio.run(live())
+
+
+def test_a_client_hears_of_its_own_jobs_and_an_admin_of_all(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            with hub.subscribe("ann", everything=True) as ann, hub.subscribe(None, everything=True) as admin:
+                hers, his = await started(hub, store, "ann"), await started(hub, store, "bob")
+                hub.notify("queue", {"queued": 2})
+                hub.notify("queue", {"client": "bob"}, client="bob", key="bob")
+                news = [*await ann.take(1.0)]
+                assert {each.event.job for each in news if isinstance(each, Told)} == {hers}
+                assert [each.data for each in news if isinstance(each, Notice)] == [{"queued": 2}]
+                news = [*await admin.take(1.0)]
+                assert {each.event.job for each in news if isinstance(each, Told)} == {hers, his}
+                assert len([each for each in news if isinstance(each, Notice)]) == 2
+
+    asyncio.run(live())
+
+
+def test_of_many_pictures_and_notices_who_is_slow_gets_the_latest(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            subscription = hub.subscribe("ann", job=job, everything=True)
+            plain = hub.subscribe("ann", job=job, pictures=False)
+            for step in range(1, 101):
+                hub.preview("ann", Preview(job=job, node=f"n{step % 20}", step=step), b"picture")
+                hub.notify("memory", {"bytes": step}, key="cpu-0")
+            news = await subscription.take(1.0)
+            assert [each.head.step for each in news if isinstance(each, Picture)] == list(range(93, 101))
+            assert [each.data for each in news if isinstance(each, Notice)] == [{"bytes": 100}]
+            assert subscription.dropped == 92
+            assert not [each for each in await plain.take(1.0) if isinstance(each, Picture)]
+
+    asyncio.run(live())
+
+
+def test_a_watcher_of_a_thousand_jobs_hears_each_of_them_to_its_end(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            with hub.subscribe(None, everything=True) as watcher:
+                names = await asyncio.gather(*(started(hub, store) for _ in range(1000)))
+                for name in names:
+                    await steps(hub, name, 3)
+                await hub.settle()
+                await asyncio.gather(*(ended(hub, store, name) for name in names))
+                found = await heard(watcher, until=6000)
+            of_job: dict[str, list[int]] = {}
+            for event in found:
+                of_job.setdefault(event.job, []).append(event.seq)
+            assert set(of_job) == set(names)
+            assert all(seqs == [1, 2, 3, 4, 5, 6] for seqs in of_job.values())
+            assert watcher.following == 0
+
+    asyncio.run(live())
+
+
+def test_a_watcher_with_far_too_much_waiting_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodeflow.server.subscription.MOST_JOBS", 10)
+
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            watcher = hub.subscribe(None, everything=True)
+            for _ in range(11):
+                await started(hub, store)
+            assert watcher.closed
+            assert watcher.overrun
+            assert await watcher.take(1.0) == ()
+            assert hub.listening == 0
+
+    asyncio.run(live())
+
+
+def test_listeners_who_never_take_anything_hold_no_events(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            stalled = [hub.subscribe("ann", job=job) for _ in range(100)]
+            before = time.perf_counter()
+            await steps(hub, job, 5000)
+            await hub.settle()
+            assert time.perf_counter() - before < 5.0
+            assert all(len(each._news) <= 1 for each in stalled)
+            assert len(hub._recent) <= 4096
+
+    asyncio.run(live())
+
+
+async def take_up_to(subscription: Subscription, after: dict[str, int], last: int) -> None:
+    """Takes what comes until each job has come to ``last``: what was heard may be repeated, nothing is left out."""
+    while min(after.values()) < last:
+        for told in await subscription.take(0.2):
+            assert isinstance(told, Told)
+            assert told.event.seq <= after[told.event.job] + 1
+            after[told.event.job] = max(after[told.event.job], told.event.seq)
+
+
+def test_whoever_listens_may_change_what_it_follows_at_any_moment(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            chance = random.Random(5)
+            after = {await started(hub, store): 0 for _ in range(5)}
+            subscription = hub.subscribe("ann")
+            taking = asyncio.create_task(take_up_to(subscription, after, 42))
+            for _ in range(40):
+                for name in after:
+                    await steps(hub, name, 1)
+                    other = chance.choice([*after])
+                    subscription.unfollow(other)
+                    subscription.follow(other, after[other])
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
+            for name, seq in after.items():
+                subscription.follow(name, seq)
+            await taking
+
+    asyncio.run(live())
+
+
+def test_an_end_of_the_hub_ends_those_who_wait(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            subscription = hub.subscribe("ann", job=job, after=2, who="ann")
+            waiting = asyncio.create_task(subscription.take(60.0))
+            await asyncio.sleep(0.01)
+            hub.dismiss("bob")
+            assert not waiting.done()
+            hub.dismiss("ann")
+            assert await waiting == ()
+
+    asyncio.run(live())
+
+
+def test_what_is_remembered_of_a_job_has_no_gaps_and_no_more_than_fits() -> None:
+    from nodeflow.protocol.events import JobEvent
+
+    def told(job: str, seq: int) -> Told:
+        return Told.of(JobEvent(job=job * 26, seq=seq, at=0.0, kind="warning"))
+
+    recent = Recent(most=4)
+    for seq in (1, 2, 3):
+        recent.add(told("a", seq))
+    assert [each.event.seq for each in recent.after("a" * 26, 1, 10) or ()] == [2, 3]
+    assert [each.event.seq for each in recent.after("a" * 26, 0, 2) or ()] == [1, 2]
+    assert recent.after("b" * 26, 0, 10) is None
+    recent.add(told("a", 6))
+    assert recent.after("a" * 26, 3, 10) is None
+    assert [each.event.seq for each in recent.after("a" * 26, 5, 10) or ()] == [6]
+    for seq in range(1, 5):
+        recent.add(told("b", seq))
+    assert len(recent) == 4
+    assert recent.after("a" * 26, 6, 10) is None
+    assert len(recent.after("b" * 26, 0, 10) or ()) == 4

@@ -42,6 +42,8 @@ class JobOptions(Message):
     refresh: bool | tuple[str, ...] = False
     embed: bool = True
     """Put document and record into pictures."""
+    label: Annotated[str, Field(max_length=1000, pattern=r"^[\w.+-]*$")] = ""
+    """Stands in the names of all files of the job, before their number."""
 
 
 class JobRequest(JobOptions):

@@ -10,7 +10,7 @@ from aiohttp import web
 from nodeflow.core.errors import InvalidDocument, NodeflowError, UsageError
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import problem_report
-from nodeflow.server.routing import answered
+from nodeflow.server.answers import refused
 
 _LOG: Final = logging.getLogger("nodeflow.server")
 
@@ -48,12 +48,6 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception as error:  # noqa: BLE001 - the client gets an id, the log all of it
         return _unexpected(request, error)
-
-
-def refused(refusal: Refusal) -> web.Response:
-    """The answer that a refusal is."""
-    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None
-    return answered(refusal.body, status=refusal.status, headers=headers)
 
 
 def of_document(error: InvalidDocument) -> Refusal:

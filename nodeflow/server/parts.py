@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from nodeflow.server.settings import ServerSettings
-from nodeflow.session.workplace import Workplace
 from nodeflow.storage.home import Home
 
 if TYPE_CHECKING:
     from nodeflow.server.dispatch import Jobs
     from nodeflow.server.hub import Hub
+    from nodeflow.server.metrics import Metrics
     from nodeflow.server.pictures import Pictures
+    from nodeflow.server.retention import Keeper
     from nodeflow.server.security.doors import Doors
+    from nodeflow.server.webhooks import Webhooks
     from nodeflow.server.workers import Workers
+    from nodeflow.session.workplace import Workplace
     from nodeflow.storage.database.store import Store
 
 
@@ -27,17 +30,21 @@ class Parts:
         jobs: The only one that changes jobs.
         hub: Numbers events and hands them to whoever listens.
         pictures: Looks into pictures, in a process of its own.
+        keeper: Removes what is old.
     """
 
     settings: ServerSettings
     home: Home
-    workplace: Workplace
+    workplace: "Workplace"
     store: "Store"
     hub: "Hub"
     workers: "Workers"
     jobs: "Jobs"
     doors: "Doors"
     pictures: "Pictures"
+    webhooks: "Webhooks"
+    keeper: "Keeper"
+    metrics: "Metrics"
 
 
 PARTS: Final = web.AppKey("parts", Parts)

@@ -13,6 +13,7 @@ from nodeflow.protocol.base import Message
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import ProblemReport, problem_report
 from nodeflow.protocol.tokens import Role
+from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
 from nodeflow.server.security.clients import admit
 
@@ -86,12 +87,6 @@ def query_of(request: web.Request, model: type[M]) -> M:
     query = request[_QUERY]
     assert isinstance(query, model)
     return query
-
-
-def answered(message: Message, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A message as JSON."""
-    body = message.__pydantic_serializer__.to_json(message, by_alias=True)
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def parsed(data: bytes, model: type[M], limits: Limits) -> M:

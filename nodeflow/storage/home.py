@@ -68,6 +68,16 @@ class Home:
         return self.root / "uploads"
 
     @property
+    def trash(self) -> Path:
+        """Uploads that were deleted, each below an id that tells when: ``uploads/CLIENT/ID/NAME``."""
+        return self.root / "trash"
+
+    @property
+    def thumbnails(self) -> Path:
+        """Small pictures that were made of large ones."""
+        return self.root / "cache" / "thumbnails"
+
+    @property
     def digests(self) -> Path:
         """Digests of files already read."""
         return self.root / "cache" / "digests"

@@ -10,6 +10,7 @@ from nodeflow.diffusion.errors import CheckpointError
 from nodeflow.diffusion.models.clip import TextConfig
 from nodeflow.diffusion.models.unet import UNetConfig
 from nodeflow.diffusion.models.vae import VAEConfig
+from nodeflow.diffusion.prompts import CHUNK
 
 _TOKENS = 49_408
 _HEAD_WIDTH = 64
@@ -126,6 +127,11 @@ def text_config(shapes: Shapes, given: FileConfig) -> TextConfig:
     vocab, width = shapes.of("text_model.embeddings.token_embedding.weight", 2)
     if vocab < _TOKENS:
         raise shapes.error(f"it knows {vocab} tokens; CLIP's {_TOKENS} are expected")
+    positions = shapes.of("text_model.embeddings.position_embedding.weight", 2)[0]
+    if positions != CHUNK:
+        raise shapes.error(
+            f"it has {positions} positions; CLIP's {CHUNK} are expected, start and end of a text included"
+        )
     return TextConfig(
         vocab=vocab,
         width=width,
@@ -133,7 +139,7 @@ def text_config(shapes: Shapes, given: FileConfig) -> TextConfig:
         heads=given.text_heads or max(width // 64, 1),
         mlp=shapes.of("text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
         activation=given.text_activation,
-        positions=shapes.of("text_model.embeddings.position_embedding.weight", 2)[0],
+        positions=positions,
     )
 
 

@@ -76,6 +76,7 @@ class Ledger:
             status=dict(zip(ids, board.status, strict=True)),
             seconds={id: seconds for id, seconds in zip(ids, board.seconds, strict=True) if seconds >= 0},
             cancelled=cancelled,
+            keys={id: key for id, key in zip(ids, board.keys, strict=True) if key is not None},
         )
 
     def _withheld(self, values: dict[tuple[str, str], object]) -> dict[tuple[str, str], str]:

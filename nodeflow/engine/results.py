@@ -22,6 +22,7 @@ class RunResult:
         status: Node id to how the node ended, nodes that expanders added included.
         seconds: Node id to the time its call took; nodes that were not called are missing.
         cancelled: The run was stopped on request before everything wanted was there.
+        keys: Node id to the key under which its results are remembered, as far as it came to be known.
     """
 
     values: Mapping[tuple[str, str], object]
@@ -34,3 +35,4 @@ class RunResult:
     status: Mapping[str, Status]
     seconds: Mapping[str, float]
     cancelled: bool
+    keys: Mapping[str, bytes]

@@ -164,6 +164,12 @@ class QueueInfo(Message):
     workers: tuple["WorkerInfo", ...]
 
 
+class Cleared(Message):
+    """What clearing the queue has done."""
+
+    cancelled: int
+
+
 class WorkerInfo(Message):
     """A worker process. ``state``: starting, idle, busy, restarting."""
 
@@ -176,3 +182,5 @@ class WorkerInfo(Message):
     memory: int = 0
     """Bytes of results and models it holds."""
     restarts: int = 0
+    problem: str = ""
+    """Why it cannot work, when it cannot."""

@@ -6,7 +6,7 @@ picture of ``Preview``, else nothing.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
@@ -64,13 +64,27 @@ class Explain(Message):
     output_dir: str
 
 
+class SheetPoint(Message):
+    """A point of a sweep and its files, which are within the output folder.
+
+    ``place`` is its step on each axis, from 0; ``outputs`` are files by interface name.
+    """
+
+    place: tuple[int, ...]
+    outputs: Mapping[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    files: tuple[str, ...] = ()
+
+
 class Sheet(Message):
-    """Server to worker: lay out the pictures of a sweep. Points as ``nodeflow.session.sheets`` takes them."""
+    """Server to worker: lay out the pictures of a sweep; the answer's value is a list of ``File``.
+
+    An axis is its steps, each of which gives one or more inputs a value.
+    """
 
     type: Literal["sheet"] = "sheet"
     ask: str
-    axes: tuple[Mapping[str, JsonValue], ...]
-    points: tuple[Mapping[str, Any], ...]
+    axes: tuple[tuple[Mapping[str, JsonValue], ...], ...]
+    points: tuple[SheetPoint, ...]
     stem: str
     output_dir: str
 

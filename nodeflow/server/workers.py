@@ -1,16 +1,28 @@
-"""The worker processes of a server: started, listened to, replaced when they are lost, stopped."""
+"""The worker processes of a server: started, watched over, replaced when they are lost, stopped."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import count
+from typing import Any, Final
 
-from nodeflow.core.errors import NodeflowError
+from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.jobs import WorkerInfo
-from nodeflow.protocol.work import Answer, Done, Explain, Happened, Preview, Prewarm, Run, Sheet
+from nodeflow.protocol.work import Answer, Explain, Prewarm, Ready, Sheet
+from nodeflow.server.devices import AUTO
+from nodeflow.server.hiding import Hiding
+from nodeflow.server.packwatch import changes_of_packs
+from nodeflow.server.worker import Care, Worker, WorkerLost
+from nodeflow.session.workplace import Workplace
 
+__all__ = ["PROGRAM", "Worker", "WorkerLost", "WorkerOptions", "Workers"]
 
-class WorkerLost(NodeflowError):
-    """A worker ended, or fell silent, in the middle of a job; the message says how."""
+_LOG = logging.getLogger(__name__)
+
+PROGRAM: Final = (sys.executable, "-P", "-m", "nodeflow.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,84 +30,156 @@ class WorkerOptions:
     """What all workers of a server have in common.
 
     Attributes:
-        home: The user's folder.
-        models_dirs: Further folders of models.
-        dev: Restart workers when a file of a pack is saved.
+        dev: Restart workers when a file of a pack is saved, and find nodes out that change their inputs.
+        cold: Import nothing before the first job needs it.
         heartbeat: Seconds of silence after which a worker counts as hung.
         patience: Seconds that a worker has to end when it is asked to.
         idle_release: Seconds without work after which a worker lets go of what it holds in memory; None for never.
     """
 
-    home: Path
-    models_dirs: tuple[Path, ...] = ()
     dtype: str = "auto"
     dev: bool = False
+    cold: bool = False
     heartbeat: float = 15.0
     patience: float = 30.0
     idle_release: float | None = None
 
 
-def devices_of(text: str) -> tuple[str, ...]:
-    """The devices that ``cpu*2,cuda:0`` names, one for each worker."""
-    raise NotImplementedError
-
-
-class Worker:
-    """One place for a worker: its process may be replaced, its name stays."""
-
-    name: str
-
-    @property
-    def info(self) -> WorkerInfo:
-        """How it is."""
-        raise NotImplementedError
-
-    def run(self, run: Run, document: bytes) -> AsyncIterator[tuple[Happened | Preview | Done, bytes]]:
-        """Runs a job; what it says comes as it says it, ``Done`` last."""
-        raise NotImplementedError
-
-
 class Workers:
-    """All workers of a server."""
+    """All workers of a server.
+
+    Args:
+        devices: One for each worker.
+        workplace: Home, folders of models, packs.
+        program: What to start.
+
+    Attributes:
+        listener: Is called after every change of a worker: when it is free for a job, when its models change, when it
+            is lost.
+    """
 
     def __init__(
         self,
         devices: Sequence[str],
+        workplace: Workplace,
         options: WorkerOptions,
         *,
-        program: Sequence[str] | None = None,
-        changed: Callable[[Worker], None] = lambda _: None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        raise NotImplementedError
+        self.listener: Callable[[Worker], None] = _nobody
+        self._workplace = workplace
+        self._options = options
+        self._program = tuple(program)
+        self._hiding = Hiding(workplace.secrets)
+        self._workers: dict[str, Worker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+        sharing = max(1, sum(device == "cpu" for device in devices))
+        self._threads = max(1, (os.cpu_count() or 1) // sharing) if sharing > 1 else None
+        for device in devices:
+            self._add(device)
 
     async def start(self) -> None:
         """Starts them all, without waiting until they are ready."""
-        raise NotImplementedError
+        for worker in self:
+            self._keep(worker.keep_alive(), f"worker {worker.name}")
+        if self._options.dev:
+            self._watching = self._keep(self._renew_on_changes(), "watching packs")
 
     async def stop(self) -> None:
         """Asks them to end, waits, and ends those that do not."""
-        raise NotImplementedError
+        for worker in self:
+            worker.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def __iter__(self) -> Iterator[Worker]:
-        raise NotImplementedError
+        return iter(tuple(self._workers.values()))
 
     def __getitem__(self, name: str) -> Worker:
-        raise NotImplementedError
+        return self._workers[name]
 
     @property
     def ready(self) -> bool:
         """Whether at least one can take jobs."""
-        raise NotImplementedError
+        return any(worker.ready for worker in self)
 
     @property
     def infos(self) -> tuple[WorkerInfo, ...]:
         """How they all are."""
-        raise NotImplementedError
+        return tuple(worker.info for worker in self)
 
     def free(self) -> Mapping[str, tuple[str, ...]]:
         """Those that have nothing to do, and the models that each holds."""
-        raise NotImplementedError
+        return {worker.name: worker.models for worker in self if worker.free}
 
     async def ask(self, question: Explain | Sheet | Prewarm, body: bytes = b"") -> Answer:
-        """Has an idle worker, else any, answer a question."""
-        raise NotImplementedError
+        """Has an idle worker, else any, answer a question.
+
+        Raises:
+            Refusal: worker.none.
+        """
+        able = [worker for worker in self if worker.ready]
+        if not able:
+            raise Refusal("worker.none", "no worker is ready", hint="try again in a moment; /readyz tells when")
+        try:
+            return await min(able, key=lambda worker: not worker.free).ask(question, body)
+        except WorkerLost as lost:
+            raise Refusal("worker.none", f"the worker that was asked is lost: {lost}", hint="try again") from lost
+
+    def _add(self, device: str) -> Worker:
+        name = next(name for name in _names(device) if name not in self._workers)
+        care = Care(
+            (*self._program, *_arguments(self._workplace, self._options, device)),
+            self._threads if device == "cpu" else None,
+            self._options.heartbeat,
+            self._options.patience,
+            self._hiding.scrub,
+        )
+        worker = self._workers[name] = Worker(name, device, care, self._changed, self._found)
+        return worker
+
+    def _changed(self, worker: Worker) -> None:
+        self.listener(worker)
+
+    def _found(self, worker: Worker, ready: Ready) -> None:
+        """Where a worker was to choose a device and there are several, the others get workers of their own."""
+        if worker.wanted != AUTO:
+            return
+        for device in set(ready.devices).difference(each.device for each in self):
+            other = self._add(device)
+            self._keep(other.keep_alive(), f"worker {other.name}")
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _renew_on_changes(self) -> None:
+        async for files in changes_of_packs(self._workplace):
+            _LOG.info("workers are started anew because of %s", ", ".join(sorted(files)))
+            for worker in self:
+                worker.renew()
+
+
+def _nobody(_: Worker) -> None:
+    return None
+
+
+def _names(device: str) -> Iterator[str]:
+    """``cpu``, ``cpu-2``, ``cuda-0``: usable in addresses and file names."""
+    stem = device.replace(":", "-")
+    yield stem
+    yield from (f"{stem}-{number}" for number in count(2))
+
+
+def _arguments(workplace: Workplace, options: WorkerOptions, device: str) -> Iterator[str]:
+    yield f"--home={workplace.home.root}"
+    yield f"--device={device}"
+    yield f"--dtype={options.dtype}"
+    yield from (f"--models-dir={folder.absolute()}" for folder in workplace.models_dirs)
+    if options.idle_release is not None:
+        yield f"--idle-release={options.idle_release}"
+    yield from (f"--{name}" for name in ("dev", "cold") if getattr(options, name))

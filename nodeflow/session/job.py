@@ -15,6 +15,7 @@ from nodeflow.engine.executor import Engine
 from nodeflow.engine.failures import failure_of
 from nodeflow.engine.results import RunResult
 from nodeflow.engine.runtime import Cancel, DiskTier
+from nodeflow.session.residents import Residents
 from nodeflow.session.results import NodeReport, Output, Result
 from nodeflow.session.services import RunServices
 
@@ -62,6 +63,7 @@ class Job:
     targets: Sequence[Place] | None
     services: RunServices
     memory: MemoryCache
+    residents: Residents
     disk: DiskTier | None
     options: Options
     document: bytes
@@ -85,6 +87,7 @@ class Job:
                 on_event=emit,
                 cancel=cancel,
             )
+        self.residents.note(self.graph, done.keys)
         outputs, failures = self._outputs(done, emit)
         return Result(
             outputs=outputs,

@@ -1,6 +1,7 @@
 """A session: models and results stay warm between runs, and every run gives typed results."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +25,13 @@ from nodeflow.session.job import Job, Options
 from nodeflow.session.memory import release_memory
 from nodeflow.session.outlook import Outlook, in_doubt
 from nodeflow.session.record import Recorder
+from nodeflow.session.residents import Residents
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.services import RunServices
 from nodeflow.session.sources import Loaded, Source, Value
 from nodeflow.session.sweeping import Sweep
+from nodeflow.session.warming import quiet_ends
 from nodeflow.session.workplace import Prepared, Workplace
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.outputs import Outputs
@@ -84,6 +87,7 @@ class Session:
         self._dev = dev
         self._vault = Vault(self.workplace.secrets)
         self._memory = MemoryCache(self.workplace.config.memory)
+        self._residents = Residents(self._memory)
         self._turn = Lock()
 
     @cached_property
@@ -175,6 +179,7 @@ class Session:
             None if targets is None else prepared.resolution.targets,
             self._services(prepared, graph, label),
             self._memory,
+            self._residents,
             self._disk if self._cache else None,
             Options(self._cache, strict, names, previews, again, job),
             prepared.document.dumps(),
@@ -305,6 +310,54 @@ class Session:
             targets=targets,
             refresh=refresh,
         )
+
+    def elsewhere(self, *, input_dirs: Iterable[Path], output_dir: Path, metadata: bool = True) -> "Session":
+        """This session for runs in other places: device, models, and all that is kept are the same.
+
+        Args:
+            input_dirs: Folders of pictures that documents load by name, searched first.
+            output_dir: Where files are written, and pictures of earlier runs are found.
+            metadata: Embed the document and a record of the run into pictures.
+        """
+        places = self._present().elsewhere(input_dirs, output_dir)
+        shared = {"environment": self.environment, "_disk": self._disk}  # made once, for all
+        other = copy(self)
+        vars(other).update(shared, workplace=places, outputs=Outputs(output_dir), _metadata=metadata)
+        return other
+
+    def warm_up(self, source: Source) -> Running:
+        """Computes what a document computes, so that its models are in memory and ready for the first run.
+
+        Nothing is written, no counter moves, no external node is asked, and nothing below such a node is computed.
+
+        Raises:
+            InvalidDocument: With every problem of the document.
+            MissingFile: It needs files that are not here.
+        """
+        workplace = self._present()
+        prepared = workplace.foreseen(workplace.prepare(source))
+        graph = prepared.resolution.require()
+        options = Options(self._cache, write=frozenset())
+        services, disk = self._services(prepared, graph), self._disk if self._cache else None
+        ends = quiet_ends(graph)
+        work = Job(graph, ends, services, self._memory, self._residents, disk, options, b"", {}, [""] * len(ends))
+        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), prepared.resolution.problems)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of models and results that are kept in memory."""
+        return self._memory.nbytes
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model files that are in memory, as ``checkpoints/emoji-tiny.safetensors``."""
+        return self._residents.names
+
+    def release(self) -> None:
+        """Lets go of everything that was kept in memory, and gives it back to the system; not while a run goes on."""
+        with self._turn:
+            self._memory.clear()
+            release_memory()
 
     def close(self) -> None:
         """Lets go of everything that was kept in memory."""

@@ -110,6 +110,12 @@ class Workplace:
         place.__dict__.update(config=config, registry=registry)
         return place
 
+    def elsewhere(self, input_dirs: Iterable[Path], output_dir: Path) -> "Workplace":
+        """The same packs and models, with other folders of pictures and another one for what runs write."""
+        place = replace(self, input_dirs=tuple(input_dirs), output_dir=output_dir)
+        place.__dict__.update({name: value for name, value in vars(self).items() if name not in vars(place)})
+        return place
+
     @cached_property
     def models(self) -> ModelFolders:
         """Where model files are."""

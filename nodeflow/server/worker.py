@@ -1,0 +1,348 @@
+"""A place for a worker: its process comes and goes, jobs are given to it one at a time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Final, TypeAlias
+
+from pydantic import ValidationError
+
+from nodeflow.core.errors import NodeflowError
+from nodeflow.protocol.frames import BrokenStream, Frame
+from nodeflow.protocol.jobs import WorkerInfo
+from nodeflow.protocol.work import (
+    FROM_WORKER,
+    Answer,
+    Beat,
+    Cancel,
+    Done,
+    Explain,
+    Happened,
+    Preview,
+    Prewarm,
+    Ready,
+    Refused,
+    Run,
+    Sheet,
+    Stop,
+)
+from nodeflow.server.process import WorkerProcess
+
+_LOG = logging.getLogger(__name__)
+
+START_SECONDS: Final = 120.0
+"""What a worker may take from its start until it is ready."""
+_MOST_WAITING: Final = 64
+"""Messages of a job that wait to be looked at before its worker has to wait, too."""
+_PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before a worker is started again, by the number of times in a row that it was lost without ending a job."""
+_RENEWED: Final = "it is started anew"
+
+Told: TypeAlias = tuple[Happened | Preview | Done, bytes]
+Question: TypeAlias = Explain | Sheet | Prewarm
+
+
+class WorkerLost(NodeflowError):
+    """A worker ended, fell silent or was ended in the middle of something; the message says how.
+
+    Attributes:
+        begun: It had been given its job.
+    """
+
+    def __init__(self, reason: str, *, begun: bool = True) -> None:
+        self.begun = begun
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How the process of a worker is started and looked after.
+
+    Attributes:
+        program: What to start.
+        threads: Threads that it may compute with; None for as many as it likes.
+        heartbeat: Seconds of silence after which it counts as hung.
+        patience: Seconds that it has to end when it is asked to.
+        scrub: Masks secrets in what it prints.
+    """
+
+    program: Sequence[str]
+    threads: int | None
+    heartbeat: float
+    patience: float
+    scrub: Callable[[str], str]
+
+
+class Engagement:
+    """A worker that is given to one job, until that has ended or the worker is lost."""
+
+    def __init__(self, job: str, process: WorkerProcess, leave: Callable[["Engagement"], None]) -> None:
+        self.job = job
+        self._process = process
+        self._leave = leave
+        self._begun = False
+        self._told: asyncio.Queue[Told | WorkerLost] = asyncio.Queue(_MOST_WAITING)
+        self._ended = asyncio.Event()
+        self._lost = ""
+
+    async def run(self, run: Run, document: bytes) -> AsyncIterator[Told]:
+        """Gives the worker its job; what it says comes as it says it, ``Done`` last.
+
+        Raises:
+            WorkerLost: It was lost before it was done, or before it was given the job.
+        """
+        self._begun = not self._lost
+        self._process.send(run, document)
+        while not (self._lost and self._told.empty()):
+            told = await self._told.get()
+            if isinstance(told, WorkerLost):
+                break
+            yield told
+            if isinstance(told[0], Done):
+                return
+        raise WorkerLost(self._lost, begun=self._begun)
+
+    def cancel(self) -> None:
+        """Asks the worker to stop the job within one step."""
+        self._process.send(Cancel(job=self.job))
+
+    def kill(self, reason: str) -> None:
+        """Ends the worker with the job."""
+        self._process.kill(reason)
+
+    def release(self) -> None:
+        """Gives a worker back that was not given the job after all."""
+        self._leave(self)
+
+    async def hear(self, told: Told) -> None:
+        """Takes what the worker says; waits while nobody listens."""
+        await self._told.put(told)
+
+    def lose(self, reason: str) -> None:
+        """The worker is gone."""
+        self._lost = reason
+        with suppress(asyncio.QueueFull):  # whoever is behind finds out when it has caught up
+            self._told.put_nowait(WorkerLost(reason))
+
+
+class Worker:
+    """One worker of a server.
+
+    Args:
+        name: Stays the same, whatever becomes of its process.
+        wanted: Its device, or ``auto``.
+        changed: Is called after every change that others may want to know of.
+        found: Is called with what the worker says when it is ready.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        wanted: str,
+        care: Care,
+        changed: Callable[["Worker"], None],
+        found: Callable[["Worker", Ready], None],
+    ) -> None:
+        self.name = name
+        self.wanted = wanted
+        self.device = wanted
+        self.models: tuple[str, ...] = ()
+        self._care = care
+        self._changed = changed
+        self._found = found
+        self._process: WorkerProcess | None = None
+        self._ready = False
+        self._engagement: Engagement | None = None
+        self._questions: dict[str, asyncio.Future[Answer]] = {}
+        self._memory = 0
+        self._restarts = 0
+        self._lost_in_a_row = 0
+        self._problem = ""
+        self._stale = False
+        self._stopping = False
+
+    @property
+    def ready(self) -> bool:
+        """It can be given something to do, at once or later."""
+        return self._ready and not self._stopping
+
+    @property
+    def free(self) -> bool:
+        """It has no job, and can take one."""
+        return self.ready and self._engagement is None and not self._stale
+
+    @property
+    def info(self) -> WorkerInfo:
+        """How it is."""
+        return WorkerInfo(
+            name=self.name,
+            device=self.device,
+            state=self._state,
+            job="" if self._engagement is None else self._engagement.job,
+            pid=None if self._process is None else self._process.pid,
+            models=self.models,
+            memory=self._memory,
+            restarts=self._restarts,
+            problem=self._problem,
+        )
+
+    def engage(self, job: str) -> Engagement:
+        """Reserves it for a job; only while it is free."""
+        assert self.free, "a worker has one job at a time"
+        assert self._process is not None, "what is free has a process"
+        self._engagement = Engagement(job, self._process, self._leave)
+        self._changed(self)
+        return self._engagement
+
+    async def ask(self, question: Question, body: bytes = b"") -> Answer:
+        """Has it answer a question, also while it runs a job.
+
+        Raises:
+            WorkerLost: It was lost before it had answered.
+        """
+        if self._process is None or not self._ready:
+            raise WorkerLost("it is not ready", begun=False)
+        asked = question.model_copy(update={"ask": token_hex(8)})
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._questions[asked.ask] = future
+        self._process.send(asked, body)
+        try:
+            return await future
+        finally:
+            self._questions.pop(asked.ask, None)
+
+    def renew(self) -> None:
+        """Starts its process anew, when the job that it runs has ended."""
+        if self._process is None:
+            return
+        self._stale = True
+        if self._engagement is None:
+            self._process.kill(_RENEWED)
+
+    def stop(self) -> None:
+        """Asks it to end: at once where it has nothing to do, else within one step; ``keep_alive`` then returns."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        if self._engagement is None and not self._questions:
+            process.kill("the server stops")
+            return
+        process.send(Stop())
+        patience = self._care.patience
+        asyncio.get_running_loop().call_later(patience, process.kill, f"it did not stop within {patience:g} s")
+
+    async def keep_alive(self) -> None:
+        """Starts its process, listens to it, and starts another one when it is lost, until ``stop``."""
+        while not self._stopping:
+            try:
+                process = await WorkerProcess.start(self._care.program, self._care.threads, self._log)
+            except OSError as error:
+                self._gone(f"no process could be started for it: {error.strerror or error}")
+            else:
+                await self._look_after(process)
+            if not self._stopping:
+                await asyncio.sleep(_PAUSES[min(self._lost_in_a_row, len(_PAUSES) - 1)])
+
+    async def _look_after(self, process: WorkerProcess) -> None:
+        self._process = process
+        self._changed(self)
+        try:
+            fault = await self._listen(process)
+            if fault:
+                process.kill(fault)
+        except BaseException:
+            process.kill("the server stops")
+            raise
+        finally:
+            self._ready = False
+            self._gone(await process.ended(self._care.patience))
+
+    async def _listen(self, process: WorkerProcess) -> str:
+        """Takes in what it says until it says no more; why it has to be ended, if it has."""
+        while True:
+            limit = self._care.heartbeat if self._ready else START_SECONDS
+            try:
+                async with asyncio.timeout(limit):
+                    frame = await process.receive()
+                if frame is None:
+                    return ""
+                await self._take(frame)
+            except TimeoutError:
+                return f"it was silent for {limit:g} s"
+            except (BrokenStream, ValidationError) as error:
+                return f"it said something that is no message: {error}"
+
+    async def _take(self, frame: Frame) -> None:
+        message = FROM_WORKER.validate_json(frame.head)
+        match message:
+            case Happened() | Preview() | Done():
+                await self._told(message, frame.body)
+            case Beat():
+                if (self.models, self._memory) != (message.models, message.memory):
+                    self.models, self._memory = message.models, message.memory
+                    self._changed(self)
+            case Answer():
+                self._answered(message)
+            case Ready():
+                self._ready, self.device, self._problem = True, message.device, ""
+                self._found(self, message)
+                self._changed(self)
+            case Refused():
+                self._problem = message.message
+                _LOG.error("worker %s cannot work: %s", self.name, message.message, extra={"worker": self.name})
+
+    async def _told(self, message: Happened | Preview | Done, body: bytes) -> None:
+        engagement = self._engagement
+        if engagement is None or engagement.job != message.job:
+            return
+        if isinstance(message, Done):
+            self._lost_in_a_row = 0
+            self.models = message.models
+            self._leave(engagement)
+        await engagement.hear((message, body))
+
+    def _answered(self, answer: Answer) -> None:
+        asked = self._questions.get(answer.ask)
+        if asked is not None and not asked.done():
+            asked.set_result(answer)
+
+    def _leave(self, engagement: Engagement) -> None:
+        if self._engagement is not engagement:
+            return
+        self._engagement = None
+        if self._stale and self._process is not None:
+            self._process.kill(_RENEWED)
+        self._changed(self)
+
+    def _gone(self, reason: str) -> None:
+        """Its process is no more."""
+        engagement, self._engagement = self._engagement, None
+        renewed, self._stale = self._stale and engagement is None, False
+        self._process, self.models, self._memory = None, (), 0
+        if not (renewed or self._stopping):
+            self._restarts += 1
+            self._lost_in_a_row += 1
+            what = {"worker": self.name, "job": "" if engagement is None else engagement.job}
+            _LOG.warning("worker %s is lost: %s", self.name, reason, extra=what)
+        if engagement is not None:
+            engagement.lose(reason)
+        for asked in self._questions.values():
+            if not asked.done():
+                asked.set_exception(WorkerLost(reason))
+        self._changed(self)
+
+    @property
+    def _state(self) -> str:
+        if self._process is None or self._stale:
+            return "restarting" if self._restarts or self._stale else "starting"
+        if not self._ready:
+            return "starting"
+        return "idle" if self._engagement is None else "busy"
+
+    def _log(self, line: str) -> None:
+        job = "" if self._engagement is None else self._engagement.job
+        _LOG.info("%s", self._care.scrub(line), extra={"worker": self.name, "job": job})

@@ -1,0 +1,196 @@
+"""Events of a run on their way to the server: gathered for a moment, and few of each node's steps."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic, time
+from typing import Final, Self
+
+from pydantic import JsonValue
+
+from nodeflow.engine.events import (
+    Event,
+    NodeFailedEvent,
+    NodeFinished,
+    NodeStarted,
+    Progress,
+    RunStarted,
+    Saved,
+    Shown,
+    Waiting,
+    Warned,
+)
+from nodeflow.protocol.report import finite
+from nodeflow.protocol.work import Happened, Occurrence, Preview
+from nodeflow.session.results import image_of, plain
+
+LINGER: Final = 0.01
+"""Seconds in which events gather before they are sent together."""
+STEP_SECONDS: Final = 0.1
+"""A node's steps are told at most once in so many seconds, the last one always."""
+_QUALITY: Final = 80
+
+Send = Callable[[Happened | Preview, bytes], None]
+
+
+class Teller:
+    """Tells a server what happens in one run. Safe to use from several threads; leave its block once the run is over.
+
+    Args:
+        job: The job, and which of its attempts this is.
+        folder: The output folder; files are told within it.
+        send: Sends a message and its body.
+        previews: Somebody looks at previews.
+    """
+
+    def __init__(self, job: str, attempt: int, folder: Path, send: Send, *, previews: bool = False) -> None:
+        self._job = job
+        self._attempt = attempt
+        self._folder = folder
+        self._send = send
+        self._previews = previews
+        self._waiting: list[Occurrence] = []
+        self._steps: dict[str, tuple[Progress, float]] = {}
+        self._told: dict[str, float] = {}
+        self._closed = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="nodeflow-events", daemon=True)
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Takes an event; it is sent a moment later."""
+        with self._changed:
+            if isinstance(event, Progress):
+                self._step(event)
+            else:
+                if isinstance(event, NodeFinished | NodeFailedEvent):
+                    self._last_step(event.node)
+                found = occurrence(event, self._folder)
+                if found is not None:
+                    self._waiting.append(found)
+            self._changed.notify()
+
+    def say(self, kind: str, data: dict[str, JsonValue]) -> None:
+        """Takes something that the engine does not know of."""
+        with self._changed:
+            self._waiting.append(Occurrence(kind=kind, data=data, at=time()))
+            self._changed.notify()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._changed:
+            self._closed = True
+            for node in tuple(self._steps):
+                self._last_step(node)
+            self._changed.notify()
+        self._thread.join()
+
+    @property
+    def rest(self) -> tuple[Happened, ...]:
+        """What is still to be sent when the run is over."""
+        return (self._happened(self._waiting),) if self._waiting else ()
+
+    def _step(self, event: Progress) -> None:
+        before = self._steps.get(event.node)
+        if event.preview is None and before is not None:
+            event = replace(event, preview=before[0].preview)
+        self._steps[event.node] = event, time()
+
+    def _last_step(self, node: str) -> None:
+        found = self._steps.pop(node, None)
+        if found is not None:
+            self._waiting.append(_progress(*found))
+        self._told.pop(node, None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting or self._steps, timeout=None)
+                if not self._closed:
+                    self._changed.wait_for(lambda: self._closed, timeout=self._pause())
+                if self._closed:
+                    return
+                events, previews = self._due()
+            if events:
+                self._send(self._happened(events), b"")
+            for step in previews:
+                self._show(step)
+
+    def _pause(self) -> float:
+        """How long to gather: a moment, or until the next step may be told when there is nothing else."""
+        if self._waiting:
+            return LINGER
+        now = monotonic()
+        return max(LINGER, min(self._told.get(node, 0.0) + STEP_SECONDS - now for node in self._steps))
+
+    def _due(self) -> tuple[list[Occurrence], list[Progress]]:
+        events, self._waiting = self._waiting, []
+        now = monotonic()
+        due = [node for node in self._steps if now - self._told.get(node, 0.0) >= STEP_SECONDS]
+        steps = [self._steps.pop(node) for node in due]
+        self._told.update(dict.fromkeys(due, now))
+        events += [_progress(*step) for step in steps]
+        return events, [step for step, _ in steps if self._previews and step.preview is not None]
+
+    def _happened(self, events: list[Occurrence]) -> Happened:
+        return Happened(job=self._job, attempt=self._attempt, events=tuple(events))
+
+    def _show(self, step: Progress) -> None:
+        data = jpeg(step.preview)
+        if data is not None:
+            head = Preview(job=self._job, node=step.node, step=step.step, total=step.total)
+            self._send(head, data)
+
+
+def occurrence(event: Event, folder: Path) -> Occurrence | None:
+    """An event as the server keeps it; None for those that it finds out itself."""
+    data: dict[str, JsonValue]
+    match event:
+        case RunStarted(total):
+            kind, data = "plan", {"total": total}
+        case NodeStarted(node):
+            kind, data = "node.started", {"node": node}
+        case Waiting(node, seconds, reason, tries):
+            kind, data = "node.waiting", {"node": node, "seconds": seconds, "reason": reason, "tries": tries}
+        case NodeFinished(node, status, seconds, reason):
+            kind = "node.finished"
+            data = {"node": node, "status": status.value, "seconds": round(seconds, 6), "reason": reason}
+        case NodeFailedEvent(node, message, traceback):
+            kind, data = "node.failed", {"node": node, "message": message, "traceback": traceback}
+        case Warned(node, message):
+            kind, data = "warning", {"node": node, "message": message}
+        case Saved(node, path, unchanged):
+            kind, data = "saved", {"node": node, "path": within(folder, Path(path)), "unchanged": unchanged}
+        case Shown(node, value):
+            kind, data = "shown", {"node": node, "value": finite(plain(value))}
+        case _:
+            return None
+    return Occurrence(kind=kind, data=data, at=time())
+
+
+def within(folder: Path, path: Path) -> str:
+    """The path of a file within the output folder; its name where it is elsewhere."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def jpeg(preview: object) -> bytes | None:
+    """The first picture of a preview; None where there is none."""
+    image = image_of(preview)
+    if image is None:
+        return None
+    from PIL.Image import fromarray
+
+    from nodeflow.diffusion.images import to_uint8
+
+    stream = BytesIO()
+    fromarray(to_uint8(image)[0][..., :3]).save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+def _progress(event: Progress, at: float) -> Occurrence:
+    data: dict[str, JsonValue] = {"node": event.node, "step": event.step, "total": event.total}
+    return Occurrence(kind="node.progress", data=data, at=at)

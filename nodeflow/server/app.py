@@ -1,15 +1,17 @@
 """The application: all route tables together, behind the doors."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from aiohttp import web
 
 from nodeflow.server.errors import refusals
 from nodeflow.server.parts import PARTS, Parts
+from nodeflow.server.routes import jobs, queue
 from nodeflow.server.routing import Route, add_routes
+from nodeflow.server.submission import SUBMISSION, Submission
 
-ROUTES: Final[Sequence[Route]] = ()
+ROUTES: Final[Sequence[Route]] = (*jobs.ROUTES, *queue.ROUTES)
 """Every operation there is."""
 
 
@@ -17,5 +19,13 @@ def make_app(parts: Parts) -> web.Application:
     """The server as aiohttp runs it."""
     app = web.Application(middlewares=[refusals, *parts.doors.middlewares], client_max_size=parts.settings.limits.body)
     app[PARTS] = parts
+    app[SUBMISSION] = Submission(parts)
+    app.cleanup_ctx.append(_checks)
+    parts.doors.guard(app)
     add_routes(app, ROUTES)
     return app
+
+
+async def _checks(app: web.Application) -> AsyncGenerator[None]:
+    yield
+    app[SUBMISSION].close()

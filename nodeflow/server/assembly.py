@@ -10,6 +10,7 @@ from typing import Final
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.protocol.errors import Refusal
+from nodeflow.server.devices import devices_of
 from nodeflow.server.dispatch import Jobs
 from nodeflow.server.equipment import Equipment
 from nodeflow.server.hub import Hub
@@ -23,7 +24,7 @@ from nodeflow.server.security.doors import Doors
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.tokens import Tokens
 from nodeflow.server.webhooks import Webhooks
-from nodeflow.server.workers import WorkerOptions, Workers, devices_of
+from nodeflow.server.workers import WorkerOptions, Workers
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.store import Store
 from nodeflow.storage.home import Home
@@ -53,8 +54,8 @@ async def assembled(settings: ServerSettings, home: Home, equipment: Equipment) 
         doors.check()
         metrics = Metrics()
         hub.listen(metrics.hear)
-        workers = Workers(devices_of(settings.workers), _options(settings, home, equipment))
-        pictures = Pictures()
+        workers = Workers(devices_of(settings.workers), workplace, _options(settings, equipment))
+        pictures = Pictures(settings.limits)
         stack.push_async_callback(pictures.aclose)
         yield Parts(
             settings=settings,
@@ -110,10 +111,8 @@ async def _take_up_changes(parts: Parts) -> None:
         await asyncio.sleep(_GLANCE)
 
 
-def _options(settings: ServerSettings, home: Home, equipment: Equipment) -> WorkerOptions:
+def _options(settings: ServerSettings, equipment: Equipment) -> WorkerOptions:
     return WorkerOptions(
-        home=home.root,
-        models_dirs=equipment.models_dirs,
         dtype=equipment.dtype,
         dev=equipment.dev,
         heartbeat=settings.heartbeat_seconds,

@@ -16,6 +16,7 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
 from nodeflow.server.security.clients import admit
+from nodeflow.server.settings import Limits as ServerLimits
 
 API: Final = "/api/v1"
 """What paths of the API begin with."""
@@ -102,6 +103,11 @@ def parsed(data: bytes, model: type[M], limits: Limits) -> M:
     return checked(value, model, "the body")
 
 
+def json_limits(limits: ServerLimits) -> Limits:
+    """What a JSON body may not exceed."""
+    return Limits(bytes=limits.body, depth=limits.depth, nodes=limits.nodes)
+
+
 def unreadable(error: InvalidDocument) -> Refusal:
     """The refusal of a text that is no JSON, or more of it than is allowed."""
     problems = tuple(map(problem_report, error.problems))
@@ -160,9 +166,7 @@ def _adapted(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 async def _read(request: web.Request, model: type[M]) -> M:
-    limits = request.app[PARTS].settings.limits
-    data = await request.read()
-    return parsed(data, model, Limits(bytes=limits.body, depth=limits.depth, nodes=limits.nodes))
+    return parsed(await request.read(), model, json_limits(request.app[PARTS].settings.limits))
 
 
 def _parameters(request: web.Request) -> Mapping[str, str]:

@@ -1,0 +1,215 @@
+"""Requests as jobs: documents are filled in, drawn and checked before anything is stored."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Final, TypeVar, cast
+
+from aiohttp import web
+from pydantic import JsonValue
+
+from nodeflow.core.canonical import record_bytes
+from nodeflow.core.errors import InvalidDocument, Problem
+from nodeflow.core.json import JsonValue as Json
+from nodeflow.core.structure import count_nodes
+from nodeflow.core.workflow import Document
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.ids import new_id
+from nodeflow.protocol.jobs import JobInfo, JobOptions, JobState
+from nodeflow.protocol.report import WarningReport, problem_report
+from nodeflow.server.parts import Parts
+from nodeflow.server.places import places_of
+from nodeflow.server.webhooks import check_webhook
+from nodeflow.session.sources import Loaded, Value
+from nodeflow.session.workplace import Workplace
+from nodeflow.storage.database.records import NewJob
+
+T = TypeVar("T")
+
+_METADATA: Final = 16 * 1024
+_KEPT: Final = 256
+"""Requests whose checks are remembered."""
+_KEPT_BYTES: Final = 64 * 1024
+"""Of one of them, at most."""
+_KEPT_SECONDS: Final = 2.0
+"""Afterwards files may have gone; within it a worker finds out by itself."""
+_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants to be run.
+
+    Attributes:
+        digest: Of all that the client has sent but the key.
+        key: The same key with the same digest is the same job.
+        workflow: ``name@version`` of what was published.
+    """
+
+    client: str
+    loaded: Loaded
+    digest: str
+    inputs: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    targets: tuple[str, ...] | None = None
+    options: JobOptions = field(default_factory=JobOptions)
+    key: str | None = None
+    workflow: str = ""
+    sweep: str = ""
+    point: int | None = None
+
+
+class Submission:
+    """Makes jobs. What takes time is done in threads of its own, and remembered for the next that asks the same."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._threads = ThreadPoolExecutor(_THREADS, "check")
+        self._made: OrderedDict[tuple[str, bytes], _Made] = OrderedDict()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Does what takes time, beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def job(self, client: str, body: bytes, key: str | None, read: Callable[[bytes], Wish]) -> NewJob:
+        """The job that a request asks for.
+
+        Args:
+            client: Whose it is.
+            body: All of the request.
+            key: From its head.
+            read: Makes a wish of the body.
+
+        Raises:
+            Refusal: It cannot run, with all problems.
+        """
+        job = await self._shared((client, sha256(body).digest()), body, read)
+        if key is not None and job.key is not None and key != job.key:
+            raise Refusal("request.invalid", "the header Idempotency-Key and the field key are not the same; keep one")
+        return replace(job, id=new_id(), created=time.time(), key=key or job.key)
+
+    async def _shared(self, place: tuple[str, bytes], body: bytes, read: Callable[[bytes], Wish]) -> NewJob:
+        """The job of a request that came a moment ago, or comes at the same time, unless it draws anew."""
+        now = time.monotonic()
+        known = self._made.get(place)
+        if known is not None and now < known.until and known.workplace is self._parts.workplace:
+            job = await asyncio.shield(known.job)
+            if not job.drawn:
+                return job
+        making = asyncio.ensure_future(self.apart(lambda: self.made(read(body))))
+        if len(body) <= _KEPT_BYTES:
+            self._made[place] = _Made(making, now + _KEPT_SECONDS, self._parts.workplace)
+            if len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+        try:
+            return await asyncio.shield(making)
+        except Exception:
+            self._made.pop(place, None)
+            raise
+
+    def made(self, wish: Wish) -> NewJob:
+        """The job that a wish is, checked and drawn. Takes time.
+
+        Raises:
+            Refusal: Something about it that is no matter of the document.
+            InvalidDocument: It cannot run, with all problems.
+        """
+        options = wish.options
+        if options.webhook is not None:
+            check_webhook(options.webhook, self._parts.settings.webhook_hosts)
+        if len(record_bytes(cast("Json", dict(options.metadata)))) > _METADATA:
+            raise Refusal("request.invalid", f"metadata: more than {_METADATA:,} bytes of JSON")
+        workplace = self.workplace(wish.client)
+        prepared = workplace.prepare(wish.loaded, wish.inputs, wish.targets)
+        with workplace.submission(prepared) as ready:
+            problems = ready.resolution.problems
+            if options.strict and problems:
+                raise InvalidDocument(problems)
+            title = ready.document.meta.get("title")
+            return NewJob(
+                id=new_id(),
+                client=wish.client,
+                document=ready.document.dumps(),
+                created=time.time(),
+                title=title if isinstance(title, str) else "",
+                workflow=wish.workflow,
+                sweep=wish.sweep,
+                point=wish.point,
+                key=wish.key,
+                body_digest=wish.digest,
+                options=options,
+                targets=wish.targets,
+                inputs=cast("Mapping[str, JsonValue]", wish.inputs),
+                drawn=ready.drawn,
+                problems=tuple(map(problem_report, problems)),
+                models=tuple(f"{kind}/{name}" for kind, name in ready.resolution.models),
+            )
+
+    def workplace(self, client: str) -> Workplace:
+        """Packs and models with the folders of one client."""
+        shared = self._parts.workplace
+        places = places_of(self._parts.home, client)
+        if not {"registry", "models"} <= vars(shared).keys():  # read once, for all clients
+            _ = shared.registry, shared.models
+        return shared.elsewhere((*shared.input_dirs, *places.inputs), places.output)
+
+
+SUBMISSION: Final = web.AppKey("submission", Submission)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A job as it is made once, good for the same request for a moment."""
+
+    job: "asyncio.Future[NewJob]"
+    until: float
+    workplace: Workplace
+
+
+def loaded_of(tree: Mapping[str, Any], most: int) -> Loaded:
+    """A document that came as JSON; no folder is searched beside it.
+
+    Raises:
+        InvalidDocument: It is none, or too large.
+    """
+    document = cast("Json", tree)
+    count = count_nodes(document)
+    if count > most:
+        found, expected = f"{count:,} nodes", f"at most {most:,}"
+        raise InvalidDocument([Problem("limit.nodes", "the document is too large", found=found, expected=expected)])
+    return Loaded(Document.from_tree(document, keep_going=True))
+
+
+def digest_of(*parts: JsonValue) -> str:
+    """Tells whether a request that comes again is the same."""
+    return sha256(record_bytes(cast("Json", list(parts)))).hexdigest()
+
+
+def queued_info(job: NewJob) -> JobInfo:
+    """What is said of a job that was taken in this moment."""
+    options = job.options
+    return JobInfo(
+        id=job.id,
+        state=JobState.QUEUED,
+        client=job.client,
+        title=job.title,
+        workflow=job.workflow,
+        sweep=job.sweep,
+        priority=options.priority,
+        created=job.created,
+        metadata=options.metadata,
+        deadline=options.deadline,
+        warnings=_warnings(job),
+        drawn=job.drawn,
+    )
+
+
+def _warnings(job: NewJob) -> tuple[WarningReport, ...]:
+    return tuple([WarningReport(node=problem.node or "", message=problem.message) for problem in job.problems])

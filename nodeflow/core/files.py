@@ -219,6 +219,10 @@ class FileCheck:
         if self._files.find(folder, name) is not None:
             return None
         names = self._files.names(folder)
+        inside = [each for each in names if each.startswith(f"{name.rstrip('/')}/")]
+        if inside:
+            message = f"this is a folder in {folder}, and a file is asked for"
+            return FileFault("file.missing", message, listing(inside), f'write "{inside[0]}"')
         place = self._files.folder(folder) / name
         unfit = self._files.unfit(folder, name)
         twin = self._twin(folder, name) if self._twin is not None else None

@@ -46,6 +46,21 @@ def test_a_file_in_the_place_of_a_folder_is_told(name: str, folder: str) -> None
     )
 
 
+@pytest.mark.parametrize("name", ["small", "small/"])
+def test_a_folder_in_the_place_of_a_model_file_is_told_with_the_files_in_it(name: str) -> None:
+    class Models(NoFiles):
+        def names(self, kind: str) -> Sequence[str]:
+            return ("other.safetensors", "small/model_index.json", "smaller/model_index.json")
+
+    fault = FileCheck(Models()).fault(ModelFile("diffusers").widget(), name)
+    assert fault == FileFault(
+        "file.missing",
+        "this is a folder in diffusers, and a file is asked for",
+        "small/model_index.json",
+        'write "small/model_index.json"',
+    )
+
+
 def test_where_a_picture_is_looked_for_is_told() -> None:
     class Places(NoFiles):
         def input_places(self) -> Sequence[Path]:

@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from textwrap import indent
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Protocol, Self, TextIO, TypeVar
 
 from nodeflow.engine.events import Event, NodeFinished, Progress, Saved, Shown, Status, Waiting, Warned
 from nodeflow.session.results import described
@@ -13,9 +14,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from nodeflow.session import Result, Running
-
 INTERRUPTED = 130
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Followed(Protocol[T_co]):
+    """A run that goes on, here or on a server."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """What happens, from where the last iteration ended."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask it to stop; it does so within one step."""
+        ...
+
+    def outcome(self) -> T_co:
+        """Wait for the end and tell how it went."""
+        ...
 
 
 class Display(Protocol):
@@ -35,7 +51,7 @@ def display(stream: TextIO) -> Display:
     return BarDisplay() if stream.isatty() else LineDisplay(stream)
 
 
-def follow(running: "Running", stream: TextIO) -> "Result":
+def follow(running: Followed[T_co], stream: TextIO) -> T_co:
     """Shows a run until its end; the first Ctrl-C asks it to stop, the second ends the process at once."""
     interrupted = False
     with display(stream) as shown:

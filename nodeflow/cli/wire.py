@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from nodeflow.client.address import DEFAULT_URL
 from nodeflow.core.errors import MissingFile, Problem, UsageError
 from nodeflow.session.sources import Source, Value
 from nodeflow.session.workplace import Workplace
@@ -84,6 +85,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add("--dev", action="store_true", help="for authors of packs: a node that changes its inputs fails")
     add("--no-cache", action="store_true", help="compute everything, remember nothing")
     add("--no-metadata", action="store_true", help="do not embed the workflow into pictures")
+
+
+SERVER_HELP = f"where the server is (default: $NODEFLOW_SERVER, else {DEFAULT_URL})"
+
+
+def add_server(parser: argparse.ArgumentParser, help: str = SERVER_HELP) -> None:
+    """Option that names a server."""
+    parser.add_argument("--server", metavar="URL", help=help)
 
 
 def session(args: argparse.Namespace) -> "Session":

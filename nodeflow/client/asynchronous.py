@@ -3,11 +3,12 @@
 from typing import Self
 
 from nodeflow.client.address import find_address
+from nodeflow.client.files import FileCalls
 from nodeflow.client.jobs import JobCalls
 from nodeflow.client.transport import Transport
 
 
-class AsyncClient(JobCalls):
+class AsyncClient(JobCalls, FileCalls):
     """A typed client of a nodeflow server: ``async with AsyncClient() as client``.
 
     Args:

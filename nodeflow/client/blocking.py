@@ -1,8 +1,9 @@
 """The client for programs that do not use asyncio."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any, Self, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import JsonValue
 
 from nodeflow.client.asynchronous import AsyncClient
 from nodeflow.protocol.events import JobEvent
+from nodeflow.protocol.files import FileInfo, FilePage
 from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobOptions, JobPage, JobState, QueueInfo
 
@@ -67,17 +69,11 @@ class Client:
 
     def events(self, job: str, after: int = 0) -> Iterator[JobEvent]:
         """What happens to a job, every event once; see ``AsyncClient.events``."""
-        events = self._client.events(job, after)
-        try:
-            with suppress(StopAsyncIteration):
-                while True:
-                    yield self._do(_next(events))
-        finally:
-            self._do(events.aclose())
+        return self._each(self._client.events(job, after))
 
-    def wait(self, job: str) -> JobInfo:
-        """The job, once it has ended."""
-        return self._do(self._client.wait(job))
+    def wait(self, job: str, seconds: float | None = None) -> JobInfo:
+        """The job, once it has ended, or as it is when the time is up."""
+        return self._do(self._client.wait(job, seconds))
 
     def cancel(self, job: str) -> JobInfo:
         """Stops a job within one step, or takes it out of the queue."""
@@ -107,6 +103,22 @@ class Client:
         """Starts jobs again."""
         return self._do(self._client.resume())
 
+    def download(self, output: str) -> Iterator[bytes]:
+        """The content of an output, piece by piece; see ``AsyncClient.download``."""
+        return self._each(self._client.download(output))
+
+    def upload(self, path: Path | str, name: str = "", *, replace: bool = False, upright: bool = False) -> FileInfo:
+        """Sends a file, so that documents may name it; see ``AsyncClient.upload``."""
+        return self._do(self._client.upload(path, name, replace=replace, upright=upright))
+
+    def files(self, *, after: str | None = None, limit: int | None = None) -> FilePage:
+        """A page of the list of files that were sent; see ``AsyncClient.files``."""
+        return self._do(self._client.files(after=after, limit=limit))
+
+    def delete_file(self, name: str) -> None:
+        """Puts a file that was sent into the trash."""
+        self._do(self._client.delete_file(name))
+
     def close(self) -> None:
         """Ends all connections."""
         if self._loop.is_closed():
@@ -122,6 +134,15 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _each(self, items: AsyncGenerator[T]) -> Iterator[T]:
+        try:
+            with suppress(StopAsyncIteration):
+                while True:
+                    yield self._do(_next(items))
+        finally:
+            if not self._loop.is_closed():
+                self._do(items.aclose())
+
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -131,6 +152,5 @@ class Client:
             raise
 
 
-async def _next(events: Any) -> JobEvent:
-    event: JobEvent = await anext(events)
-    return event
+async def _next(items: AsyncGenerator[T]) -> T:
+    return await anext(items)

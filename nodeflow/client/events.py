@@ -3,11 +3,10 @@
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 
-from aiohttp import ClientError
 from pydantic import ValidationError
 
 from nodeflow.client.errors import Misunderstood, Unreachable
-from nodeflow.client.transport import Ask, Patience, Transport
+from nodeflow.client.transport import LOST, Ask, Patience, Transport
 from nodeflow.protocol.events import JobEvent
 
 _SILENCE: Final = 50.0
@@ -42,7 +41,7 @@ async def follow(transport: Transport, job: str, after: int, patience: float) ->
                     yield event
                     if event.kind == _LAST:
                         return
-        except (ClientError, ConnectionError, TimeoutError):
+        except LOST:
             pause = None
         else:
             pause = 0.0 if seen > after else None

@@ -1,25 +1,23 @@
 """Jobs and the queue, as a client asks for them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 
 from pydantic import JsonValue
 
+from nodeflow.client.calls import Calls
 from nodeflow.client.events import follow
-from nodeflow.client.transport import Ask, Transport
+from nodeflow.client.transport import Ask
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobOptions, JobPage, JobRequest, JobState, QueueInfo
 
-
-class Calls:
-    """What all calls need: the connection."""
-
-    def __init__(self, transport: Transport, patience: float) -> None:
-        self._transport = transport
-        self._patience = patience
+_TURN: Final = 30.0
+"""Seconds for which one request waits for the end of a job."""
+_SILENCE: Final = 30.0
 
 
 class JobCalls(Calls):
@@ -96,11 +94,22 @@ class JobCalls(Calls):
         async for event in follow(self._transport, quote(job, safe=""), after, self._patience):
             yield event
 
-    async def wait(self, job: str) -> JobInfo:
-        """The job, once it has ended."""
-        async for _ in self.events(job):
-            pass
-        return await self.info(job)
+    async def wait(self, job: str, seconds: float | None = None) -> JobInfo:
+        """The job, once it has ended, or as it is when the time is up.
+
+        Args:
+            job: Its id.
+            seconds: How long to wait; for ever by default.
+        """
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while True:
+            left = _TURN if end is None else max(0.0, min(_TURN, end - loop.time()))
+            path = f"/api/v1/jobs/{quote(job, safe='')}"
+            ask = Ask("GET", path, {"wait": left}, repeatable=True, silence=left + _SILENCE)
+            info = await self._transport.ask(ask, JobInfo)
+            if info.state.final or (end is not None and loop.time() >= end):
+                return info
 
     async def cancel(self, job: str) -> JobInfo:
         """Stops a job within one step, or takes it out of the queue."""

@@ -1,7 +1,7 @@
 """Requests to a server: tried again where that is safe, refusals as exceptions, answers as messages."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -21,7 +21,8 @@ _SILENCE: Final = 60.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _COMING_BACK: Final = frozenset({"server.starting", "server.stopping"})
-_LOST: Final = (ClientError, ConnectionError, TimeoutError)
+LOST: Final = (ClientError, ConnectionError, TimeoutError)
+"""What a connection that breaks, or falls silent, is told by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Ask:
         path: Below the address, with its first slash.
         query: What stands behind the question mark; None leaves a name out.
         body: A message, or plain data for JSON.
-        data: A body that is no JSON.
+        data: Gives a body that is no JSON, once for every try.
         repeatable: Asking twice does no more than asking once.
         silence: Seconds without a byte after which the connection counts as lost.
     """
@@ -41,7 +42,7 @@ class Ask:
     path: str
     query: Mapping[str, object] = field(default_factory=dict[str, object])
     body: object = None
-    data: object = None
+    data: Callable[[], object] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     repeatable: bool = False
     silence: float = _SILENCE
@@ -55,8 +56,8 @@ class Ask:
             made["headers"]["Content-Type"] = "application/json"
         elif self.body is not None:
             made["json"] = self.body
-        else:
-            made["data"] = self.data
+        elif self.data is not None:
+            made["data"] = self.data()
         return made
 
 
@@ -117,7 +118,7 @@ class Transport:
             except RefusedForNow as error:
                 if error.code not in _COMING_BACK or not await waiting.again(error.retry_after):
                     raise
-            except _LOST as error:
+            except LOST as error:
                 unsent = isinstance(error, ClientConnectorError)
                 again = self._met and (unsent or ask.repeatable)
                 if not again or not await waiting.again():

@@ -1,8 +1,8 @@
-"""The text chunks of a PNG file, read without decoding the picture."""
+"""The text chunks of a PNG file, read and left out without decoding the picture."""
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 16 * 2**20
@@ -25,6 +25,22 @@ def read_texts(data: bytes) -> Mapping[str, str]:
             keyword, _, rest = body.partition(b"\0")
             texts.setdefault(keyword.decode("latin-1"), _READERS[kind](rest))
     return texts
+
+
+def without_texts(data: bytes, keywords: Collection[str]) -> bytes:
+    """A PNG file without the texts of these keywords; any other file as it is."""
+    if not data.startswith(SIGNATURE):
+        return data
+    names = {keyword.encode("latin-1") for keyword in keywords}
+    kept = [SIGNATURE]
+    for kind, body in _chunks(data):
+        if kind not in _READERS or body.partition(b"\0")[0] not in names:
+            kept.append(_chunk(kind, body))
+    return b"".join([*kept, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -4,24 +4,26 @@ from collections.abc import Sequence
 from typing import Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from nodeflow.protocol.jobs import JobState
 from nodeflow.protocol.report import ProblemReport
 from nodeflow.storage.database import events
+from nodeflow.storage.database.prepared import PreparedInsert
 from nodeflow.storage.database.records import Added, KeyReused, NewJob, QueueFull
 from nodeflow.storage.database.tables import jobs, queue, requests
 
 PROBLEMS: Final = TypeAdapter(tuple[ProblemReport, ...])
 
 _QUEUED: Final = select(func.count()).select_from(queue)
-_BY_KEY: Final = select(jobs.c.id, jobs.c.body_digest).where(
-    jobs.c.client == bindparam("whose"), jobs.c.key == bindparam("which")
+_ROOM: Final = select(_QUEUED.scalar_subquery(), select(func.coalesce(func.max(queue.c.rank), 0.0)).scalar_subquery())
+_ROOM_AND_KEY: Final = _ROOM.add_columns(
+    select(jobs.c.id).where(jobs.c.client == bindparam("whose"), jobs.c.key == bindparam("which")).scalar_subquery()
 )
-_NEXT_RANK: Final = select(func.coalesce(func.max(queue.c.rank), 0.0) + 1.0)
-_INSERT_JOB: Final = insert(jobs)
-_INSERT_REQUEST: Final = insert(requests)
-_INSERT_QUEUED: Final = insert(queue)
+_DIGEST: Final = select(jobs.c.body_digest).where(jobs.c.id == bindparam("of"))
+_INSERT_JOB: Final = PreparedInsert(jobs, without=("started", "finished", "cancelling"))
+_INSERT_REQUEST: Final = PreparedInsert(requests)
+_INSERT_QUEUED: Final = PreparedInsert(queue)
 
 
 def add(connection: Connection, job: NewJob, *, limit: int) -> Added:
@@ -31,11 +33,11 @@ def add(connection: Connection, job: NewJob, *, limit: int) -> Added:
         KeyReused: The key came with another body before.
         QueueFull: ``limit`` jobs are queued.
     """
-    known = _known(connection, job)
+    queued, last, known = connection.execute(_ROOM_AND_KEY, {"whose": job.client, "which": job.key}).one()
     if known is not None:
-        return known
-    _make_room(connection, 1, limit)
-    return _add(connection, job)
+        return _known(connection, job, known)
+    _make_room(queued, 1, limit)
+    return _add(connection, job, last + 1.0)
 
 
 def add_many(connection: Connection, new: Sequence[NewJob], *, limit: int) -> tuple[Added, ...]:
@@ -44,15 +46,16 @@ def add_many(connection: Connection, new: Sequence[NewJob], *, limit: int) -> tu
     Raises:
         QueueFull: They do not fit below ``limit`` together.
     """
-    _make_room(connection, len(new), limit)
-    return tuple([_add(connection, job) for job in new])
+    queued, last = connection.execute(_ROOM).one()
+    _make_room(queued, len(new), limit)
+    return tuple([_add(connection, job, last + place) for place, job in enumerate(new, 1)])
 
 
 def put_back(connection: Connection, job: str, *, first: bool) -> None:
     """Gives a job a place in the queue: before all others or behind them."""
     edge = func.min(queue.c.rank) - 1.0 if first else func.max(queue.c.rank) + 1.0
     rank = connection.execute(select(func.coalesce(edge, 0.0))).scalar_one()
-    connection.execute(_INSERT_QUEUED, {"job": job, "rank": rank})
+    _INSERT_QUEUED(connection, {"job": job, "rank": rank})
 
 
 def queued_count(connection: Connection) -> int:
@@ -60,28 +63,21 @@ def queued_count(connection: Connection) -> int:
     return connection.execute(_QUEUED).scalar_one()
 
 
-def _known(connection: Connection, job: NewJob) -> Added | None:
-    if job.key is None:
-        return None
-    row = connection.execute(_BY_KEY, {"whose": job.client, "which": job.key}).first()
-    if row is None:
-        return None
-    id, digest = row
-    if digest != job.body_digest:
+def _known(connection: Connection, job: NewJob, id: str) -> Added:
+    if connection.execute(_DIGEST, {"of": id}).scalar_one() != job.body_digest:
         raise KeyReused(id)
     return Added(id, new=False)
 
 
-def _make_room(connection: Connection, wanted: int, limit: int) -> None:
-    queued = queued_count(connection)
+def _make_room(queued: int, wanted: int, limit: int) -> None:
     if queued + wanted > limit:
         raise QueueFull(queued, limit)
 
 
-def _add(connection: Connection, job: NewJob) -> Added:
+def _add(connection: Connection, job: NewJob, rank: float) -> Added:
     options = job.options
-    connection.execute(
-        _INSERT_JOB,
+    _INSERT_JOB(
+        connection,
         {
             "id": job.id,
             "client": job.client,
@@ -102,8 +98,8 @@ def _add(connection: Connection, job: NewJob) -> Added:
             "attempt": 0,
         },
     )
-    connection.execute(
-        _INSERT_REQUEST,
+    _INSERT_REQUEST(
+        connection,
         {
             "job": job.id,
             "options": options.model_dump_json(),
@@ -114,7 +110,6 @@ def _add(connection: Connection, job: NewJob) -> Added:
             "document": job.document,
         },
     )
-    rank = connection.execute(_NEXT_RANK).scalar_one()
-    connection.execute(_INSERT_QUEUED, {"job": job.id, "rank": rank})
+    _INSERT_QUEUED(connection, {"job": job.id, "rank": rank})
     told = events.open_stream(connection, job.id, [("queued", {}, job.created)])
     return Added(job.id, new=True, events=told)

@@ -1,7 +1,7 @@
 """JSON in a column, as text that comes back as it went in."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
@@ -28,9 +28,12 @@ class Json(TypeDecorator[Any]):
         return json.loads(value)
 
 
+_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def dump(value: Any) -> str:
     """Plain data as compact ASCII JSON."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except ValueError:
-        return json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
+        return _encode(finite(value))

@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from nodeflow.protocol.events import JobEvent
+from nodeflow.storage.database.prepared import PreparedInsert
 from nodeflow.storage.database.tables import events
 
 Happening = tuple[str, Mapping[str, JsonValue], float]
 """Kind, data, moment."""
 
 _LAST: Final = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.job == bindparam("of"))
-_INSERT: Final = insert(events)
+_INSERT: Final = PreparedInsert(events)
 _SINCE: Final = (
     select(events.c.seq, events.c.at, events.c.kind, events.c.data)
     .where(events.c.job == bindparam("of"), events.c.seq > bindparam("after"))
@@ -52,5 +53,5 @@ def _append(connection: Connection, job: str, happened: Sequence[Happening], las
     )
     if numbered:
         rows = [{"job": job, "seq": e.seq, "at": e.at, "kind": e.kind, "data": e.data} for e in numbered]
-        connection.execute(_INSERT, rows)
+        _INSERT.all(connection, rows)
     return numbered

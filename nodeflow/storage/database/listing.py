@@ -98,10 +98,7 @@ def page(
         limit: Jobs in a page, at most ``MOST``.
     """
     limit = max(1, min(limit, MOST))
-    wanted = [*_conditions(client, workflow, sweep), *_metadata(metadata or {})]
-    # One question for each state is answered from an index in the order asked for; all states together are not.
-    each: Sequence[Sequence[ColumnElement[bool]]] = [[*wanted, jobs.c.state == state.value] for state in states]
-    each = each or [wanted]
+    each = _questions(client, states, workflow, sweep, metadata or {})
     found = sorted(
         chain.from_iterable(_rows(connection, conditions, after, limit + 1) for conditions in each),
         key=lambda row: str(row["id"]),
@@ -130,17 +127,38 @@ def counts(connection: Connection) -> Mapping[JobState, int]:
     return {state: found.get(state, 0) for state in JobState}
 
 
-def _conditions(client: str | None, workflow: str, sweep: str) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+def _questions(
+    client: str | None, states: Collection[JobState], workflow: str, sweep: str, metadata: Mapping[str, JsonValue]
+) -> Sequence[Sequence[ColumnElement[bool]]]:
+    """Conditions of the questions that together give what is asked for, each in the order of an index.
+
+    The jobs of a client are asked for state by state, as one index has them. Those of a sweep or a workflow are few, so
+    that their own index is the one to take, and the others are kept out by an expression none of them knows.
+    """
+    filters = _metadata(metadata)
+    if sweep or workflow:
+        filters += [*_of_sweep(sweep), *_of_workflow(workflow)]
+        if states:
+            filters.append(jobs.c.state.concat("").in_([state.value for state in states]))
+        if client is not None:
+            filters.append(jobs.c.client.concat("") == client)
+        return [filters]
     if client is not None:
-        found.append(jobs.c.client == client)
+        filters.append(jobs.c.client == client)
+        states = states or list(JobState)
+    return [[*filters, jobs.c.state == state.value] for state in dict.fromkeys(states)] or [filters]
+
+
+def _of_sweep(sweep: str) -> list[ColumnElement[bool]]:
+    return [jobs.c.sweep == sweep, jobs.c.sweep != ""] if sweep else []
+
+
+def _of_workflow(workflow: str) -> list[ColumnElement[bool]]:
+    if not workflow:
+        return []
     if "@" in workflow:
-        found += [jobs.c.workflow == workflow, jobs.c.workflow != ""]
-    elif workflow:
-        found += [jobs.c.workflow > f"{workflow}@", jobs.c.workflow < f"{workflow}A", jobs.c.workflow != ""]
-    if sweep:
-        found += [jobs.c.sweep == sweep, jobs.c.sweep != ""]
-    return found
+        return [jobs.c.workflow == workflow, jobs.c.workflow != ""]
+    return [jobs.c.workflow > f"{workflow}@", jobs.c.workflow < f"{workflow}A", jobs.c.workflow != ""]
 
 
 def _metadata(metadata: Mapping[str, JsonValue]) -> list[ColumnElement[bool]]:

@@ -63,7 +63,7 @@ class _Network:
 
     @property
     def ready_seconds(self) -> float:
-        """About what it takes to load this again and to make what it computes with, of which loading is the least."""
+        """About what it takes to load this again and to make what it computes with; mapping its file is the least."""
         return self.nbytes / READY_BYTES_PER_SECOND
 
     @property

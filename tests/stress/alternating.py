@@ -20,10 +20,16 @@ WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "txt2img.json"
 
 
 class Turn(NamedTuple):
-    """After one run: what the process holds in MiB, and how many checkpoints were read so far."""
+    """After one run: what the process holds in MiB, and how many checkpoints were read so far.
+
+    Attributes:
+        resident: All of it.
+        anonymous: What is no page of a file; where the system does not tell, the same.
+    """
 
     run: int
     resident: float
+    anonymous: float
     read: int
 
 
@@ -72,7 +78,8 @@ def turns(folder: Path, runs: int, memory: str, count: int = 3) -> Iterator[Turn
         for run in range(runs):
             result = session.run(document(names[run % count], seed=run), write=[])
             read += result.nodes["base"].status == "ran"
-            yield Turn(run + 1, process.memory_info().rss / 2**20, read)
+            held = process.memory_info()
+            yield Turn(run + 1, held.rss / 2**20, (held.rss - getattr(held, "shared", 0)) / 2**20, read)
 
 
 def main() -> None:
@@ -82,15 +89,20 @@ def main() -> None:
     parser.add_argument("--memory", default="200 MiB")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        held = {}
+        held: dict[int, Turn] = {}
         for turn in turns(Path(folder), args.runs, args.memory):
-            held[turn.run] = turn.resident
+            held[turn.run] = turn
             if turn.run in (1, 3, 10) or turn.run % 50 == 0:
-                print(f"run {turn.run}: {turn.resident:.0f} MiB resident, {turn.read} checkpoints read")
+                print(
+                    f"run {turn.run}: {turn.resident:.0f} MiB resident, {turn.anonymous:.0f} of them in no file; "
+                    f"{turn.read} checkpoints read"
+                )
         if args.runs > 50:
             # Nine runs each: what is held depends on whether the last one had to read its checkpoint.
-            first, last = (sum(held[end - back] for back in range(9)) / 9 for end in (50, args.runs))
-            print(f"last nine runs against runs 42 to 50: {last / first - 1:+.1%}")
+            early, late = ([held[end - back] for back in range(9)] for end in (50, args.runs))
+            resident = sum(turn.resident for turn in late) / sum(turn.resident for turn in early) - 1
+            anonymous = sum(turn.anonymous for turn in late) / sum(turn.anonymous for turn in early) - 1
+            print(f"last nine runs against runs 42 to 50: {resident:+.1%} resident, {anonymous:+.1%} in no file")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "job.not-queued": 409,
         "key.reused": 409,
         "document.stale": 409,
+        "document.exists": 409,
         "document.published": 409,
         "file.exists": 409,
         "token.exists": 409,

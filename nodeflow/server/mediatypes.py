@@ -48,6 +48,11 @@ def shown_as(file: Path) -> str:
     return picture or _TEXTS.get(file.suffix.lower(), PLAIN)
 
 
+def safe_type(media_type: str) -> str:
+    """The type under which a file is sent that a node has written: its own, if no browser runs what is of it."""
+    return media_type if media_type in PICTURES or media_type in _TEXTS.values() else PLAIN
+
+
 def _is_text(start: bytes) -> bool:
     try:
         start.decode("utf-8")

@@ -4,12 +4,18 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.security.clients import LOCAL, Client
+from nodeflow.storage.database.tokens import listed, used
+
+if TYPE_CHECKING:
+    from nodeflow.storage.database.store import Store
 
 PREFIX: Final = "nf_"
 _BYTES: Final = 32
@@ -35,15 +41,24 @@ class Tokens:
 
     install: str
     _known: dict[str, tuple[bytes, Role]] = field(default_factory=dict[str, tuple[bytes, Role]])
+    _used: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def any(self) -> bool:
         """Whether there is a token beside that of the installation."""
         return bool(self._known)
 
-    def replace(self, known: Mapping[str, tuple[bytes, Role]]) -> None:
-        """Take what the database says: digest and role by name, without those that were revoked."""
-        self._known = dict(known)
+    async def load(self, store: "Store") -> None:
+        """Take what the database says; what was revoked is worth nothing from now on."""
+        await self.keep_uses(store)
+        found = await store.read(listed)
+        self._known = {token.name: (token.digest, Role(token.role)) for token in found if token.revoked is None}
+
+    async def keep_uses(self, store: "Store") -> None:
+        """Write down when tokens were used last."""
+        uses, self._used = self._used, {}
+        for name, moment in uses.items():
+            await store.write(partial(used, name=name, now=moment))
 
     def client(self, token: str) -> Client | None:
         """Whose token this is."""
@@ -67,6 +82,8 @@ class Tokens:
         for name, (digest, role) in self._all().items():  # to the end, whichever it is
             if hmac.compare_digest(form(digest), given):
                 found = Client(name, role)
+        if found is not None and found.name in self._known:
+            self._used[found.name] = time.time()
         return found
 
     def _sealed(self, digest: bytes) -> bytes:

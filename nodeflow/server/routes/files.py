@@ -112,8 +112,24 @@ _RECEIVING: Final = (
     "server.storage",
 )
 
+
+def _showing(method: str, summary: str) -> Route:
+    return Route(
+        method,
+        _NAMED,
+        _get,
+        Role.READ,
+        summary,
+        query=PictureQuery,
+        refusals=("file.unknown", "file.gone", "range.unsatisfiable", "picture.refused"),
+        gives=("image/png", "image/jpeg", "image/webp", "text/plain", "text/csv", "application/json", _STREAM),
+        headers={"Range": "a part of the file", "If-None-Match": "the tag you have", "If-Range": "the tag you have"},
+        tag="files",
+    )
+
+
 ROUTES: Final[Sequence[Route]] = (
-    Route("GET", f"{API}/files", _list, Role.READ, "Your files", query=FileQuery, answer=FilePage, tag="files"),
+    Route("GET", f"{API}/files", _list, Role.READ, "List your files", query=FileQuery, answer=FilePage, tag="files"),
     Route(
         "POST",
         f"{API}/files",
@@ -140,18 +156,8 @@ ROUTES: Final[Sequence[Route]] = (
         takes=(_STREAM,),
         tag="files",
     ),
-    Route(
-        "GET",
-        _NAMED,
-        _get,
-        Role.READ,
-        "One of your files, a part of it, or a small picture of it",
-        query=PictureQuery,
-        refusals=("file.unknown", "file.gone", "range.unsatisfiable", "picture.refused"),
-        gives=("image/png", "image/jpeg", "image/webp", "text/plain", "text/csv", "application/json", _STREAM),
-        headers={"Range": "a part of the file", "If-None-Match": "the tag you have", "If-Range": "the tag you have"},
-        tag="files",
-    ),
+    _showing("GET", "Get one of your files, a part of it, or a small picture of it"),
+    _showing("HEAD", "Get size and tag of one of your files"),
     Route(
         "DELETE",
         _NAMED,

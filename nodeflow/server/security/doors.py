@@ -21,6 +21,8 @@ from nodeflow.server.tokens import Tokens
 
 COOKIE: Final = "nodeflow"
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_PAGE: Final = "/"
+"""Where a browser at this machine gets its cookie."""
 _JSON: Final = "application/json"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
 
@@ -65,9 +67,13 @@ class Doors:
         hosts.check_origin()
         self._identify(request, hosts)
         self._check_kind(request)
-        return await handler(request)
+        answer = await handler(request)
+        client = request.get(CLIENT)
+        if request.path == _PAGE and client is not None and not client.proven and not answer.prepared:
+            self.give_cookie(answer, client)
+        return answer
 
-    def cookie(self, response: web.StreamResponse, client: Client) -> None:
+    def give_cookie(self, response: web.StreamResponse, client: Client) -> None:
         """Make a browser known from now on."""
         response.set_cookie(COOKIE, self.tokens.cookie(client), httponly=True, samesite="Strict", path="/")
 

@@ -13,7 +13,8 @@ class InputInfo(Message):
     """A value that a caller may set.
 
     ``type`` is that of the socket, such as ``int`` or ``str``. ``widget`` says how it is edited: ``seed``, ``text``,
-    ``image_file``, …; plain inputs have none. ``value`` is what the workflow itself has in its place; a draw is an object.
+    ``image_file``, …; plain inputs have none. ``value`` is what the workflow itself has in its place; a draw is
+    an object.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """What a workflow takes and gives: for people, for forms, and as JSON Schema."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -10,6 +10,7 @@ from nodeflow.core.assigning import inputs_named
 from nodeflow.core.canonical import MAX_SAFE_INTEGER
 from nodeflow.core.drawing import is_draw
 from nodeflow.core.interface import as_range
+from nodeflow.core.reading import integral
 from nodeflow.core.secrets import NAME, SECRET
 from nodeflow.core.spec import Input, Range
 from nodeflow.core.specs import Specs
@@ -30,7 +31,6 @@ class Interface:
 
     Attributes:
         schema: Of the object of all inputs.
-        kinds: Of the widgets of each input, so that files are known from texts.
     """
 
     inputs: tuple[InputInfo, ...]
@@ -112,13 +112,31 @@ def _property(item: InterfaceInput, sockets: Sequence[Input], value: object, spe
             accepted.append(schema)
     if item.range is not None:
         accepted.append(_bounds(as_range(item.range)))
-    made: Schema = accepted[0] if len(accepted) == 1 else {"allOf": [*accepted]} if accepted else {}
-    about: Schema = {"title": item.title or ""}
+    made = _merged(accepted)
+    if item.title:
+        made["title"] = item.title
     if sockets and sockets[0].help:
-        about["description"] = sockets[0].help
+        made["description"] = sockets[0].help
     if value is not _NOTHING and not is_draw(cast("JsonValue", value)):
-        about["default"] = cast("JsonValue", value)
-    return {**{name: told for name, told in about.items() if told != ""}, **made}
+        made["default"] = cast("JsonValue", value)
+    return made
+
+
+_TIGHTER: Final[Mapping[str, Callable[..., float]]] = {
+    "minimum": max, "exclusiveMinimum": max, "maximum": min, "exclusiveMaximum": min
+}  # fmt: skip
+
+
+def _merged(schemas: Sequence[Schema]) -> Schema:
+    """One schema for what all of them accept; numbers, the usual case, in plain words."""
+    merged: Schema = {}
+    for schema in schemas:
+        for name, told in schema.items():
+            if name in _TIGHTER and name in merged:
+                merged[name] = _TIGHTER[name](merged[name], told)
+            elif merged.setdefault(name, told) != told:
+                return {"allOf": [*schemas]}
+    return merged
 
 
 def _accepted(input: Input, specs: Specs) -> Schema:
@@ -147,23 +165,35 @@ def _of_type(
             return {"anyOf": [_of_type(member, bounds, choices, fields, specs) for member in type_.args]}
         case _ if choices is not None:
             return {"enum": list(choices)}
-        case "int":
-            floor = bounds.ge if bounds.ge is not None else bounds.gt
-            least = 0 if floor is None else -MAX_SAFE_INTEGER
-            return {"type": "integer", "minimum": least, "maximum": MAX_SAFE_INTEGER, **_bounds(bounds)}
-        case "float":
-            return {"type": "number", **_bounds(bounds)}
-        case "str" | "Path":
-            form: Schema = {} if bounds.pattern is None else {"pattern": bounds.pattern}
-            return {"type": "string", **_lengths(bounds, "Length"), **form}
-        case "bool":
-            return {"type": "boolean"}
-        case "dict":
-            return {"type": "object"}
-        case name if name == "any" or name.startswith("$"):
+        case name if name.startswith("$"):
             return {}
+        case name if name in _PLAIN:
+            return _PLAIN[name](bounds)
         case _:
             return {"not": {}, "description": f"a {type_} cannot be written down"}
+
+
+def _whole(bounds: Range) -> Schema:
+    open_below = bounds.ge is None and bounds.gt is None
+    widest: Schema = {"minimum": 0 if open_below else -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER}
+    return {"type": "integer", **widest, **_bounds(bounds)}
+
+
+def _text(bounds: Range) -> Schema:
+    form: Schema = {} if bounds.pattern is None else {"pattern": bounds.pattern}
+    return {"type": "string", **_lengths(bounds, "Length"), **form}
+
+
+_PLAIN: Final[Mapping[str, Callable[[Range], Schema]]] = {
+    "int": _whole,
+    "float": lambda bounds: {"type": "number", **_bounds(bounds)},
+    "str": _text,
+    "Path": _text,
+    "bool": lambda _: {"type": "boolean"},
+    "dict": lambda _: {"type": "object"},
+    "any": lambda _: {},
+}
+"""Types whose values can be written down."""
 
 
 def _row(fields: Sequence[Input], specs: Specs) -> Schema:
@@ -179,7 +209,8 @@ _BOUNDS: Final[Mapping[str, str]] = {
 
 def _bounds(bounds: Range) -> Schema:
     """Bounds of a number; other values are free of them."""
-    return {told: limit for name, told in _BOUNDS.items() if (limit := getattr(bounds, name)) is not None}
+    found = ((told, cast("float | None", getattr(bounds, name))) for name, told in _BOUNDS.items())
+    return {told: integral(float(limit)) for told, limit in found if limit is not None}
 
 
 def _lengths(bounds: Range, of: str) -> Schema:

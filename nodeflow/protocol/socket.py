@@ -27,10 +27,9 @@ class Unsubscribe(Message):
 
 
 class Everything(Message):
-    """Client: tell, or no longer tell, of all jobs it may see, from their next event on, and of the server itself."""
+    """Client: tell of all jobs it may see, from their next event on, and of the server itself."""
 
     type: Literal["everything"] = "everything"
-    on: bool = True
 
 
 class Ping(Message):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,9 +64,13 @@ class Hub:
     Events of workers come in by ``publish``; those that the store wrote together with a change of a job
     (``queued``, ``attempt``, ``finished``, …) by ``announce``. ``settle`` stands between the two: what was published
     before it is on disk after it, so that ``finished`` is the last event of its job.
+
+    Attributes:
+        instance: Another one with each start, by which clients notice that the server was restarted.
     """
 
     def __init__(self, store: "Store", *, clock: Callable[[], float] = time.time) -> None:
+        self.instance = secrets.token_hex(8)
         self._store = store
         self._clock = clock
         self._recent = Recent()

@@ -1,6 +1,6 @@
 """Nodes that make noise levels: the schedules, and levels by formula."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from nodeflow.api import Field, Fraction, Lane, Run, SchedulerName, Steps, node, quiet
 from nodeflow.diffusion.types import Model, Sigmas
@@ -190,4 +190,4 @@ def _levels(model: Model) -> "NoiseLevels":
 
 
 def _sigmas(levels: "Tensor") -> Sigmas:
-    return Sigmas(tuple(levels.tolist()))
+    return Sigmas(tuple(cast("list[float]", levels.tolist())))

@@ -1,19 +1,38 @@
-"""The jobs of a server: taken in, handed to workers, followed to their one end."""
+"""The jobs of a server: taken in, changed, asked for; what runs them is the dispatcher."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pydantic import JsonValue
 
-from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobState, QueueInfo
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.ids import new_id
+from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobState, JobSummary, QueueInfo
+from nodeflow.protocol.work import Answer, Explain, File, Prewarm, Sheet, SheetPoint
+from nodeflow.server.dispatcher import Dispatcher, Ended
+from nodeflow.server.line import Waiting
+from nodeflow.server.places import Places, places_of
+from nodeflow.server.security.clients import LOCAL
 from nodeflow.server.settings import ServerSettings
+from nodeflow.server.worker import Worker
 from nodeflow.server.workers import Workers
+from nodeflow.storage.database import jobs, sweeps
+from nodeflow.storage.database import settings as kept
+from nodeflow.storage.database.failures import StorageFailed
+from nodeflow.storage.database.records import Added, KeyReused, NewJob, QueueFull, Work
 from nodeflow.storage.home import Home
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from nodeflow.server.hub import Hub
-    from nodeflow.storage.database.jobs import Added, NewJob
     from nodeflow.storage.database.store import Store
+
+T = TypeVar("T")
+Summary = TypeVar("Summary", bound=JobSummary)
 
 
 class Jobs:
@@ -22,32 +41,82 @@ class Jobs:
     ``client`` is None for whoever may see all jobs; any other client is told of its own only.
     """
 
-    def __init__(self, store: "Store", hub: "Hub", workers: Workers, settings: ServerSettings, home: Home) -> None:
+    def __init__(
+        self,
+        store: "Store",
+        hub: "Hub",
+        workers: Workers,
+        settings: ServerSettings,
+        home: Home,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._hub = hub
         self._workers = workers
         self._settings = settings
         self._home = home
+        self._clock = clock
+        self._dispatcher = Dispatcher(store, hub, workers, settings, home, clock)
+        self._dispatcher.ended = self._ended
+        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._listeners: list[Callable[[Ended], None]] = []
+        self._stopping = False
+
+    def listen(self, listener: Callable[[Ended], None]) -> None:
+        """Calls ``listener`` for each job that has come to its end; it must be quick."""
+        self._listeners.append(listener)
 
     async def start(self) -> None:
         """Takes up what the last server left, starts workers, begins to hand out jobs."""
-        raise NotImplementedError
+        now, allowed = self._clock(), self._settings.attempts
+        moved = await self._store.write(lambda c: jobs.recover(c, now, allowed))
+        for each in moved:
+            self._hub.announce(each.events, each.client)
+        paused, queued = await self._store.read(lambda c: (kept.paused(c), jobs.queued(c)))
+        self._dispatcher.pause(paused or self._settings.start_paused)
+        self._dispatcher.enqueue(queued)
+        self._workers.listener = self._worker_changed
+        await self._workers.start()
 
     async def stop(self) -> None:
         """Hands out no more; what runs is interrupted within one step and goes back into the queue."""
-        raise NotImplementedError
+        self._stopping = True
+        await self._dispatcher.stop()
 
-    async def submit(self, new: "NewJob") -> "Added":
+    async def submit(self, new: NewJob) -> Added:
         """Takes a job in; it is on disk when this returns.
 
         Raises:
             Refusal: queue.full, key.reused, server.stopping, server.storage.
         """
-        raise NotImplementedError
+        limit = self._settings.limits.queue
+        added = await self._write(lambda c: jobs.add(c, new, limit=limit))
+        self._take_in([new], [added])
+        return added
 
-    async def submit_many(self, new: "Sequence[NewJob]") -> "Sequence[Added]":
-        """Takes all of some jobs in, or none; those of a sweep."""
-        raise NotImplementedError
+    async def submit_sweep(self, sweep: sweeps.Sweep, new: Sequence[NewJob]) -> Added:
+        """Takes a sweep in with all its jobs; all of it is on disk when this returns, or nothing.
+
+        Returns:
+            The id of the sweep; that of an earlier one where its key and its body had made it.
+
+        Raises:
+            Refusal: queue.full, key.reused, server.stopping, server.storage.
+        """
+        limit = self._settings.limits.queue
+
+        def add(connection: "Connection") -> tuple[str | None, Sequence[Added]]:
+            known = sweeps.known(connection, sweep.client, sweep.key, sweep.body_digest)
+            if known is not None:
+                return known, ()
+            sweeps.add(connection, sweep)
+            return None, jobs.add_many(connection, new, limit=limit)
+
+        known, added = await self._write(add)
+        if known is not None:
+            return Added(known, new=False)
+        self._take_in(new, added)
+        return Added(sweep.id, new=True)
 
     async def cancel(self, id: str, client: str | None = None) -> JobInfo:
         """Cancels one job: at once where it is queued, within one step where it runs.
@@ -55,35 +124,115 @@ class Jobs:
         Raises:
             Refusal: job.unknown, job.final.
         """
-        raise NotImplementedError
+        info = await self.info(id, client)
+        now = self._clock()
+        cancelled = await self._write(lambda c: jobs.cancel(c, id, now))
+        if cancelled is None:
+            _unknown(id)
+        if cancelled.before.final:
+            raise Refusal("job.final", f"job {id} has ended already: {cancelled.before.value}")
+        self._hub.announce(cancelled.events, info.client)
+        if cancelled.before is JobState.QUEUED:
+            self._dispatcher.withdraw(id, JobState.CANCELLED)
+        elif id in self._dispatcher.courses:
+            self._dispatcher.courses[id].cancel()
+        return await self.info(id, client)
 
-    async def retry(self, id: str, client: str | None = None) -> "Added":
-        """Makes a new job of one that has ended. Raises Refusal: job.unknown, job.not-final, queue.full."""
-        raise NotImplementedError
+    async def retry(self, id: str, client: str | None = None) -> Added:
+        """Makes a new job of one that has ended.
+
+        Raises:
+            Refusal: job.unknown, job.not-final, queue.full, server.stopping, server.storage.
+        """
+        work = await self._work(id, client)
+        if not work.state.final:
+            raise Refusal("job.not-final", f"job {id} is {work.state.value}", hint="wait for its end, or cancel it")
+        return await self.submit(
+            NewJob(
+                id=new_id(),
+                client=work.client,
+                document=work.document,
+                created=self._clock(),
+                title=work.title,
+                workflow=work.workflow,
+                sweep=work.sweep,
+                point=work.point,
+                options=work.options,
+                targets=work.targets,
+                inputs=work.inputs,
+                drawn=work.drawn,
+                problems=work.problems,
+                models=work.models,
+                retry_of=id,
+            )
+        )
 
     async def remove(self, id: str, client: str | None = None) -> None:
-        """Forgets a job that has ended; its files stay. Raises Refusal: job.unknown, job.not-final."""
-        raise NotImplementedError
+        """Forgets a job that has ended; its files stay.
+
+        Raises:
+            Refusal: job.unknown, job.not-final.
+        """
+        info = await self.info(id, client)
+        if not await self._write(lambda c: jobs.remove(c, id)):
+            raise Refusal("job.not-final", f"job {id} is {info.state.value}", hint="cancel it first")
 
     async def change(self, id: str, change: JobChange, client: str | None = None) -> JobInfo:
-        """Changes priority or place of a queued job. Raises Refusal: job.unknown, job.not-queued."""
-        raise NotImplementedError
+        """Changes priority or place of a queued job.
+
+        Raises:
+            Refusal: job.unknown, job.not-queued.
+        """
+        await self.info(id, client)
+        before, priority = change.before, change.priority
+        if before:
+            await self.info(before, client)
+
+        def carry_out(connection: "Connection") -> bool:
+            return (before is None or jobs.reorder(connection, id, before)) and (
+                priority is None or jobs.prioritise(connection, id, priority)
+            )
+
+        if not await self._write(carry_out):
+            what = f"job {id}" if not before else f"job {id}, or {before} in front of which it was to go,"
+            raise Refusal("job.not-queued", f"{what} is no longer queued")
+        queued = await self._store.read(jobs.queued)
+        self._dispatcher.enqueue(each for each in queued if each.id in self._dispatcher.line)
+        return await self.info(id, client)
 
     async def pause(self) -> None:
         """Begins no more jobs until ``resume``, also after a restart."""
-        raise NotImplementedError
+        await self._pause(True)
 
     async def resume(self) -> None:
         """Goes on."""
-        raise NotImplementedError
+        await self._pause(False)
 
     async def clear(self, client: str | None = None) -> int:
         """Cancels all queued jobs; how many those were."""
-        raise NotImplementedError
+        now = self._clock()
+        moved = await self._write(lambda c: jobs.clear_queued(c, client, now))
+        for each in moved:
+            self._hub.announce(each.events, each.client)
+            self._dispatcher.withdraw(each.id, each.state)
+        return len(moved)
 
     async def info(self, id: str, client: str | None = None) -> JobInfo:
-        """Everything about a job. Raises Refusal: job.unknown."""
-        raise NotImplementedError
+        """Everything about a job.
+
+        Raises:
+            Refusal: job.unknown.
+        """
+        info = await self._store.read(lambda c: jobs.info(c, id, client))
+        if info is None:
+            _unknown(id)
+        course = self._dispatcher.courses.get(id)
+        if course is None or info.state is not JobState.RUNNING:
+            return self._seen(info)
+        glance = course.glance
+        hits = sum(node.status.startswith("hit") for node in glance.nodes.values())
+        now = {"nodes": dict(glance.nodes), "warnings": (*info.warnings, *glance.warnings), "cache_hits": hits}
+        return self._seen(info.model_copy(update=now))
 
     async def page(
         self,
@@ -92,19 +241,55 @@ class Jobs:
         states: Sequence[JobState] = (),
         workflow: str = "",
         sweep: str = "",
+        metadata: Mapping[str, JsonValue] | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> JobPage:
         """A part of the list of jobs, latest first."""
-        raise NotImplementedError
+        page = await self._store.read(
+            lambda c: jobs.page(
+                c,
+                client=client,
+                states=states,
+                workflow=workflow,
+                sweep=sweep,
+                metadata=metadata,
+                after=after,
+                limit=limit,
+            )
+        )
+        return page.model_copy(update={"jobs": tuple([self._seen(each) for each in page.jobs])})
 
     async def queue(self) -> QueueInfo:
         """The queue as a whole."""
-        raise NotImplementedError
+        return QueueInfo(
+            paused=self._dispatcher.paused,
+            queued=len(self._dispatcher.line),
+            running=len(self._dispatcher.courses),
+            limit=self._settings.limits.queue,
+            workers=self._workers.infos,
+        )
 
     async def wait(self, id: str, seconds: float, client: str | None = None) -> JobInfo:
-        """The job once it has ended, or as it is when the time is up."""
-        raise NotImplementedError
+        """The job once it has ended, or as it is when the time is up.
+
+        Raises:
+            Refusal: job.unknown.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(id, set())
+        waiters.add(waiter)
+        try:
+            info = await self.info(id, client)
+            if info.state.final:
+                return info
+            with suppress(TimeoutError):
+                await asyncio.wait_for(waiter, seconds)
+            return await self.info(id, client)
+        finally:
+            waiters.discard(waiter)
+            if not waiters and self._waiters.get(id) is waiters:
+                del self._waiters[id]
 
     async def explain(
         self,
@@ -114,15 +299,121 @@ class Jobs:
         client: str,
         targets: Sequence[str] | None = None,
     ) -> JsonValue:
-        """What would run of a document. Raises Refusal: worker.none, document.invalid."""
-        raise NotImplementedError
+        """What would run of a document.
+
+        Raises:
+            Refusal: worker.none, document.invalid.
+        """
+        places = places_of(self._home, client)
+        question = Explain(
+            ask="",
+            inputs=inputs,
+            targets=None if targets is None else tuple(targets),
+            input_dirs=_input_dirs(places),
+            output_dir=str(places.output),
+        )
+        return _value(await self._workers.ask(question, document))
 
     async def sheet(
-        self, axes: Sequence[Mapping[str, JsonValue]], points: Sequence[Mapping[str, Any]], *, client: str, stem: str
-    ) -> Sequence[str]:
-        """Lays out the pictures of a sweep; the files within the client's output folder. Raises Refusal: worker.none."""
-        raise NotImplementedError
+        self,
+        axes: Sequence[Sequence[Mapping[str, JsonValue]]],
+        points: Sequence[SheetPoint],
+        *,
+        client: str,
+        stem: str,
+    ) -> Sequence[File]:
+        """Lays out the pictures of a sweep; paths are within the output folder of the client.
+
+        Raises:
+            Refusal: worker.none, document.invalid.
+        """
+        question = Sheet(
+            ask="",
+            axes=tuple(map(tuple, axes)),
+            points=tuple(points),
+            stem=stem,
+            output_dir=str(places_of(self._home, client).output),
+        )
+        found = _value(await self._workers.ask(question))
+        return [File.model_validate(each) for each in found] if isinstance(found, list) else []
 
     async def prewarm(self, document: bytes) -> None:
-        """Has every worker compute what a document computes, so that its models are in memory."""
-        raise NotImplementedError
+        """Has every worker compute what a document computes, so that its models are in memory.
+
+        Raises:
+            Refusal: document.invalid.
+        """
+        places = places_of(self._home, LOCAL)
+        question = Prewarm(ask="", input_dirs=_input_dirs(places), output_dir=str(places.output))
+        for answer in await asyncio.gather(*(worker.prewarm(question, document) for worker in self._workers)):
+            if answer is not None:
+                _value(answer)
+
+    def _take_in(self, new: Sequence[NewJob], added: Sequence[Added]) -> None:
+        """Puts jobs that are on disk into the line; not those that an earlier submission had made."""
+        line = self._dispatcher.line
+        for job, one in zip(new, added, strict=True):
+            if one.new:
+                line.add(Waiting(job.id, job.client, job.options.priority, line.back, job.sweep, job.models))
+                self._hub.announce(one.events, job.client)
+        self._dispatcher.changed()
+
+    def _ended(self, ended: Ended) -> None:
+        for waiter in self._waiters.pop(ended.job, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+        for listener in self._listeners:
+            listener(ended)
+
+    def _worker_changed(self, worker: Worker) -> None:
+        self._hub.notify("worker", worker.info.model_dump(mode="json"), key=worker.name)
+        self._dispatcher.changed()
+
+    def _seen(self, summary: Summary) -> Summary:
+        """A job as it is in the database, with what only we know of it."""
+        if summary.state is JobState.QUEUED:
+            return summary.model_copy(update={"position": self._dispatcher.line.position(summary.id)})
+        course = self._dispatcher.courses.get(summary.id)
+        if course is None or summary.state is not JobState.RUNNING:
+            return summary
+        glance = course.glance
+        return summary.model_copy(update={"node": glance.node, "step": glance.step, "steps": glance.steps})
+
+    async def _pause(self, paused: bool) -> None:
+        await self._write(lambda c: kept.pause(c, paused))
+        self._dispatcher.pause(paused)
+
+    async def _work(self, id: str, client: str | None) -> Work:
+        work = await self._store.read(lambda c: jobs.work(c, id))
+        if work is None or client not in (None, work.client):
+            _unknown(id)
+        return work
+
+    async def _write(self, change: "Callable[[Connection], T]") -> T:
+        """A change that was asked for by a client; what forbids it is a refusal."""
+        if self._stopping:
+            raise Refusal("server.stopping", "the server stops", hint="try again when it is back")
+        try:
+            return await self._store.write(change)
+        except QueueFull as full:
+            message = f"{full.queued} jobs wait, of at most {full.limit}"
+            raise Refusal("queue.full", message, hint="try again later, or cancel some of them") from full
+        except KeyReused as reused:
+            message = f"this key has made {reused.id} of another body"
+            raise Refusal("key.reused", message, hint="take a new key", detail={"id": reused.id}) from reused
+        except StorageFailed as failed:
+            raise Refusal("server.storage", str(failed)) from failed
+
+
+def _unknown(id: str) -> NoReturn:
+    raise Refusal("job.unknown", f"there is no job {id}")
+
+
+def _value(answer: Answer) -> JsonValue:
+    if answer.error:
+        raise Refusal("document.invalid", answer.error)
+    return answer.value
+
+
+def _input_dirs(places: Places) -> tuple[str, ...]:
+    return tuple(map(str, places.inputs))

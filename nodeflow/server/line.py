@@ -19,13 +19,14 @@ class Waiting:
     client: str
     priority: int = 0
     rank: float = 0.0
+    sweep: str = ""
     models: tuple[str, ...] = ()
 
 
 class Turn(NamedTuple):
     """A job, and the worker that is to run it."""
 
-    job: str
+    job: Waiting
     worker: str
 
 
@@ -45,6 +46,7 @@ class Line:
         self._places: dict[str, list[_Place]] = {}
         self._served: dict[str, int] = {}
         self._turns = 0
+        self._last = 0.0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -58,10 +60,25 @@ class Line:
         for round in range(max(map(len, queues), default=0)):
             yield from (queue[round][2] for queue in queues if round < len(queue))
 
+    @property
+    def back(self) -> float:
+        """A rank behind all jobs."""
+        return self._last + 1.0
+
+    @property
+    def front(self) -> float:
+        """A rank in front of all jobs."""
+        return min((job.rank for job in self._jobs.values()), default=0.0) - 1.0
+
+    def get(self, job: str) -> Waiting | None:
+        """A job that waits; None when it does not."""
+        return self._jobs.get(job)
+
     def add(self, job: Waiting) -> None:
         """Puts a job into its place; one that is there already is put where it now belongs."""
         self.remove(job.id)
         self._jobs[job.id] = job
+        self._last = max(self._last, job.rank)
         insort(self._places.setdefault(job.client, []), _place(job))
 
     def remove(self, job: str) -> bool:
@@ -91,7 +108,7 @@ class Line:
         self.remove(job.id)
         self._turns += 1
         self._served[client] = self._turns
-        return Turn(job.id, _best(job, free))
+        return Turn(job, _best(job, free))
 
     def position(self, job: str) -> int | None:
         """How many jobs are in front of one; None when it is not in the line."""

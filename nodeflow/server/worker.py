@@ -83,9 +83,10 @@ class Engagement:
         self.job = job
         self._process = process
         self._leave = leave
+        self.over = False
+        """It has ended, or its worker is lost: what the worker does now is nothing of this job's."""
         self._begun = False
         self._told: asyncio.Queue[Told | WorkerLost] = asyncio.Queue(_MOST_WAITING)
-        self._ended = asyncio.Event()
         self._lost = ""
 
     async def run(self, run: Run, document: bytes) -> AsyncIterator[Told]:
@@ -123,7 +124,7 @@ class Engagement:
 
     def lose(self, reason: str) -> None:
         """The worker is gone."""
-        self._lost = reason
+        self._lost, self.over = reason, True
         with suppress(asyncio.QueueFull):  # whoever is behind finds out when it has caught up
             self._told.put_nowait(WorkerLost(reason))
 
@@ -300,6 +301,7 @@ class Worker:
         if engagement is None or engagement.job != message.job:
             return
         if isinstance(message, Done):
+            engagement.over = True
             self._lost_in_a_row = 0
             self.models = message.models
             self._leave(engagement)

@@ -12,7 +12,7 @@ from nodeflow.protocol.report import RunReport, WarningReport
 from nodeflow.storage.database import outputs
 from nodeflow.storage.database.adding import PROBLEMS
 from nodeflow.storage.database.records import Queued
-from nodeflow.storage.database.tables import attempts, jobs, queue, reports, requests
+from nodeflow.storage.database.tables import IN_SWEEP, OF_WORKFLOW, attempts, jobs, queue, reports, requests
 
 MOST: Final = 1000
 """Jobs in one page, at most."""
@@ -150,15 +150,15 @@ def _questions(
 
 
 def _of_sweep(sweep: str) -> list[ColumnElement[bool]]:
-    return [jobs.c.sweep == sweep, jobs.c.sweep != ""] if sweep else []
+    return [jobs.c.sweep == sweep, IN_SWEEP] if sweep else []
 
 
 def _of_workflow(workflow: str) -> list[ColumnElement[bool]]:
     if not workflow:
         return []
     if "@" in workflow:
-        return [jobs.c.workflow == workflow, jobs.c.workflow != ""]
-    return [jobs.c.workflow > f"{workflow}@", jobs.c.workflow < f"{workflow}A", jobs.c.workflow != ""]
+        return [jobs.c.workflow == workflow, OF_WORKFLOW]
+    return [jobs.c.workflow > f"{workflow}@", jobs.c.workflow < f"{workflow}A", OF_WORKFLOW]
 
 
 def _metadata(metadata: Mapping[str, JsonValue]) -> list[ColumnElement[bool]]:

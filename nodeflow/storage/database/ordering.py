@@ -5,7 +5,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from nodeflow.protocol.jobs import JobState
 from nodeflow.storage.database.records import Moved
 from nodeflow.storage.database.running import cancel
-from nodeflow.storage.database.tables import jobs, queue
+from nodeflow.storage.database.tables import jobs, outputs, queue
 
 
 def prioritise(connection: Connection, job: str, priority: int) -> bool:
@@ -46,9 +46,11 @@ def reorder(connection: Connection, job: str, before: str) -> bool:
 
 
 def remove(connection: Connection, job: str) -> bool:
-    """Deletes a job that is over with its events and report; its outputs stay. False when it is not over."""
-    final = [state.value for state in JobState if state.final]
-    return connection.execute(delete(jobs).where(jobs.c.id == job, jobs.c.state.in_(final))).rowcount == 1
+    """Deletes a job that is over with its events, report and values; its files stay. False when it is not over."""
+    if connection.execute(delete(jobs).where(jobs.c.id == job, jobs.c.finished.is_not(None))).rowcount == 0:
+        return False
+    connection.execute(delete(outputs).where(outputs.c.job == job, outputs.c.path == ""))
+    return True
 
 
 def clear_queued(connection: Connection, client: str | None, now: float) -> tuple[Moved, ...]:

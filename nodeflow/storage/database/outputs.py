@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from nodeflow.protocol.jobs import OutputInfo
 from nodeflow.storage.database.records import NewOutput
@@ -84,6 +84,12 @@ def page(
         asked = asked.where(outputs.c.id < after)
     rows = connection.execute(asked.order_by(outputs.c.id.desc()).limit(limit)).mappings()
     return tuple([_output(row) for row in rows])
+
+
+def chosen(connection: Connection, conditions: Sequence[ColumnElement[bool]], limit: int) -> tuple[Output, ...]:
+    """Files that fulfil all conditions, the oldest first."""
+    asked = select(outputs).where(outputs.c.path != "", *conditions).order_by(outputs.c.id).limit(limit)
+    return tuple([_output(row) for row in connection.execute(asked).mappings()])
 
 
 def trash(connection: Connection, id: str, now: float) -> bool:

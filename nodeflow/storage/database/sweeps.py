@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from nodeflow.protocol.jobs import JobState
 from nodeflow.storage.database.records import KeyReused
-from nodeflow.storage.database.tables import jobs, sweeps
+from nodeflow.storage.database.tables import IN_SWEEP, jobs, sweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +93,14 @@ def page(
 
 def points(connection: Connection, id: str) -> tuple[tuple[int, str, JobState], ...]:
     """Number, job and state of each point, in order; of a point that was retried all its jobs."""
-    asked = select(jobs.c.point, jobs.c.id, jobs.c.state).where(jobs.c.sweep == id, jobs.c.sweep != "")
+    asked = select(jobs.c.point, jobs.c.id, jobs.c.state).where(jobs.c.sweep == id, IN_SWEEP)
     rows = connection.execute(asked.order_by(jobs.c.id)).all()
     return tuple([(point or 0, job, JobState(state)) for point, job, state in rows])
 
 
 def counts(connection: Connection, id: str) -> Mapping[JobState, int]:
     """How many of its jobs are in each state."""
-    asked = select(jobs.c.state, func.count()).where(jobs.c.sweep == id, jobs.c.sweep != "").group_by(jobs.c.state)
+    asked = select(jobs.c.state, func.count()).where(jobs.c.sweep == id, IN_SWEEP).group_by(jobs.c.state)
     found = {JobState(state): number for state, number in connection.execute(asked)}
     return {state: found.get(state, 0) for state in JobState}
 

@@ -6,7 +6,7 @@ columns of its own, the rest is JSON.
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ForeignKey, Index, MetaData, Named, Table, TypedColumns, text
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Named, Table, TypedColumns, literal_column, text
 
 from nodeflow.storage.database.columntypes import Json
 
@@ -57,6 +57,12 @@ Index("ix_jobs_sweep_id", jobs.c.sweep, jobs.c.id, sqlite_where=text("sweep <> '
 Index("ix_jobs_workflow_id", jobs.c.workflow, jobs.c.id, sqlite_where=text("workflow <> ''"))
 Index("ix_jobs_finished", jobs.c.finished, sqlite_where=text("finished IS NOT NULL"))
 Index("uq_jobs_client_key", jobs.c.client, jobs.c.key, unique=True, sqlite_where=text("key IS NOT NULL"))
+
+
+IN_SWEEP: Final = jobs.c.sweep != literal_column("''")
+"""With this the index of sweeps may be used, which knows no other jobs."""
+OF_WORKFLOW: Final = jobs.c.workflow != literal_column("''")
+"""The same for published workflows."""
 
 
 class QueueColumns(TypedColumns):

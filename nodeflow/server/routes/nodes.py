@@ -1,0 +1,106 @@
+"""The nodes there are, as their packs' manifests say; made into bytes once for each state of the packs."""
+
+import asyncio
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiohttp import hdrs, web
+
+from nodeflow.core.manifest import dump_manifest
+from nodeflow.core.packs import Manifest
+from nodeflow.core.registry import Registry
+from nodeflow.protocol.catalogue import NodeEntry, NodeList, PackFault
+from nodeflow.protocol.errors import Refusal
+from nodeflow.protocol.tokens import Role
+from nodeflow.server.answers import answered
+from nodeflow.server.parts import PARTS
+from nodeflow.server.routing import API, Route
+
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The list of nodes as bytes."""
+
+    of: Registry
+    plain: bytes
+    packed: bytes
+    etag: str
+
+
+@dataclass(slots=True)
+class NodeLists:
+    """Keeps the list of the packs as they were last."""
+
+    _made: _Made | None = None
+
+    async def of(self, registry: Registry) -> _Made:
+        """The list for these packs."""
+        made = self._made
+        if made is None or made.of is not registry:
+            made = self._made = await asyncio.to_thread(_make, registry)
+        return made
+
+
+NODES: Final = web.AppKey("nodes", NodeLists)
+
+
+def _make(registry: Registry) -> _Made:
+    packs = tuple(map(_as_json, registry.packs.values()))
+    problems = tuple(PackFault(pack=problem.pack, message=str(problem)) for problem in registry.problems)
+    plain = NodeList(packs=packs, problems=problems).model_dump_json().encode()
+    return _Made(registry, plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
+
+
+def _as_json(manifest: Manifest) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(dump_manifest(manifest)))
+
+
+async def _list(request: web.Request) -> web.Response:
+    made = await request.app[NODES].of(request.app[PARTS].workplace.registry)
+    headers = {hdrs.ETAG: f'"{made.etag}"', hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    if f'"{made.etag}"' in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        return web.Response(status=304, headers=headers)
+    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        packed = {**headers, hdrs.CONTENT_ENCODING: "gzip"}
+        return web.Response(body=made.packed, content_type=_JSON, headers=packed)
+    return web.Response(body=made.plain, content_type=_JSON, headers=headers)
+
+
+async def _get(request: web.Request) -> web.Response:
+    registry, id = request.app[PARTS].workplace.registry, request.match_info["id"]
+    spec = registry.specs.get(id)
+    pack = None if spec is None else registry.pack_of(spec)
+    if spec is None or pack is None:
+        raise Refusal("node.unknown", registry.missing(id) or f"there is no node {id[:200]!r}")
+    found = next(node for node in _as_json(pack)["nodes"] if node["id"] == id)
+    return answered(NodeEntry(pack=pack.name, version=pack.version, node=found))
+
+
+ROUTES: Final[Sequence[Route]] = (
+    Route(
+        "GET",
+        f"{API}/nodes",
+        _list,
+        Role.READ,
+        "List all nodes",
+        answer=NodeList,
+        headers={"If-None-Match": "the tag you have", "Accept-Encoding": "gzip"},
+        tag="nodes",
+    ),
+    Route(
+        "GET",
+        f"{API}/nodes/{{id}}",
+        _get,
+        Role.READ,
+        "Show one node",
+        answer=NodeEntry,
+        refusals=("node.unknown",),
+        tag="nodes",
+    ),
+)

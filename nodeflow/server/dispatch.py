@@ -133,7 +133,7 @@ class Jobs:
             raise Refusal("job.final", f"job {id} has ended already: {cancelled.before.value}")
         self._hub.announce(cancelled.events, info.client)
         if cancelled.before is JobState.QUEUED:
-            self._dispatcher.withdraw(id, JobState.CANCELLED)
+            self._dispatcher.withdraw(Ended(id, info.client, JobState.CANCELLED, info.sweep))
         elif id in self._dispatcher.courses:
             self._dispatcher.courses[id].cancel()
         return await self.info(id, client)
@@ -214,7 +214,8 @@ class Jobs:
         moved = await self._write(lambda c: jobs.clear_queued(c, client, now))
         for each in moved:
             self._hub.announce(each.events, each.client)
-            self._dispatcher.withdraw(each.id, each.state)
+            waiting = self._dispatcher.line.get(each.id)
+            self._dispatcher.withdraw(Ended(each.id, each.client, each.state, waiting.sweep if waiting else ""))
         return len(moved)
 
     async def info(self, id: str, client: str | None = None) -> JobInfo:
@@ -338,16 +339,13 @@ class Jobs:
         return [File.model_validate(each) for each in found] if isinstance(found, list) else []
 
     async def prewarm(self, document: bytes) -> None:
-        """Has every worker compute what a document computes, so that its models are in memory.
+        """Has every worker compute what a document computes, now and whenever it was started anew.
 
-        Raises:
-            Refusal: document.invalid.
+        So its models are in memory. What goes wrong is in the log.
         """
         places = places_of(self._home, LOCAL)
         question = Prewarm(ask="", input_dirs=_input_dirs(places), output_dir=str(places.output))
-        for answer in await asyncio.gather(*(worker.prewarm(question, document) for worker in self._workers)):
-            if answer is not None:
-                _value(answer)
+        await self._workers.prewarm(question, document)
 
     def _take_in(self, new: Sequence[NewJob], added: Sequence[Added]) -> None:
         """Puts jobs that are on disk into the line; not those that an earlier submission had made."""

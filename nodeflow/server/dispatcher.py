@@ -101,13 +101,11 @@ class Dispatcher:
             self.line.add(Waiting(each.id, each.client, each.priority, each.rank, each.sweep, each.models))
         self.changed()
 
-    def withdraw(self, job: str, state: JobState) -> None:
+    def withdraw(self, ended: Ended) -> None:
         """Takes a job out of the line that has come to its end without a worker."""
-        waiting = self.line.get(job)
-        if waiting is not None:
-            self.line.remove(job)
-            self.ended(Ended(job, waiting.client, state, waiting.sweep))
-            self.changed()
+        self.line.remove(ended.job)
+        self.ended(ended)
+        self.changed()
 
     async def stop(self) -> None:
         """Begins nothing more, has what runs interrupted, and waits until that is on disk."""

@@ -164,6 +164,7 @@ class Worker:
         self._problem = ""
         self._stale = False
         self._stopping = False
+        self._stopped = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -226,6 +227,7 @@ class Worker:
     def stop(self) -> None:
         """Asks it to end: at once where it has nothing to do, else within one step; ``keep_alive`` then returns."""
         self._stopping = True
+        self._stopped.set()
         process = self._process
         if process is None:
             return
@@ -245,8 +247,9 @@ class Worker:
                 self._gone(f"no process could be started for it: {error.strerror or error}")
             else:
                 await self._look_after(process)
-            if not self._stopping:
-                await asyncio.sleep(_PAUSES[min(self._lost_in_a_row, len(_PAUSES) - 1)])
+            with suppress(TimeoutError):
+                pause = _PAUSES[min(self._lost_in_a_row, len(_PAUSES) - 1)]
+                await asyncio.wait_for(self._stopped.wait(), pause)
 
     async def _look_after(self, process: WorkerProcess) -> None:
         self._process = process

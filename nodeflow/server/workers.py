@@ -72,6 +72,7 @@ class Workers:
         self._program = tuple(program)
         self._hiding = Hiding(workplace.secrets)
         self._workers: dict[str, Worker] = {}
+        self._prewarm: list[tuple[Prewarm, bytes]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         sharing = max(1, sum(device == "cpu" for device in devices))
@@ -128,6 +129,22 @@ class Workers:
         except WorkerLost as lost:
             raise Refusal("worker.none", f"the worker that was asked is lost: {lost}", hint="try again") from lost
 
+    async def prewarm(self, question: Prewarm, document: bytes) -> None:
+        """Has every worker get ready for a document, now and whenever its process was started."""
+        self._prewarm.append((question, document))
+        await asyncio.gather(*(self._warm(worker, question, document) for worker in self if worker.ready))
+
+    async def _warm(self, worker: Worker, question: Prewarm, document: bytes) -> None:
+        what = {"worker": worker.name}
+        try:
+            answer = await worker.ask(question, document)
+        except WorkerLost:  # its successor is asked the same
+            return
+        if answer.error:
+            _LOG.warning("a document to prewarm cannot run: %s", answer.error, extra=what)
+        else:
+            _LOG.info("worker %s is warm", worker.name, extra=what)
+
     def _add(self, device: str) -> Worker:
         name = next(name for name in _names(device) if name not in self._workers)
         care = Care(
@@ -144,7 +161,9 @@ class Workers:
         self.listener(worker)
 
     def _found(self, worker: Worker, ready: Ready) -> None:
-        """Where a worker was to choose a device and there are several, the others get workers of their own."""
+        """A worker is ready; where it was to choose a device and there are several, the others get their own."""
+        for question, document in self._prewarm:
+            self._keep(self._warm(worker, question, document), f"prewarming {worker.name}")
         if worker.wanted != AUTO:
             return
         for device in set(ready.devices).difference(each.device for each in self):
@@ -154,8 +173,13 @@ class Workers:
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._let_go)
         return task
+
+    def _let_go(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("%s has failed", task.get_name(), exc_info=error)
 
     async def _renew_on_changes(self) -> None:
         async for files in changes_of_packs(self._workplace):

@@ -7,11 +7,22 @@ from aiohttp import web
 
 from nodeflow.server.errors import refusals
 from nodeflow.server.parts import PARTS, Parts
-from nodeflow.server.routes import jobs, queue
+from nodeflow.server.routes import documents, files, jobs, models, nodes, outputs, queue, tokens
+from nodeflow.server.routes.models import MODELS, ModelList
+from nodeflow.server.routes.nodes import NODES, NodeLists
 from nodeflow.server.routing import Route, add_routes
 from nodeflow.server.submission import SUBMISSION, Submission
 
-ROUTES: Final[Sequence[Route]] = (*jobs.ROUTES, *queue.ROUTES)
+ROUTES: Final[Sequence[Route]] = (
+    *jobs.ROUTES,
+    *queue.ROUTES,
+    *files.ROUTES,
+    *outputs.ROUTES,
+    *documents.ROUTES,
+    *nodes.ROUTES,
+    *models.ROUTES,
+    *tokens.ROUTES,
+)
 """Every operation there is."""
 
 
@@ -20,6 +31,8 @@ def make_app(parts: Parts) -> web.Application:
     app = web.Application(middlewares=[refusals, *parts.doors.middlewares], client_max_size=parts.settings.limits.body)
     app[PARTS] = parts
     app[SUBMISSION] = Submission(parts)
+    app[NODES] = NodeLists()
+    app[MODELS] = ModelList()
     app.cleanup_ctx.append(_checks)
     parts.doors.guard(app)
     add_routes(app, ROUTES)

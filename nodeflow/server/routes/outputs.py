@@ -46,7 +46,7 @@ async def _get(request: web.Request) -> web.StreamResponse:
     if output.trashed is not None:
         hint = f"POST {API}/outputs/{output.id}/restore takes it out again"
         raise Refusal("file.gone", f"{output.info.file} is in the trash", hint=hint)
-    place = await asyncio.to_thread(_place, request, output)
+    place = await asyncio.to_thread(place_of, request, output)
     size = query_of(request, PictureQuery).thumbnail
     if size is not None:
         parts = request.app[PARTS]
@@ -63,7 +63,7 @@ async def _trash(request: web.Request) -> None:
 async def _restore(request: web.Request) -> OutputEntry:
     output = await _found(request)
     if output.trashed is not None:
-        await asyncio.to_thread(_place, request, output)
+        await asyncio.to_thread(place_of, request, output)
         await request.app[PARTS].store.write(lambda connection: outputs.restore(connection, output.id))
     return _entry(await _found(request))
 
@@ -71,7 +71,7 @@ async def _restore(request: web.Request) -> OutputEntry:
 async def _use(request: web.Request) -> FileInfo:
     """Makes a file one of the client's own; under its name, or with a part of its id where another file has that."""
     output = await _found(request)
-    place = await asyncio.to_thread(_place, request, output)
+    place = await asyncio.to_thread(place_of, request, output)
     uploads = uploads_of(request)
     try:
         return await uploads.receive(place.name, _pieces(place))
@@ -98,7 +98,7 @@ async def _found(request: web.Request) -> Output:
     return output
 
 
-def _place(request: web.Request, output: Output) -> Path:
+def place_of(request: web.Request, output: Output) -> Path:
     """The file of an output.
 
     Raises:

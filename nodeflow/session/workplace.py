@@ -236,10 +236,14 @@ class Workplace:
 
     def save(self, source: Source, path: Path | str) -> Document:
         """Writes a document as it is saved; see ``Session.save``."""
-        loaded = self._whole(source)
-        document = self._pinned(complete(loaded.document, self.registry), self.prepare(loaded))
+        document = self.saved(source)
         write_document(Path(path), document.dumps())
         return document
+
+    def saved(self, source: Source) -> Document:
+        """A document as it is saved: every input is written, and so are the packs and models that it is made with."""
+        loaded = self._whole(source)
+        return self._pinned(complete(loaded.document, self.registry), self.prepare(loaded))
 
     def lock(self, source: Source) -> Locked:
         """A document that says exactly which packs and models it needs; nothing else of it is changed or written.

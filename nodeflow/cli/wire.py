@@ -6,7 +6,9 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
 
 from nodeflow.client.address import DEFAULT_URL
 from nodeflow.core.errors import MissingFile, Problem, UsageError
@@ -16,6 +18,8 @@ from nodeflow.storage.documents import MAX_FILE
 
 if TYPE_CHECKING:
     from nodeflow.session import Session
+
+M = TypeVar("M", bound=BaseModel)
 
 DOCUMENT_HELP = "workflow file, picture that carries one, shipped name, or - "
 _ALL = "all"
@@ -54,7 +58,12 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     """Options that say where models and inputs are."""
     add = parser.add_argument
     add("--models-dir", action="append", default=[], metavar="DIR", help="models in DIR/checkpoints/…; repeatable")
-    add("--input-dir", metavar="DIR", help="folder of the pictures that the workflow loads")
+    add_input_dir(parser)
+
+
+def add_input_dir(parser: argparse.ArgumentParser) -> None:
+    """Option that says where inputs are."""
+    parser.add_argument("--input-dir", metavar="DIR", help="folder of the pictures that the workflow loads")
 
 
 def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
@@ -75,10 +84,15 @@ def refresh(args: argparse.Namespace) -> Sequence[str] | bool:
     return True if _ALL in wanted else wanted
 
 
+def add_output_dir(parser: argparse.ArgumentParser) -> None:
+    """Option that says where files go."""
+    parser.add_argument("--output-dir", default="output", metavar="DIR", help="where files go (default: output)")
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Options that say how runs are carried out, and where files go."""
     add = parser.add_argument
-    add("--output-dir", default="output", metavar="DIR", help="where files go (default: output)")
+    add_output_dir(parser)
     add_places(parser)
     add_device(parser)
     add("--strict", action="store_true", help="a warning of a node is its failure")
@@ -98,7 +112,9 @@ def add_server(parser: argparse.ArgumentParser, help: str = SERVER_HELP) -> None
 def session(args: argparse.Namespace) -> "Session":
     """The session that the options of ``add_run`` describe."""
     from nodeflow.session import Session
+    from nodeflow.session.memory import keep_one_arena
 
+    keep_one_arena()
     return Session(
         models_dirs=args.models_dir,
         input_dir=args.input_dir,
@@ -109,6 +125,20 @@ def session(args: argparse.Namespace) -> "Session":
         metadata=not args.no_metadata,
         dev=args.dev,
     )
+
+
+def message(model: type[M], **fields: object) -> M:
+    """What a server is told, made of options.
+
+    Raises:
+        UsageError: The value of one makes no sense.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
+        raise UsageError(f"{option}: {first['msg']}; found {first['input']!r}") from error
 
 
 def source(args: argparse.Namespace) -> Source:

@@ -28,9 +28,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace, channel: Channel) -> int:
+    from nodeflow.session.memory import keep_one_arena
     from nodeflow.session.session import Session
     from nodeflow.worker.worker import Worker, warm_up
 
+    keep_one_arena()
     session = Session(
         options.home,
         models_dirs=options.models_dir,

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import nodeflow
 import nodeflow_nodes
+from nodeflow.session.memory import keep_one_arena
 
 ROOT = Path(nodeflow_nodes.__file__ or "").parent
 EMBEDDED = ROOT / "models" / "checkpoints" / "emoji-tiny.safetensors"
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--memory", default="200 MiB")
     args = parser.parse_args()
+    keep_one_arena()  # as the shell and the workers of a server do
     with tempfile.TemporaryDirectory() as folder:
         held: dict[int, Turn] = {}
         for turn in turns(Path(folder), args.runs, args.memory):

@@ -4,11 +4,11 @@ A request has to name a host that is this server, come from no foreign page, and
 that no page can send unasked. What it may do is asked by ``admit`` once its route is known.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from nodeflow.core.errors import UsageError
 from nodeflow.protocol.errors import Refusal
@@ -25,8 +25,6 @@ _PAGE: Final = "/"
 """Where a browser at this machine gets its cookie."""
 _JSON: Final = "application/json"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Doors:
         app.on_response_prepare.append(self._send_headers)
 
     @property
-    def middlewares(self) -> tuple[Callable[[web.Request, Handler], Awaitable[web.StreamResponse]], ...]:
+    def middlewares(self) -> tuple[Middleware, ...]:
         """What requests pass, outermost first."""
         return (self._middleware,)
 

@@ -1,6 +1,7 @@
 """Which addresses a webhook may lead to: hosts that the operator listed, and no machine behind the door by accident."""
 
 import asyncio
+import errno
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Final, TypeAlias
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from nodeflow.core.errors import UsageError
 from nodeflow.protocol.errors import Refusal
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -19,11 +21,15 @@ Lookup: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _PORTS: Final = {"http": 80, "https": 443}
 _UNFIT: Final = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(OSError):
     """A host leads to a machine that is not for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EACCES, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,17 @@ def check_webhook(url: str, hosts: Sequence[str]) -> URL:
             "the operator lists them: webhook_hosts in [server] of config.toml",
         )
     return parsed.with_fragment(None)
+
+
+def check_hosts(hosts: Sequence[str]) -> None:
+    """Finds out whether the operator's list makes sense.
+
+    Raises:
+        UsageError: An entry is no host.
+    """
+    for entry in hosts:
+        if not _NAME.fullmatch(Host.parse(entry).name):
+            raise UsageError(f"server.webhook_hosts: expected a host such as hooks.example:8443; found {entry!r}")
 
 
 class CheckedResolver(AbstractResolver):

@@ -18,7 +18,6 @@ from nodeflow.server.places import places_of
 from nodeflow.server.settings import Limits
 from nodeflow.storage.containment import NameRefused, contains, relative_name
 from nodeflow.storage.home import Home
-from nodeflow.storage.outputs import write_failed
 from nodeflow.storage.replacing import replace_file, sync_folder
 from nodeflow.storage.unfinished import hidden_name, remove_abandoned
 
@@ -73,7 +72,7 @@ class Uploads:
         except OSError as error:
             raise _failed(name, error) from error
         finally:
-            await asyncio.to_thread(hidden.unlink, missing_ok=True)
+            await asyncio.to_thread(_discard, hidden)
         return FileInfo(
             name=name, bytes=size, media_type=media_type, modified=modified, sha256=digest, width=width, height=height
         )
@@ -221,5 +220,12 @@ def _below(folder: Path, prefix: str) -> Iterator[tuple[str, int, float]]:
                     yield prefix + entry.name, status.st_size, status.st_mtime
 
 
+def _discard(hidden: Path) -> None:
+    with suppress(OSError):  # it never came to be, or has its name by now
+        hidden.unlink(missing_ok=True)
+
+
 def _failed(name: str, error: OSError) -> Refusal:
-    return Refusal("server.storage", str(write_failed(Path(name), error)))
+    reason = (error.strerror or type(error).__name__).lower()
+    hint = "the disk of the server has to have room, and its folder of uploads to be writable"
+    return Refusal("server.storage", f"the file {name[:200]!r} could not be kept: {reason}", hint=hint)

@@ -57,8 +57,8 @@ async def _send_form(request: web.Request) -> FilesSent:
     async for part in form_parts(request, uploads.limits.upload + 2**20):
         if part.filename is None:
             raise Refusal("request.invalid", f"field {part.name!r} is no file; what to do with files is in the query")
-        # A browser may send the path on its own machine; only the last part of it is a name here.
-        name = PurePosixPath(part.filename.replace("\\", "/")).name
+        # A browser may send a path of its own machine; only the last part of it is a name here.
+        name = PurePosixPath(part.filename).name
         sent.append(await uploads.receive(name, part.pieces(), replace=query.replace, upright=query.upright))
     if not sent:
         raise Refusal("request.invalid", "there is no file in the form")

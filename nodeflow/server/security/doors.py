@@ -4,6 +4,7 @@ A request has to name a host that is this server, come from no foreign page, and
 that no page can send unasked. What it may do is asked by ``admit`` once its route is known.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,14 @@ from nodeflow.server.tokens import Tokens
 
 COOKIE: Final = "nodeflow"
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_PREFLIGHT: Final[Mapping[str, str]] = {
+    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, POST, PUT, PATCH, DELETE",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Range"
+    ),
+    hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+}
+"""What a browser is told that asks first whether a page of a listed origin may send something."""
 _PAGE: Final = "/"
 """Where a browser at this machine gets its cookie."""
 _JSON: Final = "application/json"
@@ -63,6 +72,8 @@ class Doors:
         hosts = Hosts.of(request, self.settings)
         hosts.check_host()
         hosts.check_origin()
+        if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+            return web.Response(status=204, headers=_PREFLIGHT)  # the page is a listed one, or ours
         self._identify(request, hosts)
         self._check_kind(request)
         answer = await handler(request)
@@ -126,4 +137,9 @@ class Doors:
     async def _send_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and origin in self.settings.origins:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "ETag, Location, Retry-After, Content-Range"
+            response.headers.add(hdrs.VARY, hdrs.ORIGIN)
         response.headers.popall(hdrs.SERVER, None)

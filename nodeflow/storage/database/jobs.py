@@ -1,7 +1,7 @@
 """Everything that can be done with jobs, in one place to call it from; each function says what it does."""
 
 from nodeflow.storage.database.adding import add, add_many, queued_count
-from nodeflow.storage.database.listing import counts, info, page, queued
+from nodeflow.storage.database.listing import MOST, counts, info, page, queued
 from nodeflow.storage.database.ordering import clear_queued, prioritise, remove, reorder
 from nodeflow.storage.database.records import (
     Added,
@@ -19,6 +19,7 @@ from nodeflow.storage.database.records import (
 from nodeflow.storage.database.running import begin, cancel, finish, give_back, lose, recover, work
 
 __all__ = [
+    "MOST",
     "Added",
     "Begun",
     "Cancelled",

@@ -7,7 +7,6 @@ from typing import cast
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
 from sqlalchemy import Connection
 
 from nodeflow.core.errors import UsageError
@@ -35,13 +34,11 @@ def migrate(path: Path, connection: Connection, version: str | None) -> None:
     config = configuration()
     if version is None:
         raise UsageError(f"{path}: is no database of nodeflow → move it away, or choose another NODEFLOW_HOME")
-    try:
-        ScriptDirectory.from_config(config).get_revision(version)
-    except ResolutionError as error:
+    if version not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
         raise UsageError(
             f"{path}: was written by a newer nodeflow (its version is {version}) → update nodeflow, "
             f"or choose another NODEFLOW_HOME"
-        ) from error
+        )
     _copy(connection, path.with_name(f"{path.name}.{version}"))
     config.attributes["connection"] = connection
     connection.exec_driver_sql("BEGIN IMMEDIATE")

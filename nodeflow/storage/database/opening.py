@@ -43,6 +43,10 @@ _READER: Final = (
 )
 
 
+class InUse(UsageError):
+    """Another server has the file open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Two connections to one file, and what to give back with them, in this order: reader, writer, lock."""
@@ -57,7 +61,8 @@ def open_database(path: Path) -> Opened:
     """Opens the file, makes it when it is not there, and brings it up to this version.
 
     Raises:
-        UsageError: Another process has it open, it is damaged, or it was made by a newer nodeflow.
+        InUse: Another process has it open.
+        UsageError: It is damaged, or it was made by a newer nodeflow.
     """
     with ExitStack() as stack:
         try:
@@ -78,7 +83,7 @@ def _lock(path: Path, stack: ExitStack) -> None:
     try:
         stack.enter_context(exclusive(path.with_name(f"{path.name}.lock"), _PATIENCE))
     except TimeoutError:
-        raise UsageError(
+        raise InUse(
             f"{path}: in use by another nodeflow server{_process(holder)} → stop that one first, "
             f"or give this one a home of its own: NODEFLOW_HOME=…"
         ) from None

@@ -106,6 +106,10 @@ class Store:
         self._questions.put(None)
         for thread in self._threads:
             thread.join()
+        late = [task for line in (self._changes, self._questions) for task in _left(line)]
+        for task in late:
+            task.error = self._stopping()
+        _settle(late)
         self._opened.closing.close()
 
     async def _ask(self, line: "queue.SimpleQueue[_Task | None]", work: Callable[[Connection], T]) -> T:
@@ -121,12 +125,19 @@ class Store:
 
     def _put(self, line: "queue.SimpleQueue[_Task | None]", task: _Task) -> None:
         if self._closed:
-            raise StorageFailed(f"{self.path}: the server is stopping → try again when it is back")
+            raise self._stopping()
         line.put(task)
+
+    def _stopping(self) -> StorageFailed:
+        return StorageFailed(f"{self.path}: the server is stopping → try again when it is back")
 
     def _write_on(self) -> None:
         while batch := _take(self._changes, _MOST_AT_ONCE):
-            self._write_all(batch)
+            try:
+                self._write_all(batch)
+            except BaseException as error:  # noqa: BLE001 - nobody may wait for ever, whatever it is
+                for task in batch:
+                    task.error = error
             _settle(batch)
 
     def _read_on(self) -> None:
@@ -214,6 +225,16 @@ def _take(line: "queue.SimpleQueue[_Task | None]", most: int) -> list[_Task]:
     if batch:
         line.put(None)
     return batch
+
+
+def _left(line: "queue.SimpleQueue[_Task | None]") -> list[_Task]:
+    """What came in after the line had ended."""
+    found: list[_Task] = []
+    while not line.empty():
+        task = line.get()
+        if task is not None:
+            found.append(task)
+    return found
 
 
 def _settle(batch: Sequence[_Task]) -> None:

@@ -1,0 +1,224 @@
+"""The store: what was answered is on the disk, one bad change spoils no other, a bad file is told with its way out."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from nodeflow.core.errors import UsageError
+from nodeflow.storage.database import jobs, settings
+from nodeflow.storage.database.failures import StorageFailed
+from nodeflow.storage.database.opening import open_database
+from nodeflow.storage.database.store import Store
+
+
+def put(name: str, value: object = 1):
+    return lambda c: settings.put(c, name, value)
+
+
+def get(name: str):
+    return lambda c: settings.get(c, name)
+
+
+def test_what_was_written_is_read_and_is_there_the_next_time(path: Path) -> None:
+    store = Store.open(path)
+    store.write_now(put("a", {"b": 1.0}))
+    assert store.read_now(get("a")) == {"b": 1.0}
+    store.close()
+    store.close()
+    again = Store.open(path)
+    assert again.read_now(get("a")) == {"b": 1.0}
+    again.close()
+
+
+def test_changes_that_wait_are_committed_together_and_a_bad_one_leaves_no_trace(store: Store) -> None:
+    def bad(c: Connection) -> None:
+        settings.put(c, "bad", 1)
+        raise KeyError("mine")
+
+    async def all_at_once() -> list[object]:
+        gate = threading.Event()
+        before = store.write(lambda c: gate.wait())  # so that the others wait together
+        waiting = [asyncio.ensure_future(task) for task in (before, *(store.write(put(f"n{n}")) for n in range(50)))]
+        waiting.insert(20, asyncio.ensure_future(store.write(bad)))
+        await asyncio.sleep(0)
+        gate.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    results = asyncio.run(all_at_once())
+    assert [repr(result) for result in results if isinstance(result, Exception)] == ["KeyError('mine')"]
+    assert [store.read_now(get(f"n{n}")) for n in range(50)] == [1] * 50
+    assert store.read_now(get("bad")) is None
+
+
+def test_an_answer_comes_after_the_commit(store: Store, path: Path) -> None:
+    async def write() -> object:
+        await store.write(put("a"))
+        copy = path.with_name("copy.db")
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        found = sqlite3.connect(copy)
+        try:
+            return found.execute("SELECT value FROM settings").fetchall()
+        finally:
+            found.close()
+
+    assert asyncio.run(write()) == [("1",)]
+
+
+def test_a_question_sees_one_state_and_changes_nothing(store: Store) -> None:
+    def look_twice(c: Connection) -> tuple[object, object]:
+        first = settings.get(c, "a")
+        store.write_now(put("a", 2))
+        return first, settings.get(c, "a")
+
+    store.write_now(put("a", 1))
+    assert store.read_now(look_twice) == (1, 1)
+    assert store.read_now(get("a")) == 2
+    with pytest.raises(StorageFailed, match="readonly"):
+        store.read_now(put("a", 3))
+
+
+def test_whoever_stops_waiting_disturbs_nobody(store: Store) -> None:
+    async def give_up() -> object:
+        gate = threading.Event()
+        blocked = asyncio.ensure_future(store.write(lambda c: gate.wait()))
+        abandoned = asyncio.ensure_future(store.write(put("a")))
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        gate.set()
+        await blocked
+        await store.write(put("b"))
+        return await store.read(get("a"))
+
+    assert asyncio.run(give_up()) == 1
+
+
+def test_a_loop_that_ended_meanwhile_is_no_trouble(store: Store) -> None:
+    gate = threading.Event()
+
+    async def leave() -> None:
+        task = asyncio.ensure_future(store.write(lambda c: gate.wait()))
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(leave())
+    gate.set()
+    store.write_now(put("a"))
+    assert store.read_now(get("a")) == 1
+
+
+def test_a_closed_store_refuses(path: Path) -> None:
+    store = Store.open(path)
+    asyncio.run(store.aclose())
+    with pytest.raises(StorageFailed, match="stopping"):
+        store.write_now(put("a"))
+    with pytest.raises(StorageFailed, match="stopping"):
+        asyncio.run(store.read(get("a")))
+
+
+def test_a_change_that_the_database_refuses_is_told_as_it_is(store: Store, a_job) -> None:
+    new = a_job()
+    store.write_now(lambda c: jobs.add(c, new, limit=9))
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        store.write_now(lambda c: jobs.add(c, new, limit=9))
+    assert store.read_now(jobs.queued_count) == 1
+
+
+def test_a_second_server_is_refused_with_the_first_ones_process(store: Store, path: Path) -> None:
+    tried = subprocess.run(
+        [sys.executable, "-c", f"from nodeflow.storage.database.store import *; Store.open(Path({str(path)!r}))"],
+        capture_output=True,
+        text=True,
+    )
+    assert f"in use by another nodeflow server (process {os.getpid()})" in tried.stderr
+    assert "NODEFLOW_HOME" in tried.stderr
+
+
+def test_the_connections_are_set_as_a_sound_file_needs_it(path: Path) -> None:
+    opened = open_database(path)
+
+    def pragma(connection: Connection, name: str) -> object:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+    with opened.closing:
+        writer, reader = opened.writer, opened.reader
+        assert pragma(writer, "journal_mode") == "wal"
+        assert pragma(writer, "synchronous") == 2
+        assert pragma(writer, "foreign_keys") == 1
+        assert pragma(reader, "query_only") == 1
+        assert pragma(reader, "wal_autocheckpoint") == 0
+        assert pragma(writer, "mmap_size") == pragma(reader, "mmap_size") == 0
+
+
+def spoil(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"this is a text, and no database at all" * 100),
+        lambda path: spoil(path, 0, b"\0" * 100),
+        lambda path: spoil(path, 4096, b"\xff" * 4096),
+        lambda path: os.truncate(path, path.stat().st_size - 4096),
+        lambda path: os.truncate(path, 5000),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_ways_out(path: Path, damage, a_job) -> None:
+    store = Store.open(path)
+    store.write_now(lambda c: jobs.add_many(c, [a_job() for _ in range(50)], limit=99))
+    store.close()
+    damage(path)
+    with pytest.raises(UsageError) as refused:
+        Store.open(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: the database is damaged (")
+    for way_out in ("backup", ".recover", f"mv {path} {path}.damaged"):
+        assert way_out in message
+    assert "\n" not in message
+
+
+def test_damage_that_is_met_later_is_told_to_whoever_met_it(path: Path, a_job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodeflow.storage.database.opening._CHECKED_BYTES", 0)  # as if the file were large
+    new = [a_job(document=bytes(100_000)) for _ in range(5)]
+    store = Store.open(path)
+    store.write_now(lambda c: jobs.add_many(c, new, limit=99))
+    store.close()
+    spoil(path, path.stat().st_size - 300_000, b"\xff" * 300_000)
+    store = Store.open(path)
+    with pytest.raises(StorageFailed, match="is damaged"):
+        store.read_now(lambda c: [jobs.page(c, client=None), *[jobs.work(c, job.id) for job in new]])
+    store.close()
+
+
+def test_another_programs_database_is_left_alone(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE songs (name)")
+    other.close()
+    with pytest.raises(UsageError, match="is no database of nodeflow"):
+        Store.open(path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"server\.db: Not a directory → let this user write"):
+        Store.open(tmp_path / "file" / "deeper" / "server.db")
+
+
+def test_the_lock_is_given_back_when_opening_fails(path: Path) -> None:
+    path.write_bytes(b"x" * 10_000)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="damaged"):
+            Store.open(path)
+    path.unlink()
+    Store.open(path).close()

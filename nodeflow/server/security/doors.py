@@ -32,6 +32,7 @@ _PREFLIGHT: Final[Mapping[str, str]] = {
 """What a browser is told that asks first whether a page of a listed origin may send something."""
 _PAGE: Final = "/"
 """Where a browser at this machine gets its cookie."""
+_SHOWN: Final = 100
 _JSON: Final = "application/json"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
 
@@ -121,7 +122,9 @@ class Doors:
             raise Refusal("request.media-type", "compressed bodies are not taken; send it as it is")
         if request.method in _READING or not (request.body_exists or hdrs.CONTENT_TYPE in request.headers):
             return
-        kind = request.content_type
+        said, kind = request.headers.get(hdrs.CONTENT_TYPE, ""), request.content_type
+        if not said.lower().startswith(kind):  # none, or one that cannot be read
+            kind = said[:_SHOWN] or "of no kind"
         if kind == _JSON:
             return
         if kind not in _WITH_TOKEN:

@@ -13,9 +13,10 @@ from nodeflow.protocol.errors import Refusal
 from nodeflow.server.devices import devices_of
 from nodeflow.server.dispatch import Jobs
 from nodeflow.server.equipment import Equipment
+from nodeflow.server.hiding import Hiding
 from nodeflow.server.hub import Hub
 from nodeflow.server.installation import install_token
-from nodeflow.server.logs import log_to
+from nodeflow.server.logs import log_event, log_to
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.parts import Parts
 from nodeflow.server.pictures import Pictures
@@ -45,7 +46,7 @@ async def assembled(settings: ServerSettings, home: Home, equipment: Equipment) 
     async with AsyncExitStack() as stack:
         workplace = Workplace(home, equipment.models_dirs, output_dir=home.output)
         secrets = SecretPlaces(os.environ, home.secrets)
-        stack.callback(log_to(sys.stderr))
+        stack.callback(log_to(sys.stderr, scrub=Hiding(secrets).scrub))
         tokens = Tokens(install_token(home))
         store = await asyncio.to_thread(Store.open, home.database)
         stack.push_async_callback(store.aclose)
@@ -54,7 +55,9 @@ async def assembled(settings: ServerSettings, home: Home, equipment: Equipment) 
         doors = Doors(settings, tokens)
         doors.check()
         metrics = Metrics()
-        hub.listen(metrics.hear)
+        webhooks = Webhooks(store, settings, secrets)
+        for listener in (metrics.hear, webhooks.hear, log_event):
+            hub.listen(listener)
         workers = Workers(devices_of(settings.workers), workplace, _options(settings, equipment))
         pictures = Pictures(settings.limits)
         stack.push_async_callback(pictures.aclose)
@@ -68,7 +71,7 @@ async def assembled(settings: ServerSettings, home: Home, equipment: Equipment) 
             jobs=Jobs(store, hub, workers, settings, home),
             doors=doors,
             pictures=pictures,
-            webhooks=Webhooks(store, settings, secrets),
+            webhooks=webhooks,
             keeper=Keeper(store, settings, home),
             metrics=metrics,
         )

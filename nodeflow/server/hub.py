@@ -86,12 +86,14 @@ class Hub:
         """Number of open subscriptions."""
         return len(self._subscriptions)
 
-    async def publish(self, job: str, client: str, kind: str, data: Mapping[str, JsonValue]) -> None:
+    async def publish(
+        self, job: str, client: str, kind: str, data: Mapping[str, JsonValue], at: float | None = None
+    ) -> None:
         """Takes an event of a worker; it is written, numbered and told a moment later, in the order of the calls.
 
-        Waits only when so much is waiting for the disk that the worker should.
+        It happened ``at`` that moment; None is now. Only when very much waits for the disk the caller has to, too.
         """
-        self._batch.events.append(_New(job, client, kind, data, self._clock()))
+        self._batch.events.append(_New(job, client, kind, data, self._clock() if at is None else at))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="events")
         if len(self._batch.events) >= MOST_WAITING:

@@ -5,12 +5,17 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, Final, TextIO
+
+from nodeflow.protocol.events import JobEvent
 
 _FIELDS: Final = ("event", "job", "client", "worker", "route", "method", "status", "ms", "fault")
 """What a record may carry besides its message, as ``extra``: in this order in the line."""
 
 ROOT: Final = "nodeflow"
+LOGGERS: Final = (ROOT, "aiohttp", "asyncio")
+_LOG: Final = logging.getLogger("nodeflow.server.jobs")
 
 
 class JsonLines(logging.Formatter):
@@ -44,21 +49,42 @@ class JsonLines(logging.Formatter):
 
 
 def log_to(stream: TextIO, level: int = logging.INFO, scrub: Callable[[str], str] = str) -> Callable[[], None]:
-    """Sends what nodeflow logs to ``stream`` as JSON; what is given back ends that."""
+    """Sends what nodeflow logs, and what the libraries below it complain of, to ``stream`` as JSON.
+
+    What is given back ends that.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(scrub))
-    logger = logging.getLogger(ROOT)
-    before = (logger.level, logger.propagate)
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    logger.propagate = False
+    with ExitStack() as stack:
+        stack.callback(handler.close)
+        for name in LOGGERS:
+            logger = logging.getLogger(name)
+            stack.callback(logger.setLevel, logger.level)
+            stack.callback(setattr, logger, "propagate", logger.propagate)
+            stack.callback(logger.removeHandler, handler)
+            logger.addHandler(handler)
+            logger.setLevel(level if name == ROOT else logging.WARNING)
+            logger.propagate = False
+        return stack.pop_all().close
 
-    def end() -> None:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before
-        handler.close()
 
-    return end
+_STEPS: Final[Mapping[str, int]] = {
+    "queued": logging.INFO,
+    "attempt": logging.INFO,
+    "warning": logging.WARNING,
+    "node.failed": logging.WARNING,
+    "cancelling": logging.INFO,
+    "finished": logging.INFO,
+}
+"""Events of jobs that the log has, and how loudly."""
+
+
+def log_event(event: JobEvent) -> None:
+    """Writes the steps in the life of a job; given to ``Hub.listen``."""
+    level = _STEPS.get(event.kind)
+    if level is not None and _LOG.isEnabledFor(level):
+        told = ", ".join(f"{name} {value}" for name, value in event.data.items() if name != "traceback")
+        _LOG.log(level, f"{event.kind}: {told}" if told else event.kind, extra={"job": event.job, "event": event.kind})
 
 
 def _moment(seconds: float) -> str:
@@ -67,10 +93,4 @@ def _moment(seconds: float) -> str:
 
 
 def _plain(value: object, scrub: Callable[[str], str]) -> object:
-    match value:
-        case bool() | int() | float():
-            return value
-        case Mapping():
-            return {str(key): _plain(member, scrub) for key, member in value.items()}
-        case _:
-            return scrub(str(value))
+    return value if isinstance(value, bool | int | float) else scrub(str(value))

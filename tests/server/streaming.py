@@ -15,13 +15,16 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.errors import refusals
 from nodeflow.server.hub import Hub
 from nodeflow.server.metrics import Metrics
+from nodeflow.server.observing import observed
 from nodeflow.server.parts import PARTS, Parts
-from nodeflow.server.routes import events, socket
+from nodeflow.server.routes import events, health, socket
 from nodeflow.server.routing import add_routes
 from nodeflow.server.security.connections import Runner
 from nodeflow.server.security.doors import Doors
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.tokens import Tokens, digest_of
+from nodeflow.server.workers import WorkerOptions, Workers
+from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.store import Store
 from nodeflow.storage.database.tokens import Token, add
 from nodeflow.storage.home import Home
@@ -57,14 +60,15 @@ async def served(folder: Path, **settings: object) -> AsyncIterator[Served]:
     tokens = Tokens(token_of("local"))
     await tokens.load(store)
     hub = Hub(store)
+    workplace = Workplace(Home(folder), output_dir=folder / "output")
     chosen = ServerSettings.model_validate(settings)
     parts = Parts(
         settings=chosen,
         home=Home(folder),
-        workplace=NOTHING,
+        workplace=workplace,
         store=store,
         hub=hub,
-        workers=NOTHING,
+        workers=Workers(["cpu"], workplace, WorkerOptions()),
         jobs=NOTHING,
         doors=Doors(chosen, tokens),
         pictures=NOTHING,
@@ -73,9 +77,9 @@ async def served(folder: Path, **settings: object) -> AsyncIterator[Served]:
         metrics=Metrics(),
     )
     hub.listen(parts.metrics.hear)
-    app = web.Application(middlewares=[refusals, *parts.doors.middlewares])
+    app = web.Application(middlewares=[observed(parts.metrics), refusals, *parts.doors.middlewares])
     app[PARTS] = parts
-    add_routes(app, (*events.ROUTES, *socket.ROUTES))
+    add_routes(app, (*events.ROUTES, *socket.ROUTES, *health.ROUTES))
     runner = Runner(app, chosen.limits, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -23,6 +23,14 @@ COMMANDS: Final[Mapping[str, str]] = {
     "lock": "write into a workflow exactly which packs and models it needs",
     "pack": "write a new pack, find what is wrong with one, or list those that are installed",
     "reproduce": "make a picture again from what is embedded in it, and compare",
+    "serve": "take jobs over HTTP and keep them until they are done",
+    "submit": "put a workflow into the queue of a server, and print the id of the job",
+    "jobs": "list the jobs of a server, show one, pause the queue, and so on",
+    "watch": "follow a job of a server to its end, and fetch what it has made",
+    "cancel": "stop a job of a server, and no other",
+    "publish": "give a workflow a name on a server, under which others may call it",
+    "call": "run a workflow that was published on a server",
+    "token": "make, list and revoke the tokens that let clients in",
 }
 """Each is a module of this package, imported only when it is asked for."""
 
@@ -49,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 ok, 2 usage, 3 document invalid, 4 model or file missing, 5 node failed, 6 out of memory,
-        7 pack failed, 130 interrupted; ``reproduce`` gives 1 for a picture that came out differently.
+        7 pack failed, 8 no server that could do it now, 130 interrupted; ``reproduce`` gives 1 for a picture that came
+        out differently.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:

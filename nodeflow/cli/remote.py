@@ -10,7 +10,7 @@ from typing import Any, Final
 from nodeflow.cli import wire
 from nodeflow.cli.ending import Ending, others, tell_start
 from nodeflow.cli.fetching import Fetching, paths_of
-from nodeflow.cli.progress import INTERRUPTED, follow
+from nodeflow.cli.progress import INTERRUPTED, display, follow
 from nodeflow.cli.told import told_by
 from nodeflow.cli.uploading import request_of
 from nodeflow.client import Client, Refused
@@ -50,19 +50,24 @@ def run_there(args: argparse.Namespace) -> Ending:
         return followed(client, job.id, outputs, args.stdout)
 
 
-def submitted(client: Client, args: argparse.Namespace, **options: Any) -> JobInfo:
+def submitted(client: Client, args: argparse.Namespace, *, key: str | None = None, **options: Any) -> JobInfo:
     """The job that was made of a workflow and its options.
 
     Args:
         client: Of the server.
-        args: Of ``wire.add_document`` and ``wire.add_job``.
+        args: What the shell was given.
+        key: Of this very request.
         options: More of ``JobOptions``.
+
+    Raises:
+        UsageError: An option makes no sense.
+        InvalidDocument: With every problem of the document.
     """
     request = request_of(client, args)
     if getattr(args, "stdout", None) is not None:
         others(request.document, args.target, args.stdout)
-    chosen = JobOptions(strict=args.strict, refresh=_refresh(args), embed=not args.no_metadata, **options)
-    return client.submit(request.tree, request.inputs, targets=args.target, options=chosen)
+    chosen = wire.message(JobOptions, strict=args.strict, refresh=_refresh(args), embed=not args.no_metadata, **options)
+    return client.submit(request.tree, request.inputs, targets=args.target, options=chosen, key=key)
 
 
 def followed(client: Client, job: str, outputs: Outputs, apart: str | None = None) -> Ending:
@@ -74,9 +79,23 @@ def followed(client: Client, job: str, outputs: Outputs, apart: str | None = Non
         outputs: Where its files go.
         apart: Name of a result that goes to standard output.
     """
+    _tell_start(client, job)
+    return follow(RemoteRun(client, job, outputs, apart), sys.stderr)
+
+
+def watched(client: Client, job: str, outputs: Outputs, apart: str | None = None) -> Ending:
+    """The same for somebody who only looks: Ctrl-C leaves the job alone."""
+    _tell_start(client, job)
+    run = RemoteRun(client, job, outputs, apart)
+    with display(sys.stderr) as shown:
+        for event in run:
+            shown.show(event)
+        return run.outcome()
+
+
+def _tell_start(client: Client, job: str) -> None:
     start = client.report(job)
     tell_start([problem_of(each) for each in start.problems], start.drawn)
-    return follow(RemoteRun(client, job, outputs, apart), sys.stderr)
 
 
 class RemoteRun:
@@ -160,4 +179,4 @@ def report_of_job(job: JobReport) -> RunReport:
 
 def _refresh(args: argparse.Namespace) -> bool | tuple[str, ...]:
     chosen = wire.refresh(args)
-    return chosen if isinstance(chosen, bool) else tuple(chosen)
+    return chosen if isinstance(chosen, bool) else tuple(chosen) or False

@@ -95,7 +95,7 @@ def request_of(client: Client, args: argparse.Namespace) -> Request:
     found = place.files(loaded)
     files = Noting(found.models, found.inputs, given.granted, found.secrets, found.outputs)
     resolve(loaded.document, place.registry, files, settings=given.values)
-    sender = _Sender(client)
+    sender = Sender(client)
     names = {name: sender.picture(path, name) for name, path in files.pictures.items()}
     names |= {name: sender.folder(path) for name, path in files.folders.items()}
     changed = {name: there for name, there in names.items() if name != there}
@@ -106,7 +106,7 @@ def request_of(client: Client, args: argparse.Namespace) -> Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sender:
+class Sender:
     """Sends files; what is there already, under its name and with its content, is not sent again."""
 
     client: Client

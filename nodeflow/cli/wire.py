@@ -155,15 +155,30 @@ def values(args: argparse.Namespace) -> Mapping[str, Value]:
         MissingFile: The file of ``--inputs`` is not there.
     """
     given: dict[str, Value] = dict(_inputs_file(args.inputs)) if args.inputs else {}
-    for text in args.input:
-        name, value = _assignment("--input", text, "NAME=VALUE")
-        given[name] = _value(value)
+    given.update(inputs(args.input))
     for text in args.set:
         name, value = _assignment("--set", text, "NODE.INPUT=VALUE")
         if "." not in name:
             raise UsageError(f"--set {text}: expected NODE.INPUT=VALUE; for an input of the workflow use --input")
         given[name] = value
     return given
+
+
+def inputs(texts: Sequence[str]) -> dict[str, str | Path]:
+    """The values given by ``--input``.
+
+    Raises:
+        UsageError: One of them is not written as it has to be.
+    """
+    pairs = (_assignment("--input", text, "NAME=VALUE") for text in texts)
+    return {name: value_of(value) for name, value in pairs}
+
+
+def value_of(text: str) -> str | Path:
+    """A value as it is typed: ``@FILE`` is that file, ``@@…`` a text that starts with ``@``."""
+    if text.startswith("@@"):
+        return text[1:]
+    return Path(text[1:]).expanduser() if text.startswith("@") else text
 
 
 def workplace(args: argparse.Namespace) -> Workplace:
@@ -176,12 +191,6 @@ def _assignment(option: str, text: str, form: str) -> tuple[str, str]:
     if not equals or not name:
         raise UsageError(f"{option} {text}: expected {form}")
     return name, value
-
-
-def _value(text: str) -> Value:
-    if text.startswith("@@"):
-        return text[1:]
-    return Path(text[1:]).expanduser() if text.startswith("@") else text
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -3,12 +3,15 @@
 from typing import Self
 
 from nodeflow.client.address import find_address
+from nodeflow.client.documents import DocumentCalls
 from nodeflow.client.files import FileCalls
 from nodeflow.client.jobs import JobCalls
+from nodeflow.client.operation import OperationCalls
 from nodeflow.client.transport import Transport
+from nodeflow.client.workflows import WorkflowCalls
 
 
-class AsyncClient(JobCalls, FileCalls):
+class AsyncClient(JobCalls, FileCalls, WorkflowCalls, DocumentCalls, OperationCalls):
     """A typed client of a nodeflow server: ``async with AsyncClient() as client``.
 
     Args:

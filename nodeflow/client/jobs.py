@@ -13,7 +13,7 @@ from nodeflow.client.events import follow
 from nodeflow.client.transport import Ask
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobreport import JobReport
-from nodeflow.protocol.jobs import JobChange, JobInfo, JobOptions, JobPage, JobRequest, JobState, QueueInfo
+from nodeflow.protocol.jobs import Cleared, JobChange, JobInfo, JobOptions, JobPage, JobRequest, JobState, QueueInfo
 
 _TURN: Final = 30.0
 """Seconds for which one request waits for the end of a job."""
@@ -138,6 +138,10 @@ class JobCalls(Calls):
     async def resume(self) -> QueueInfo:
         """Starts jobs again."""
         return await self._transport.ask(Ask("POST", "/api/v1/queue/resume", repeatable=True), QueueInfo)
+
+    async def clear(self) -> Cleared:
+        """Cancels the queued jobs of this client; those of all clients for an admin."""
+        return await self._transport.ask(Ask("POST", "/api/v1/queue/clear", repeatable=True), Cleared)
 
 
 def _ask(method: str, job: str, rest: str = "", *, body: object = None, repeatable: bool = False) -> Ask:

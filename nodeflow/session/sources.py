@@ -110,7 +110,7 @@ def settings(document: Document, values: Mapping[str, Value], specs: Specs) -> S
             plain[name] = place.name
             granted.update({(IMAGE_FOLDER if folders else widget.folder, place.name): place for widget in files})
         else:
-            plain[name] = _text(name, value)
+            plain[name] = text_of(name, value)
     return Settings(plain, granted)
 
 
@@ -122,7 +122,12 @@ def _draw_of(value: JsonValue, inputs: Sequence[Input]) -> JsonValue:
     return read if is_draw(read) else value
 
 
-def _text(name: str, path: Path) -> str:
+def text_of(name: str, path: Path) -> str:
+    """The text in a file.
+
+    Raises:
+        UsageError: It is not UTF-8, or cannot be read; the message says that it was for ``name``.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ async def chunks(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_events_come_whole_wherever_the_stream_is_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]
-    pieces = [STREAM[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [STREAM[a:b] for a, b in pairwise(places)]
 
     async def read() -> list[JobEvent]:
         return [event async for event in events_of(chunks(pieces))]

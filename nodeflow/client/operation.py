@@ -1,0 +1,44 @@
+"""What a server has installed, and who may use it, as a client asks for it."""
+
+from urllib.parse import quote
+
+from nodeflow.client.calls import Calls
+from nodeflow.client.transport import Ask
+from nodeflow.protocol.catalogue import ModelPage, NodeEntry, NodeList
+from nodeflow.protocol.tokens import Me, Role, TokenMade, TokenPage, TokenRequest
+
+
+class OperationCalls(Calls):
+    """Calls about the server itself."""
+
+    async def nodes(self) -> NodeList:
+        """All nodes of all packs."""
+        return await self._transport.ask(Ask("GET", "/api/v1/nodes", repeatable=True), NodeList)
+
+    async def node(self, id: str) -> NodeEntry:
+        """One node."""
+        return await self._transport.ask(Ask("GET", f"/api/v1/nodes/{quote(id, safe='')}", repeatable=True), NodeEntry)
+
+    async def models(
+        self, *, kind: str | None = None, search: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> ModelPage:
+        """A page of the list of model files; ``next`` of it is the ``after`` of the following one."""
+        query = {"kind": kind, "search": search, "after": after, "limit": limit}
+        return await self._transport.ask(Ask("GET", "/api/v1/models", query, repeatable=True), ModelPage)
+
+    async def me(self) -> Me:
+        """Who this client is for the server."""
+        return await self._transport.ask(Ask("GET", "/api/v1/me", repeatable=True), Me)
+
+    async def tokens(self) -> TokenPage:
+        """All tokens; for admins."""
+        return await self._transport.ask(Ask("GET", "/api/v1/tokens", repeatable=True), TokenPage)
+
+    async def create_token(self, name: str, role: Role = Role.RUN) -> TokenMade:
+        """Makes a token, which is shown this once; for admins."""
+        ask = Ask("POST", "/api/v1/tokens", body=TokenRequest(name=name, role=role))
+        return await self._transport.ask(ask, TokenMade)
+
+    async def revoke_token(self, name: str) -> None:
+        """Makes a token worthless, at once; for admins."""
+        await self._transport.do(Ask("DELETE", f"/api/v1/tokens/{quote(name, safe='')}"))

@@ -6,33 +6,57 @@ from typing import Final
 from aiohttp import web
 
 from nodeflow.server.errors import refusals
+from nodeflow.server.library import Library
+from nodeflow.server.observing import observed
 from nodeflow.server.parts import PARTS, Parts
-from nodeflow.server.routes import documents, files, jobs, models, nodes, outputs, queue, tokens
+from nodeflow.server.routes import (
+    documents,
+    events,
+    files,
+    health,
+    jobs,
+    models,
+    nodes,
+    outputs,
+    queue,
+    socket,
+    tokens,
+    workflows,
+)
 from nodeflow.server.routes.models import MODELS, ModelList
 from nodeflow.server.routes.nodes import NODES, NodeLists
+from nodeflow.server.routes.workflows import LIBRARY
 from nodeflow.server.routing import Route, add_routes
 from nodeflow.server.submission import SUBMISSION, Submission
 
 ROUTES: Final[Sequence[Route]] = (
     *jobs.ROUTES,
+    *events.ROUTES,
     *queue.ROUTES,
+    *workflows.ROUTES,
     *files.ROUTES,
     *outputs.ROUTES,
     *documents.ROUTES,
     *nodes.ROUTES,
     *models.ROUTES,
     *tokens.ROUTES,
+    *socket.ROUTES,
+    *health.ROUTES,
 )
 """Every operation there is."""
 
 
 def make_app(parts: Parts) -> web.Application:
     """The server as aiohttp runs it."""
-    app = web.Application(middlewares=[refusals, *parts.doors.middlewares], client_max_size=parts.settings.limits.body)
+    app = web.Application(
+        middlewares=[observed(parts.metrics), refusals, *parts.doors.middlewares],
+        client_max_size=parts.settings.limits.body,
+    )
     app[PARTS] = parts
     app[SUBMISSION] = Submission(parts)
     app[NODES] = NodeLists()
     app[MODELS] = ModelList()
+    app[LIBRARY] = Library(parts.store)
     app.cleanup_ctx.append(_checks)
     parts.doors.guard(app)
     add_routes(app, ROUTES)

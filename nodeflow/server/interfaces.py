@@ -77,8 +77,15 @@ def _value(document: Document, item: InterfaceInput, sockets: Sequence[Input]) -
         node, _, name = socket.partition(".")
         given = document.nodes[node].inputs.get(name, _NOTHING) if node in document.nodes else _NOTHING
         if given is not _NOTHING:
-            return given["value"] if isinstance(given, dict) and given.keys() == {"value"} else given
+            return _unescaped(given)
     return next((each.default for each in sockets if not each.required), _NOTHING)
+
+
+def _unescaped(value: object) -> object:
+    """A literal object without the escape it is written in."""
+    if isinstance(value, dict) and len(members := cast("dict[str, object]", value)) == 1:
+        return members.get("value", members)
+    return cast("object", value)
 
 
 def _info(name: str, item: InterfaceInput, sockets: Sequence[Input], value: object) -> InputInfo:
@@ -122,7 +129,7 @@ def _property(item: InterfaceInput, sockets: Sequence[Input], value: object, spe
     return made
 
 
-_TIGHTER: Final[Mapping[str, Callable[..., float]]] = {
+_TIGHTER: Final[Mapping[str, Callable[[float, float], float]]] = {
     "minimum": max, "exclusiveMinimum": max, "maximum": min, "exclusiveMaximum": min
 }  # fmt: skip
 
@@ -133,7 +140,7 @@ def _merged(schemas: Sequence[Schema]) -> Schema:
     for schema in schemas:
         for name, told in schema.items():
             if name in _TIGHTER and name in merged:
-                merged[name] = _TIGHTER[name](merged[name], told)
+                merged[name] = _TIGHTER[name](cast("float", merged[name]), cast("float", told))
             elif merged.setdefault(name, told) != told:
                 return {"allOf": [*schemas]}
     return merged

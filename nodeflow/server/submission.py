@@ -78,11 +78,11 @@ class Submission:
         """Does what takes time, beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def job(self, client: str, body: bytes, key: str | None, read: Callable[[bytes], Wish]) -> NewJob:
+    async def job(self, scope: str, body: bytes, key: str | None, read: Callable[[bytes], Wish]) -> NewJob:
         """The job that a request asks for.
 
         Args:
-            client: Whose it is.
+            scope: Who asks for what; the same body means the same only within it.
             body: All of the request.
             key: From its head.
             read: Makes a wish of the body.
@@ -90,10 +90,14 @@ class Submission:
         Raises:
             Refusal: It cannot run, with all problems.
         """
-        job = await self._shared((client, sha256(body).digest()), body, read)
+        job = await self._shared((scope, sha256(body).digest()), body, read)
+        return self.keyed(replace(job, id=new_id(), created=time.time()), key)
+
+    def keyed(self, job: NewJob, key: str | None) -> NewJob:
+        """A job with the key that came in the head of its request, if one did."""
         if key is not None and job.key is not None and key != job.key:
             raise Refusal("request.invalid", "the header Idempotency-Key and the field key are not the same; keep one")
-        return replace(job, id=new_id(), created=time.time(), key=key or job.key)
+        return job if key is None else replace(job, key=key)
 
     async def _shared(self, place: tuple[str, bytes], body: bytes, read: Callable[[bytes], Wish]) -> NewJob:
         """The job of a request that came a moment ago, or comes at the same time, unless it draws anew."""
@@ -185,6 +189,11 @@ def loaded_of(tree: Mapping[str, Any], most: int) -> Loaded:
         found, expected = f"{count:,} nodes", f"at most {most:,}"
         raise InvalidDocument([Problem("limit.nodes", "the document is too large", found=found, expected=expected)])
     return Loaded(Document.from_tree(document, keep_going=True))
+
+
+def options_of(asked: JobOptions) -> JobOptions:
+    """The options of a request that has more in it."""
+    return JobOptions.model_construct(**{name: getattr(asked, name) for name in JobOptions.model_fields})
 
 
 def digest_of(*parts: JsonValue) -> str:

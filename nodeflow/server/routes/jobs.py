@@ -17,7 +17,7 @@ from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
 from nodeflow.server.routing import API, Route, body_of, json_limits, parsed, query_of
 from nodeflow.server.security.clients import CLIENT
-from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, queued_info
+from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, options_of, queued_info
 from nodeflow.storage.database.records import Added, NewJob
 from nodeflow.storage.database.reporting import job_report
 from nodeflow.storage.database.running import work
@@ -55,21 +55,21 @@ async def submit(request: web.Request) -> web.StreamResponse:
         )
     read = partial(wish_of, client=client.name, limits=json_limits(parts.settings.limits))
     body = await request.read()
-    job = await request.app[SUBMISSION].job(client.name, body, key_of(request), read)
+    job = await request.app[SUBMISSION].job(f"{client.name} job", body, key_of(request), read)
     return await taken_in(request, await parts.jobs.submit(job), job)
 
 
 def wish_of(body: bytes, *, client: str, limits: Limits) -> Wish:
     """A request for a job, read."""
     asked = parsed(body, JobRequest, limits)
-    plain = asked.model_dump(exclude={"key"})
+    plain = asked.model_dump(mode="json", exclude={"key"})
     return Wish(
         client=client,
         loaded=loaded_of(asked.document, limits.nodes),
         digest=digest_of("job", plain),
         inputs=asked.inputs,
         targets=asked.targets,
-        options=asked,
+        options=options_of(asked),
         key=asked.key,
     )
 

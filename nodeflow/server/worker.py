@@ -254,6 +254,8 @@ class Worker:
     async def _look_after(self, process: WorkerProcess) -> None:
         self._process = process
         self._changed(self)
+        if self._stopping:  # it was asked to while the process was being started
+            self.stop()
         try:
             fault = await self._listen(process)
             if fault:

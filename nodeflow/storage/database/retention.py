@@ -50,6 +50,14 @@ def trashed_outputs(connection: Connection, before: float, limit: int = BATCH) -
     return outputs.chosen(connection, [rows.c.trashed < before], limit)
 
 
+def still_named(connection: Connection, leaving: Sequence[Output]) -> frozenset[tuple[str, str]]:
+    """Client and path of those files that an output which stays names, too: a job may find its file there already."""
+    asked = select(rows.c.client, rows.c.path).where(
+        rows.c.path.in_({each.path for each in leaving}), rows.c.id.not_in([each.id for each in leaving])
+    )
+    return frozenset((client, path) for client, path in connection.execute(asked))
+
+
 def output_bytes(connection: Connection) -> int:
     """Bytes of all files that jobs gave, without those in the trash."""
     asked = select(func.coalesce(func.sum(rows.c.size), 0)).where(rows.c.trashed.is_(None))

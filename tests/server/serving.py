@@ -123,6 +123,17 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
 
 
+def read_answer(connection: socket.socket) -> bytes:
+    """One whole answer; the connection may stay open behind it."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(65536)
+    length = int(found.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    while len(found.partition(b"\r\n\r\n")[2]) < length:
+        found += connection.recv(65536)
+    return found
+
+
 def read_all(connection: socket.socket) -> bytes:
     found = b""
     try:

@@ -20,6 +20,10 @@ from nodeflow.server.settings import Limits
 MAX_LINE: Final = 8190
 MAX_FIELD: Final = 8190
 MAX_HEADERS: Final = 100
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of the first line and all headers together."""
+_LAST_LOOK: Final = 2.0
+"""Seconds for which what is left of a refused body is read, so that its sender sees the answer."""
 _IDLE_SECONDS: Final = 75.0
 _UNREAD_SECONDS: Final = 120
 """After so long without a byte being taken, the system itself ends a connection."""
@@ -41,6 +45,7 @@ class Runner(web.AppRunner):
             max_field_size=MAX_FIELD,
             max_headers=MAX_HEADERS,
             auto_decompress=False,
+            lingering_time=_LAST_LOOK,
             **options,
         )
         self._limits = limits
@@ -97,12 +102,13 @@ class _Visitor(RequestHandler):
     It is between requests, or in the head of one, or in the body of one; the last two are timed.
     """
 
-    __slots__ = ("_body", "_body_since", "_head_since", "_looked", "_porch", "_turned_away")
+    __slots__ = ("_body", "_body_since", "_head_bytes", "_head_since", "_looked", "_porch", "_turned_away")
 
     def __init__(self, porch: _Porch, **options: Any) -> None:
         super().__init__(porch, **options)
         self._porch = porch
         self._head_since: float | None = None
+        self._head_bytes = 0
         self._body: StreamReader | None = None
         self._body_since = self._looked = 0.0
         self._turned_away = False
@@ -126,17 +132,32 @@ class _Visitor(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._turned_away:
             return
-        before = self._request_count
+        before, in_body = self._request_count, self._in_body
         super().data_received(data)
         now = self._loop.time()
         if self._request_count == before:
-            if self._head_since is None and not self._in_body and not self._upgraded:
-                self._head_since = now
+            # The last bytes of a body begin no head: what comes next is our answer, however long it takes.
+            if not in_body and not self._upgraded:
+                self._take_head(len(data), now)
             return
-        self._head_since = None
+        self._head_since, self._head_bytes = None, 0
         if self._messages:
             self._body = self._messages[-1][1]
             self._body_since = self._looked = now
+
+    def _take_head(self, length: int, now: float) -> None:
+        """Counts a part of a head that is not complete."""
+        if self._head_since is None:
+            self._head_since = now
+        self._head_bytes += length
+        if self._head_bytes > MAX_HEAD:
+            self._end(_too_large())
+
+    def _end(self, refusal: Refusal) -> None:
+        """Answers what will never be a request."""
+        if self.transport is not None:
+            self.transport.write(_raw(refusal.status, refusal))
+        self.force_close()
 
     @property
     def _in_body(self) -> bool:
@@ -145,6 +166,8 @@ class _Visitor(RequestHandler):
     def look(self, now: float) -> None:
         """End what takes too long."""
         limits = self._porch.limits
+        if self._head_since is not None and self._request_in_progress:
+            self._head_since = now  # the beginning of the next request; it is our turn
         if self._head_since is not None and now - self._head_since > limits.header_seconds:
             late = Refusal(
                 "request.timeout", f"the head of the request was not complete in {limits.header_seconds:g} s"
@@ -177,11 +200,7 @@ class _Visitor(RequestHandler):
         if status != 400:
             return super().handle_error(request, status, exc, message)
         large = isinstance(exc, LineTooLong) or "Too many headers" in str(exc)
-        refusal = (
-            Refusal("request.headers", f"the head is too large: {MAX_HEADERS} headers, {MAX_FIELD} bytes each at most")
-            if large
-            else Refusal("request.malformed", "this is no HTTP request that can be read")
-        )
+        refusal = _too_large() if large else Refusal("request.malformed", "this is no HTTP request that can be read")
         self.logger.info("no request from %s: %s", request.remote, refusal)
         answer = web.json_response(text=refusal.body.model_dump_json(), status=refusal.status, headers=HEADERS)
         answer.force_close()
@@ -201,6 +220,11 @@ def _let_go_of_the_dead(transport: asyncio.BaseTransport) -> None:
     option: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
     if channel is not None and option is not None and channel.family in (socket.AF_INET, socket.AF_INET6):
         channel.setsockopt(socket.IPPROTO_TCP, option, _UNREAD_SECONDS * 1000)
+
+
+def _too_large() -> Refusal:
+    message = f"the head is too large: {MAX_HEADERS} headers, {MAX_FIELD} bytes each, {MAX_HEAD:,} bytes in all at most"
+    return Refusal("request.headers", message)
 
 
 def _raw(status: int, refusal: Refusal) -> bytes:

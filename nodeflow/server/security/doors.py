@@ -33,6 +33,8 @@ _PREFLIGHT: Final[Mapping[str, str]] = {
 _PAGE: Final = "/"
 """Where a browser at this machine gets its cookie."""
 _SHOWN: Final = 100
+_AROUND: Final = 2**20
+"""Bytes that a form may have beside its file."""
 _JSON: Final = "application/json"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
 
@@ -125,6 +127,12 @@ class Doors:
         said, kind = request.headers.get(hdrs.CONTENT_TYPE, ""), request.content_type
         if not said.lower().startswith(kind):  # none, or one that cannot be read
             kind = said[:_SHOWN] or "of no kind"
+        limits = self.settings.limits
+        most = limits.body if kind == _JSON else limits.upload + _AROUND
+        if (request.content_length or 0) > most:
+            raise Refusal(
+                "request.too-large", f"the body has {request.content_length:,} bytes; at most {most:,} are taken"
+            )
         if kind == _JSON:
             return
         if kind not in _WITH_TOKEN:

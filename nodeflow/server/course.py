@@ -128,7 +128,7 @@ class Course:
     async def _tell(self, happened: Happened, client: str, hub: "Hub") -> None:
         for event in happened.events:
             self.glance.note(event)
-            await hub.publish(self.job, client, event.kind, event.data)
+            await hub.publish(self.job, client, event.kind, event.data, event.at)
 
     def _out_of_time(self, deadline: float) -> None:
         self._overdue = True

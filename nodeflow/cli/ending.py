@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import fsencode
 from typing import BinaryIO
@@ -24,12 +24,12 @@ class Ending:
     Attributes:
         report: Everything about it; the paths in it are of files on this machine.
         values: Results that are plain, by name.
-        contents: The files that hold a result, as they go to standard output; None where there is no such result.
+        contents: The files that hold the result that goes to standard output; None where there is no such result.
     """
 
     report: RunReport
     values: Mapping[str, JsonValue]
-    contents: Callable[[str], Sequence[bytes] | None]
+    contents: Sequence[bytes] | None = None
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +80,11 @@ def tell(ending: Ending, args: argparse.Namespace, out: BinaryIO) -> int:
 
 
 def _write_result(ending: Ending, name: str, out: BinaryIO) -> None:
-    files = ending.contents(name)
-    if files is None:
+    if ending.contents is None:
         return
-    if len(files) != 1:
-        raise UsageError(f"--stdout {name}: {len(files)} files would be written; only one fits")
-    out.write(files[0])
+    if len(ending.contents) != 1:
+        raise UsageError(f"--stdout {name}: {len(ending.contents)} files would be written; only one fits")
+    out.write(ending.contents[0])
 
 
 def _lines(ending: Ending) -> bytes:

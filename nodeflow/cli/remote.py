@@ -139,7 +139,7 @@ class RemoteRun:
         job = self._client.report(self._job)
         report = self._fetching.here(report_of_job(job))
         values = {name: output.value for name, output in report.outputs.items()}
-        return Ending(report, values, lambda name: self._contents(job, name))
+        return Ending(report, values, self._contents(job))
 
     def _fetched(self, job: JobReport) -> Iterator[Event]:
         if job.report is None:
@@ -152,8 +152,9 @@ class RemoteRun:
                 self._told.add(path)
                 yield Saved(self._nodes.get(path, ""), str(here), unchanged)
 
-    def _contents(self, job: JobReport, name: str) -> Sequence[bytes] | None:
-        output = None if job.report is None else job.report.outputs.get(name)
+    def _contents(self, job: JobReport) -> Sequence[bytes] | None:
+        """The files of the result that goes elsewhere."""
+        output = None if job.report is None or self._apart is None else job.report.outputs.get(self._apart)
         if output is None:
             return None
         files = (file for file in job.files if file.path in output.paths)

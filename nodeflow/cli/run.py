@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace, out: BinaryIO) -> int:
         result = follow(running, sys.stderr)
         code = exit_code_of(result.failures, cancelled=result.cancelled)
         values = {name: output.json() for name, output in result.items()}
-        ending = Ending(report_of(result, running.problems, code), values, lambda name: _contents(result, name))
+        ending = Ending(report_of(result, running.problems, code), values, _contents(result, args.stdout))
         return tell(ending, args, out)
 
 
@@ -64,8 +64,8 @@ def _start(session: Session, args: argparse.Namespace) -> Running:
     return running
 
 
-def _contents(result: Result, name: str) -> Sequence[bytes] | None:
-    output = result.get(name)
+def _contents(result: Result, name: str | None) -> Sequence[bytes] | None:
+    output = None if name is None else result.get(name)
     return None if output is None else [data for _, data in files_of(output.value, _without_chunks)]
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import pytest
 
 from nodeflow.cli.main import main
 from nodeflow.storage.givennames import FILE
+from tests.cli.liveserver import LiveServer, live_server
 
 PACK = Path(__file__).parent / "pack" / "shelltest"
 
@@ -46,6 +47,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(PACK, folder / "packs" / "shelltest", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with the same home, shared by all tests of the shell that need one."""
+    with live_server(home, tmp_path_factory.mktemp("server") / "log.txt") as running:
+        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from nodeflow.core.canonical import record_bytes
 from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Problem, UsageError
 from nodeflow.core.json import JsonValue
 from nodeflow.core.workflow import Document
-from nodeflow.session.axes import Axis, Point, as_json, points_of, spelled
+from nodeflow.session.axes import Axis, Point, as_json, points_of
+from nodeflow.session.pointproblems import point_problems
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.sources import Loaded, Source, Value
@@ -193,27 +194,13 @@ class Sweep:
         return sha256(b"sweep\n" + record_bytes(record)).hexdigest()
 
     def _checked(self) -> tuple[Problem, ...]:
-        found: dict[Problem, list[Point]] = {}
-        for point in self.points:
-            for problem in self._prepared(point).resolution.problems:
-                found.setdefault(problem, []).append(point)
-        problems = tuple(self._placed(problem, points) for problem, points in found.items())
+        found = ((point, self._prepared(point).resolution.problems) for point in self.points)
+        problems = point_problems(found, self.axes, len(self.points))
         wrong = [problem for problem in problems if self._strict or problem.severity == "error"]
         if wrong:
             only_files = all(problem.code == "file.missing" for problem in wrong)
             raise (MissingFile if only_files else InvalidDocument)(problems)
         return problems
-
-    def _placed(self, problem: Problem, points: Sequence[Point]) -> Problem:
-        """A problem that says at which values it is, unless it is at all of them."""
-        if len(points) == len(self.points):
-            return problem
-        first = points[0]
-        shared = [axis for axis, step in enumerate(first.place) if all(point.place[axis] == step for point in points)]
-        values = {name: value for axis in shared for name, value in self.axes[axis].steps[first.place[axis]].items()}
-        where = f"{spelled(values) or first}, point {first.index} of {len(self.points)}"
-        more = f" and {len(points) - 1} more" if len(points) > 1 else ""
-        return replace(problem, message=f"{problem.message} (where {where}{more})")
 
 
 def _wait(_: Point, running: Running) -> Result:

@@ -1,6 +1,6 @@
 """The files and values that jobs gave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from nodeflow.storage.database.records import NewOutput
 from nodeflow.storage.database.tables import outputs
 
 _INSERT: Final = insert(outputs)
+_AT_ONCE: Final = 500
+"""Jobs in one question: a statement may have only so many parameters."""
 _OF_JOB: Final = select(outputs).where(outputs.c.job == bindparam("of")).order_by(outputs.c.place)
 
 
@@ -71,6 +73,16 @@ def find(connection: Connection, id: str, client: str | None) -> Output | None:
 def of_job(connection: Connection, job: str) -> tuple[Output, ...]:
     """What a job gave, in its order."""
     return tuple([_output(row) for row in connection.execute(_OF_JOB, {"of": job}).mappings()])
+
+
+def of_jobs(connection: Connection, jobs: Sequence[str]) -> Mapping[str, tuple[Output, ...]]:
+    """What each of some jobs gave, in its order."""
+    found: dict[str, list[Output]] = {job: [] for job in jobs}
+    for start in range(0, len(jobs), _AT_ONCE):
+        asked = select(outputs).where(outputs.c.job.in_(jobs[start : start + _AT_ONCE])).order_by(outputs.c.place)
+        for row in connection.execute(asked).mappings():
+            found[row["job"]].append(_output(row))
+    return {job: tuple(group) for job, group in found.items()}
 
 
 def page(

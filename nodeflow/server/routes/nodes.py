@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -16,7 +16,6 @@ from nodeflow.core.registry import Registry
 from nodeflow.protocol.catalogue import NodeEntry, NodeList, PackFault
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.tokens import Role
-from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
 from nodeflow.server.routing import API, Route
 
@@ -31,6 +30,7 @@ class _Made:
     plain: bytes
     packed: bytes
     etag: str
+    nodes: Mapping[str, NodeEntry]
 
 
 @dataclass(slots=True)
@@ -54,7 +54,12 @@ def _make(registry: Registry) -> _Made:
     packs = tuple(map(_as_json, registry.packs.values()))
     problems = tuple(PackFault(pack=problem.pack, message=str(problem)) for problem in registry.problems)
     plain = NodeList(packs=packs, problems=problems).model_dump_json().encode()
-    return _Made(registry, plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
+    nodes = {
+        node["id"]: NodeEntry(pack=pack["name"], version=pack.get("version", ""), node=node)
+        for pack in packs
+        for node in pack.get("specs", ())
+    }
+    return _Made(registry, plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:32], nodes)
 
 
 def _as_json(manifest: Manifest) -> dict[str, Any]:
@@ -72,14 +77,12 @@ async def _list(request: web.Request) -> web.Response:
     return web.Response(body=made.plain, content_type=_JSON, headers=headers)
 
 
-async def _get(request: web.Request) -> web.Response:
+async def _get(request: web.Request) -> NodeEntry:
     registry, id = request.app[PARTS].workplace.registry, request.match_info["id"]
-    spec = registry.specs.get(id)
-    pack = None if spec is None else registry.pack_of(spec)
-    if spec is None or pack is None:
+    found = (await request.app[NODES].of(registry)).nodes.get(id)
+    if found is None:
         raise Refusal("node.unknown", registry.missing(id) or f"there is no node {id[:200]!r}")
-    found = next(node for node in _as_json(pack)["nodes"] if node["id"] == id)
-    return answered(NodeEntry(pack=pack.name, version=pack.version, node=found))
+    return found
 
 
 ROUTES: Final[Sequence[Route]] = (

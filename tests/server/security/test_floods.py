@@ -287,9 +287,11 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(hasty):
         with hasty.connected() as connection:
             connection.sendall(head.encode() + b"x" * size)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert hasty.get(f"{API}/me").status == 200, "what was sent before was taken up before"
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline and list(hasty.home.uploads.rglob(".nodeflow-*")):
         time.sleep(0.02)
+    time.sleep(0.1)
     assert [path for path in hasty.home.uploads.rglob("*") if path.is_file()] == []
 
 

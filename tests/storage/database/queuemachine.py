@@ -43,7 +43,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="nodeflow-queue-", dir=_FAST if _FAST.is_dir() else None))
+        self.work = Path(tempfile.mkdtemp(prefix="nodeflow-queue-", dir=_FAST if _FAST.is_dir() else None))
+        self.folder = self.work / "0"
+        self.folder.mkdir()
         self.store = Store.open(self.folder / "server.db")
         self.model: dict[str, Modelled] = {}
         self.order: list[str] = []
@@ -53,7 +55,7 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.work)
 
     def write(self, change):
         self.now += 1.0
@@ -70,7 +72,7 @@ class QueueMachine(RuleBasedStateMachine):
             return multiple()
         except jobs.QueueFull:
             assert not known
-            assert len(self.order) == LIMIT
+            assert len(self.order) >= LIMIT  # what was lost is queued again, whatever the limit
             return multiple()
         if known:
             assert added == jobs.Added(known[0], new=False)
@@ -230,7 +232,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The server is killed, that is, its files stay as they are at this moment, and started again."""
-        copy = self.folder.with_name(f"{self.folder.name}-{self.now}")
+        copy = self.work / str(int(self.folder.name) + 1)
         copy.mkdir()
         for file in self.folder.glob("server.db*"):
             if not file.name.endswith("-shm"):

@@ -151,7 +151,7 @@ def test_the_connections_are_set_as_a_sound_file_needs_it(path: Path) -> None:
     with opened.closing:
         writer, reader = opened.writer, opened.reader
         assert pragma(writer, "journal_mode") == "wal"
-        assert pragma(writer, "synchronous") == 2
+        assert pragma(writer, "synchronous") == 3
         assert pragma(writer, "foreign_keys") == 1
         assert pragma(reader, "query_only") == 1
         assert pragma(reader, "wal_autocheckpoint") == 0

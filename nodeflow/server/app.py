@@ -20,6 +20,7 @@ from nodeflow.server.routes import (
     outputs,
     queue,
     socket,
+    sweeps,
     tokens,
     workflows,
 )
@@ -34,6 +35,7 @@ ROUTES: Final[Sequence[Route]] = (
     *events.ROUTES,
     *queue.ROUTES,
     *workflows.ROUTES,
+    *sweeps.ROUTES,
     *files.ROUTES,
     *outputs.ROUTES,
     *documents.ROUTES,

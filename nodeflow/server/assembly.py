@@ -23,6 +23,7 @@ from nodeflow.server.pictures import Pictures
 from nodeflow.server.retention import Keeper
 from nodeflow.server.security.doors import Doors
 from nodeflow.server.settings import ServerSettings
+from nodeflow.server.sweeps import Sweeps
 from nodeflow.server.tokens import Tokens
 from nodeflow.server.webhooks import Webhooks
 from nodeflow.server.workers import WorkerOptions, Workers
@@ -84,6 +85,9 @@ async def running(parts: Parts, equipment: Equipment) -> AsyncGenerator[None]:
         stack.push_async_callback(parts.hub.aclose)
         await parts.jobs.start()
         stack.push_async_callback(parts.jobs.stop)
+        sweeps = Sweeps(parts.store, parts.jobs)
+        await sweeps.start()
+        stack.push_async_callback(sweeps.stop)
         parts.webhooks.start()
         stack.push_async_callback(parts.webhooks.stop)
         parts.keeper.start()

@@ -75,17 +75,15 @@ def _value(document: Document, item: InterfaceInput, sockets: Sequence[Input]) -
     """What stands where the input goes: the document's own value, else the default of the node."""
     for socket in item.to:
         node, _, name = socket.partition(".")
-        given = document.nodes[node].inputs.get(name, _NOTHING) if node in document.nodes else _NOTHING
-        if given is not _NOTHING:
-            return _unescaped(given)
+        given = document.nodes[node].inputs if node in document.nodes else {}
+        if name in given:
+            return _unescaped(given[name])
     return next((each.default for each in sockets if not each.required), _NOTHING)
 
 
-def _unescaped(value: object) -> object:
+def _unescaped(value: JsonValue) -> JsonValue:
     """A literal object without the escape it is written in."""
-    if isinstance(value, dict) and len(members := cast("dict[str, object]", value)) == 1:
-        return members.get("value", members)
-    return cast("object", value)
+    return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
 
 
 def _info(name: str, item: InterfaceInput, sockets: Sequence[Input], value: object) -> InputInfo:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.security.clients import CLIENT
@@ -18,7 +19,7 @@ _GONE: Final = 499
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def observed(metrics: Metrics) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def observed(metrics: Metrics) -> Middleware:
     """The middleware; it goes before the one that answers refusals."""
 
     @web.middleware

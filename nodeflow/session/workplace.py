@@ -36,6 +36,8 @@ from nodeflow.storage.inputs import InputFiles
 from nodeflow.storage.models import ModelFolders, model_folders
 from nodeflow.storage.secrets import SecretPlaces
 
+_OF_ALL: Final = ("config", "registry", "models", "secrets", "workflows")
+"""What is the same for all folders of pictures and outputs, and is found out once."""
 _PACK_MISSING: Final = frozenset({"pack.absent", "pack.failed"})
 
 
@@ -113,7 +115,7 @@ class Workplace:
     def elsewhere(self, input_dirs: Iterable[Path], output_dir: Path) -> "Workplace":
         """The same packs and models, with other folders of pictures and another one for what runs write."""
         place = replace(self, input_dirs=tuple(input_dirs), output_dir=output_dir)
-        place.__dict__.update({name: value for name, value in vars(self).items() if name not in vars(place)})
+        place.__dict__.update({name: getattr(self, name) for name in _OF_ALL})
         return place
 
     @cached_property

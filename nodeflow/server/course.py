@@ -151,7 +151,7 @@ def _run(work: Work, attempt: int, places: Places) -> Run:
         previews=options.previews,
         refresh=options.refresh,
         embed=options.embed,
-        label="",
+        label=options.label,
         input_dirs=tuple(map(str, places.inputs)),
         output_dir=str(places.output),
     )

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO, Final
@@ -35,7 +35,7 @@ _INPUT: Final = "input NAME of the workflow, for names that are no options; repe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.usage = "%(prog)s [--server URL] NAME[@VERSION] [--INPUT VALUE ...] [options]"
+    parser.usage = "%(prog)s NAME[@VERSION] [--INPUT VALUE ...] [options]"
     parser.epilog = "nodeflow call NAME --help lists the inputs of that workflow."
     parser.add_argument("name", metavar="NAME[@VERSION]", help="the workflow; its latest version by default")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Runs it on the server; results go to standard output, everything else to standard error."""
-    with Client(args.server) as client:
+    with Client(args.server or _server(args.rest)) as client:
         workflow = client.workflow(args.name)
         options = _parser(workflow).parse_args(args.rest, args)
         with reserved_stdout() as out:
@@ -63,6 +63,14 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help=_INPUT)
     parser.add_argument("--strict", action="store_true", help="a warning of a node is its failure")
     add_output(parser)
+
+
+def _server(words: Sequence[str]) -> str | None:
+    """The server that is named behind the workflow, which only it knows the options of."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    wire.add_server(parser)
+    named: str | None = parser.parse_known_args(words)[0].server
+    return named
 
 
 def _parser(workflow: WorkflowDetail) -> argparse.ArgumentParser:

@@ -19,7 +19,9 @@ class WorkflowCalls(Calls):
     """Calls about published workflows. ``name`` may end in ``@VERSION``; without it the latest is meant."""
 
     async def publish(self, name: str, document: Mapping[str, Any], note: str = "") -> WorkflowInfo:
-        """Publishes a document as the next version of a workflow; it never changes from then on.
+        """Publishes a document as the next version of a workflow, which never changes from then on.
+
+        The document that the latest version has is that version.
 
         Args:
             name: Of the workflow, without a version.
@@ -29,7 +31,8 @@ class WorkflowCalls(Calls):
         Raises:
             RefusedDocument: With every problem of the document.
         """
-        ask = Ask("POST", f"/api/v1/workflows/{quote(name, safe='')}", body=Publication(document=document, note=note))
+        body = Publication(document=document, note=note)
+        ask = Ask("POST", f"/api/v1/workflows/{quote(name, safe='')}", body=body, repeatable=True)
         return await self._transport.ask(ask, WorkflowInfo)
 
     async def workflows(self) -> WorkflowPage:
@@ -63,8 +66,8 @@ class WorkflowCalls(Calls):
         """
         given = {} if options is None else options.model_dump()
         body = CallRequest(inputs=inputs or {}, key=key or uuid4().hex, **given)
-        query = {"wait": wait or None}
-        ask = Ask("POST", f"{_place(name)}/run", query, body=body, repeatable=True, silence=wait + 30)
+        path, head = f"{_place(name)}/run", {"Accept": "application/json"}
+        ask = Ask("POST", path, {"wait": wait}, body=body, headers=head, repeatable=True, silence=wait + 30)
         return await self._transport.ask(ask, JobInfo)
 
 

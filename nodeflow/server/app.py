@@ -10,6 +10,7 @@ from nodeflow.server.library import Library
 from nodeflow.server.observing import observed
 from nodeflow.server.parts import PARTS, Parts
 from nodeflow.server.routes import (
+    about,
     documents,
     events,
     files,
@@ -24,6 +25,7 @@ from nodeflow.server.routes import (
     tokens,
     workflows,
 )
+from nodeflow.server.routes.about import DESCRIBED, Described
 from nodeflow.server.routes.models import MODELS, ModelList
 from nodeflow.server.routes.nodes import NODES, NodeLists
 from nodeflow.server.routes.workflows import LIBRARY
@@ -44,6 +46,7 @@ ROUTES: Final[Sequence[Route]] = (
     *tokens.ROUTES,
     *socket.ROUTES,
     *health.ROUTES,
+    *about.ROUTES,
 )
 """Every operation there is."""
 
@@ -58,6 +61,7 @@ def make_app(parts: Parts) -> web.Application:
     app[SUBMISSION] = Submission(parts)
     app[NODES] = NodeLists()
     app[MODELS] = ModelList()
+    app[DESCRIBED] = Described(ROUTES)
     app[LIBRARY] = Library(parts.store)
     app.cleanup_ctx.append(_checks)
     parts.doors.guard(app)

@@ -8,12 +8,15 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from nodeflow.protocol.events import JobEvent
 from nodeflow.storage.database.prepared import PreparedInsert
-from nodeflow.storage.database.tables import events
+from nodeflow.storage.database.tables import events, jobs
 
 Happening = tuple[str, Mapping[str, JsonValue], float]
 """Kind, data, moment."""
 
 _LAST: Final = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.job == bindparam("of"))
+_LAST_AND_END: Final = _LAST.add_columns(
+    select(jobs.c.finished).where(jobs.c.id == bindparam("of")).scalar_subquery().label("finished")
+)
 _INSERT: Final = PreparedInsert(events)
 _SINCE: Final = (
     select(events.c.seq, events.c.at, events.c.kind, events.c.data)
@@ -24,8 +27,12 @@ _SINCE: Final = (
 
 
 def append(connection: Connection, job: str, happened: Sequence[Happening]) -> tuple[JobEvent, ...]:
-    """Numbers what happened to a job that is there, and keeps it."""
-    return _append(connection, job, happened, last_seq(connection, job))
+    """Numbers what happened to a job, and keeps it.
+
+    After a job's end nothing happens to it: what comes then, or comes of a job that is not there, is dropped.
+    """
+    last, finished = connection.execute(_LAST_AND_END, {"of": job}).one()
+    return () if last == 0 or finished is not None else _append(connection, job, happened, last)
 
 
 def open_stream(connection: Connection, job: str, happened: Sequence[Happening]) -> tuple[JobEvent, ...]:

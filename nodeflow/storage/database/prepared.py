@@ -1,11 +1,13 @@
 """Inserts that happen thousands of times a second, without what SQLAlchemy does around each."""
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import DBAPIError
 
 
 class PreparedInsert:
@@ -32,7 +34,10 @@ class PreparedInsert:
         values = [
             [row[name] if process is None else process(row[name]) for name, process in processors] for row in rows
         ]
-        connection.connection.cursor().executemany(self._sql, values)
+        try:
+            connection.connection.cursor().executemany(self._sql, values)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(self._sql, None, error, sqlite3.Error) from error
 
     @cached_property
     def _dialect(self) -> Dialect:

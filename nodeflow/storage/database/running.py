@@ -1,6 +1,7 @@
 """From a job's turn to its end: attempts, and what becomes of a job when one ends."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -173,25 +174,21 @@ def recover(connection: Connection, now: float, allowed: int) -> tuple[Moved, ..
     return tuple([one for one in moved if one is not None])
 
 
+@dataclass(frozen=True, slots=True)
 class _Found:
     """What decides about a change of a job's state."""
 
-    __slots__ = ("attempt", "cancelling", "client", "id", "state", "webhook")
-
-    def __init__(
-        self, id: str, state: str, attempt: int, client: str, cancelling: float | None, webhook: str | None
-    ) -> None:
-        self.id = id
-        self.state = JobState(state)
-        self.attempt = attempt
-        self.client = client
-        self.cancelling = cancelling
-        self.webhook = webhook
+    id: str
+    state: JobState
+    attempt: int
+    client: str
+    cancelling: float | None
+    webhook: str | None
 
 
 def _found(connection: Connection, job: str) -> _Found | None:
     row = connection.execute(_STATE, {"of": job}).first()
-    return None if row is None else _Found(job, *row)
+    return None if row is None else _Found(job, JobState(row.state), *row[1:])
 
 
 def _running(connection: Connection, job: str, attempt: int) -> _Found | None:
@@ -215,7 +212,6 @@ def _again(connection: Connection, found: _Found, reason: str, now: float) -> Mo
 
 def _end(connection: Connection, found: _Found, ending: Ending, now: float) -> Moved:
     error = ending.error
-    connection.execute(_END, {"of": found.id, "how": ending.state.value, "now": now})
     connection.execute(
         _REPORT,
         {
@@ -228,6 +224,7 @@ def _end(connection: Connection, found: _Found, ending: Ending, now: float) -> M
     if error is not None:
         last = {**last, "error": error.model_dump(mode="json")}
     told = events.append(connection, found.id, [("finished", last, now)])
+    connection.execute(_END, {"of": found.id, "how": ending.state.value, "now": now})
     if found.webhook is not None:
         deliveries.add(connection, found.id, found.webhook, now)
     return Moved(found.id, found.client, ending.state, told)

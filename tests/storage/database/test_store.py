@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from nodeflow.core.errors import UsageError
 from nodeflow.storage.database import jobs, settings
@@ -127,9 +128,44 @@ def test_a_closed_store_refuses(path: Path) -> None:
 def test_a_change_that_the_database_refuses_is_told_as_it_is(store: Store, a_job) -> None:
     new = a_job()
     store.write_now(lambda c: jobs.add(c, new, limit=9))
-    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+    with pytest.raises(IntegrityError, match="UNIQUE"):
         store.write_now(lambda c: jobs.add(c, new, limit=9))
     assert store.read_now(jobs.queued_count) == 1
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from nodeflow.storage.database import settings
+from nodeflow.storage.database.failures import StorageFailed
+from nodeflow.storage.database.store import Store
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = Store.open(Path(sys.argv[1]))
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+kept = 0
+try:
+    while kept < 99:
+        store.write_now(lambda c: settings.put(c, f"n{kept}", "x" * 20_000))
+        kept += 1
+except StorageFailed as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+store.write_now(lambda c: settings.put(c, "after", 1))
+assert 0 < kept < 99
+there = store.read_now(lambda c: [settings.get(c, f"n{n}") is not None for n in range(kept + 1)])
+assert there == [True] * kept + [False]
+store.close()
+"""
+
+
+def test_a_full_disk_is_told_and_when_there_is_room_again_all_goes_on(path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", FULL_DISK, path], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"{path}: ")
+    assert "free some space" in ran.stdout
+    assert ran.stdout.count("\n") == 1
 
 
 def test_a_second_server_is_refused_with_the_first_ones_process(store: Store, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Events of a run on their way to the server: gathered for a moment, and few of each node's steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -148,7 +148,7 @@ class Teller:
 
 def occurrence(event: Event, folder: Path) -> Occurrence | None:
     """An event as the server keeps it; None for those that it finds out itself."""
-    data: dict[str, JsonValue]
+    data: Mapping[str, JsonValue]
     match event:
         case RunStarted(total):
             kind, data = "plan", {"total": total}

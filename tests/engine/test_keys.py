@@ -39,6 +39,14 @@ def test_ids_and_places_are_not_in_a_key(bench: Any) -> None:
     assert before["start"] != before["end"]
 
 
+def test_a_run_tells_under_which_keys_its_results_are_remembered(bench: Any) -> None:
+    drawing = small(bench, extra=True)
+    with bench.engine() as engine:
+        result = bench.run(drawing, engine)
+        assert result.keys == {name: key for name, key in keys_of(bench, drawing).items() if key is not None}
+        assert all(result.keys[name] in engine.memory for name in ("start", "end"))
+
+
 def test_a_literal_changes_the_key_of_its_node_and_of_all_below(bench: Any) -> None:
     before, after = keys_of(bench, small(bench)), keys_of(bench, small(bench, seed=2))
     assert before["start"] != after["start"]

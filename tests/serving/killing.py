@@ -1,0 +1,141 @@
+"""A server under load that is killed again and again, and the account of what it had promised."""
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from tests.serving.asking import Asking, Lost
+from tests.serving.ledger import Compared, Ledger, compare, sound_copy
+from tests.serving.load import API, Load
+from tests.serving.process import Served, gone
+
+CLIENTS = 4
+LISTENERS = 2
+_DRAIN_SECONDS = 120.0
+_WAYS = ("server", "server", "server", "server and workers", "workers, then server", "while it starts")
+
+
+@dataclass
+class Figures:
+    """What the rounds took, in seconds, and what was killed."""
+
+    port: list[float] = field(default_factory=list)
+    open: list[float] = field(default_factory=list)
+    ready: list[float] = field(default_factory=list)
+    workers_gone: list[float] = field(default_factory=list)
+    kills: dict[str, int] = field(default_factory=dict)
+    compared: Compared | None = None
+    requests: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+    faults: list[str] = field(default_factory=list)
+    exit_code: int | None = None
+
+    def count(self, what: str) -> None:
+        """One more kill."""
+        self.kills[what] = self.kills.get(what, 0) + 1
+
+
+def told(seconds: list[float]) -> str:
+    """Median, and the longest, in milliseconds."""
+    if not seconds:
+        return "none"
+    ordered = sorted(seconds)
+    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    middle, last = median(ordered), ordered[-1]
+    return f"median {middle * 1000:.0f}, p95 {late * 1000:.0f}, most {last * 1000:.0f} ms of {len(ordered)}"
+
+
+async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 3.0, say=lambda _: None) -> Figures:
+    """So many rounds of a start, a load and a kill; then everything may come to its end, and is compared.
+
+    Args:
+        folder: Where everything is put.
+        rounds: Kills of the server; those of workers come on top.
+        seed: Of what happens when.
+        longest: Seconds from the first answer to the kill, at most.
+        say: Is told how it goes.
+    """
+    chance = random.Random(seed)
+    figures, served, ledger = Figures(), Served(folder), Ledger()
+    try:
+        async with Asking(served.url) as asking:
+            load = Load(asking, ledger, chance)
+            tasks = [asyncio.create_task(load.client()) for _ in range(CLIENTS)]
+            tasks += [asyncio.create_task(load.listener(served.url)) for _ in range(LISTENERS)]
+            for number in range(rounds):
+                await _round(served, asking, chance, figures, longest)
+                figures.faults += sound_copy(served.database, folder / "copy") if served.database.exists() else []
+                failed = [task.exception() for task in tasks if task.done()]
+                assert not failed, failed
+                if number % 10 == 9:
+                    say(f"{number + 1} rounds, {len(ledger.promises)} jobs, broken: {len(ledger.broken)}")
+            await _end(served, asking, load, tasks, figures)
+    finally:
+        served.end()
+    figures.faults += served.faults()
+    figures.requests, figures.lost = load.answered, load.lost
+    figures.compared = compare(ledger, served.database, served.home / "output", served.book)
+    return figures
+
+
+async def _round(served: Served, asking: Asking, chance: random.Random, figures: Figures, longest: float) -> None:
+    way = chance.choice(_WAYS)
+    served.start()
+    if way == "while it starts":
+        await asyncio.sleep(chance.uniform(0.05, 1.5))
+        _kill_server(served, figures, way)
+        return
+    await _started(served, asking, figures)
+    ready = asyncio.create_task(served.answering(asking, "/readyz"))
+    await asyncio.sleep(chance.uniform(0.1, longest))
+    if way == "workers, then server":
+        for _ in range(chance.randint(1, 3)):
+            _kill_worker(served, chance, figures)
+            await asyncio.sleep(chance.uniform(0.0, 0.7))
+    children = served.children()
+    if way == "server and workers":
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
+    if ready.done():
+        figures.ready.append(ready.result())
+    ready.cancel()
+    _kill_server(served, figures, way)
+    figures.workers_gone.append(await gone(children))
+
+
+async def _started(served: Served, asking: Asking, figures: Figures) -> None:
+    figures.port.append(await served.answering(asking))
+    figures.open.append(await served.answering(asking, f"{API}/queue"))
+
+
+def _kill_worker(served: Served, chance: random.Random, figures: Figures) -> None:
+    children = served.children()
+    if children:
+        with suppress(psutil.Error):
+            chance.choice(children).kill()
+            figures.count("worker")
+
+
+def _kill_server(served: Served, figures: Figures, way: str) -> None:
+    served.kill()
+    figures.count(way)
+
+
+async def _end(served: Served, asking: Asking, load: Load, tasks: list["asyncio.Task[None]"], figures: Figures) -> None:
+    """One more start, without a kill; the load ends, then the jobs, then the server."""
+    load.done.set()
+    served.start()
+    await _started(served, asking, figures)
+    figures.ready.append(await served.answering(asking, "/readyz"))
+    await load.drained(_DRAIN_SECONDS)
+    async with asyncio.timeout(_DRAIN_SECONDS):
+        await asyncio.gather(*tasks)
+    with suppress(Lost):
+        await load.drained(_DRAIN_SECONDS)
+    figures.exit_code = await served.stop()

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, UsageError, refusal
+from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, UsageError
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import problem_report
 from nodeflow.server.answers import refused
@@ -55,8 +55,7 @@ def of_document(error: InvalidDocument) -> Refusal:
     problems = tuple(map(problem_report, error.problems))
     wrong = [problem for problem in error.problems if problem.severity == "error"] or list(error.problems)
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    missing = isinstance(refusal(error.problems), MissingFile)
-    code = "document.missing-file" if missing else "document.invalid"
+    code = "document.missing-file" if isinstance(error, MissingFile) else "document.invalid"
     return Refusal(code, f"{wrong[0]}{more}" if wrong else str(error), problems=problems)
 
 

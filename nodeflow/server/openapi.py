@@ -162,6 +162,10 @@ def _responses(route: Route, schemas: _Schemas) -> Tree:
     for status, about in route.also.items():
         empty = status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
         responses[str(status)] = _response(about, {} if empty else content)
+    if "Range" in route.headers:
+        responses["206"] = _response("the part that was asked for", content)
+    if "If-None-Match" in route.headers:
+        responses["304"] = _response("the client has it already", {})
     for status, codes in sorted(_refusals(route).items()):
         error = schemas.given(ErrorBody)
         found = responses.get(str(status))

@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -262,3 +265,75 @@ def test_what_is_remembered_of_a_job_has_no_gaps_and_no_more_than_fits() -> None
     assert len(recent) == 4
     assert recent.after("a" * 26, 6, 10) is None
     assert len(recent.after("b" * 26, 0, 10) or ()) == 4
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_events_wait_for_a_disk_that_is_full_and_are_told_once_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodeflow.server.hub.RETRIES", (0.02,) * 100)
+
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            with hub.subscribe("ann", job=job, after=2) as subscription:
+                with full_disk():
+                    await steps(hub, job, 3)
+                    assert await subscription.take(0.1) == []
+                await hub.settle()
+                assert [event.seq for event in await heard(subscription, until=3)] == [3, 4, 5]
+
+    asyncio.run(live())
+
+
+def test_events_that_no_disk_took_have_not_happened_and_leave_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("nodeflow.server.hub.RETRIES", (0.01,))
+
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            with hub.subscribe("ann", job=job, after=2) as subscription:
+                with full_disk():
+                    await steps(hub, job, 3)
+                    await hub.settle()
+                await steps(hub, job, 2)
+                await ended(hub, store, job)
+                told = await heard(subscription)
+            assert [(event.seq, event.kind) for event in told] == [
+                (3, "node.progress"),
+                (4, "node.progress"),
+                (5, "finished"),
+            ]
+
+    asyncio.run(live())
+    assert "3 events are lost" in caplog.text
+
+
+def test_a_worker_that_tells_more_than_the_disk_takes_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodeflow.server.hub.MOST_WAITING", 10)
+
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            for step in range(100):
+                await hub.publish(job, "ann", "node.progress", {"step": step}, at=float(step))
+                assert len(hub._batch.events) < 10
+            await hub.settle()
+            told = await store.read(lambda c: events.since(c, job, 2))
+            assert [event.data["step"] for event in told] == [event.at for event in told] == list(range(100))
+
+    asyncio.run(live())

@@ -178,6 +178,8 @@ class Hub:
         hearing = [each for each in self._subscriptions if each.hears(event.job, client)]
         if hearing:
             self._recent.add(Told.of(event))
+        else:
+            self._recent.drop(event.job)
         for subscription in hearing:
             subscription.hear(event.job, event.seq)
 

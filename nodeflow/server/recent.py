@@ -11,7 +11,7 @@ MOST: Final = 4096
 
 
 class Recent:
-    """At most ``most`` events; of each job they are without gaps."""
+    """At most ``most`` events; of each job they are without gaps, and the last is the last there is."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -32,6 +32,10 @@ class Recent:
         self._all.append(told)
         while len(self._all) > self._most:
             self._forget(self._all.popleft())
+
+    def drop(self, job: str) -> None:
+        """Knows nothing of a job any more, since what is here of it would not be all there is."""
+        self._jobs.pop(job, None)
 
     def after(self, job: str, seq: int, limit: int) -> Sequence[Told] | None:
         """What follows ``seq``, at most ``limit`` events; None when only the disk can tell."""

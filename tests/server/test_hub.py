@@ -36,6 +36,21 @@ def test_a_listener_hears_what_was_and_what_comes_without_gap_or_repeat(tmp_path
     asyncio.run(live())
 
 
+def test_what_happened_while_nobody_listened_is_told_to_who_comes_back(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            with hub.subscribe("ann", job=job) as subscription:
+                await steps(hub, job, 20)
+                await heard(subscription, until=22)
+            await steps(hub, job, 3)
+            await ended(hub, store, job)
+            with hub.subscribe("ann", job=job, after=20) as subscription:
+                assert [event.seq for event in await heard(subscription)] == [21, 22, 23, 24, 25, 26]
+
+    asyncio.run(live())
+
+
 def test_nobody_hears_of_an_event_that_is_not_on_disk(tmp_path: Path) -> None:
     async def live() -> None:
         async with hub_at(tmp_path) as (hub, store):

@@ -14,6 +14,8 @@ _MAX_FIELD: Final = 1024
 """Bytes of one header line of a part."""
 _MAX_HEADERS: Final = 8
 _PIECE: Final = 64 * 1024
+_DAMAGED: Final = (ValueError, RuntimeError, LookupError, AssertionError, HttpProcessingError)
+"""What aiohttp raises, or warns of, when a form is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,7 @@ async def form_parts(request: web.Request, limit: int) -> AsyncIterator[FormPart
         if count > MAX_PARTS:
             raise Refusal("request.too-large", f"the form has more than {MAX_PARTS} parts")
         _check_length(request.content.total_bytes, limit)
-        name = part.name
-        if not name:
-            raise Refusal("request.malformed", f"part {count} of the form has no name")
-        yield FormPart(name, part.filename, part.headers.get("Content-Type", "text/plain"), part)
+        yield _named(part, count)
 
 
 def _check_length(length: int | None, limit: int) -> None:
@@ -81,10 +80,20 @@ def _check_length(length: int | None, limit: int) -> None:
         raise Refusal("request.too-large", f"the form has more than the {limit:,} bytes it may have")
 
 
+def _named(part: BodyPartReader, count: int) -> FormPart:
+    try:
+        name, filename = part.name, part.filename
+    except (*_DAMAGED, Warning) as error:
+        raise _damaged(error) from None
+    if not name:
+        raise Refusal("request.malformed", f"part {count} of the form has no name")
+    return FormPart(name, filename, part.headers.get("Content-Type", "text/plain"), part)
+
+
 async def _next(reader: MultipartReader) -> BodyPartReader | None:
     try:
         part = await reader.next()
-    except (ValueError, RuntimeError, LookupError, AssertionError, HttpProcessingError) as error:
+    except (*_DAMAGED, Warning) as error:
         raise _damaged(error) from None
     if isinstance(part, MultipartReader):
         raise Refusal("request.malformed", "a form inside a form is not taken")
@@ -94,7 +103,7 @@ async def _next(reader: MultipartReader) -> BodyPartReader | None:
 async def _read(reader: BodyPartReader) -> bytes:
     try:
         return await reader.read_chunk(_PIECE)
-    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as error:
+    except _DAMAGED as error:
         raise _damaged(error) from None
 
 

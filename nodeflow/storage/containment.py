@@ -34,4 +34,4 @@ def relative_name(name: str) -> PurePosixPath:
 
 def contains(folder: Path, path: Path) -> bool:
     """Whether ``path`` lies in ``folder`` once every symbolic link is followed."""
-    return path.resolve().is_relative_to(folder.resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # takes links that lead in circles

@@ -107,9 +107,7 @@ class Outputs:
         """
         folder, stem = self._place(prefix, suffix)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not contains(self.folder, folder):
-                raise OutputFailed(f"{prefix!r} leads out of the output folder {self.folder} through a symbolic link")
+            self._make(folder, prefix)
             remove_abandoned(folder)
             with self._turn:
                 written = _publish(_Shelf(folder, stem, suffix), data, self._written)
@@ -117,6 +115,13 @@ class Outputs:
                 return written
         except OSError as error:
             raise write_failed(folder / f"{stem}_….{suffix}", error) from error
+
+    def _make(self, folder: Path, prefix: str) -> None:
+        """Makes a folder, unless a link on the way there leads elsewhere: not even an empty one is made there."""
+        for _ in range(2):  # once more, should a link have come meanwhile
+            if not contains(self.folder, folder):
+                raise OutputFailed(f"{prefix!r} leads out of the output folder {self.folder} through a symbolic link")
+            folder.mkdir(parents=True, exist_ok=True)
 
     def _place(self, prefix: str, suffix: str) -> tuple[Path, str]:
         try:

@@ -74,7 +74,15 @@ def test_a_symbolic_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> No
     (tmp_path / "out" / "door").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OutputFailed, match="symbolic link"):
         Outputs(tmp_path / "out").save("door/cat", "png", b"x")
+    with pytest.raises(OutputFailed, match="symbolic link"):
+        Outputs(tmp_path / "out").save("door/folder/cat", "png", b"x")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_symbolic_link_that_leads_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(OutputFailed):
+        Outputs(tmp_path).save("circle/cat", "png", b"x")
 
 
 def test_a_dangling_link_with_the_next_name_is_not_written_through(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """How messages between server and worker lie on the wire: lengths, a head in JSON, a body of bytes."""
 
+import json
 from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 _LENGTHS: Final = Struct(">II")
 MAX_HEAD: Final = 64 * 2**20
@@ -24,7 +26,10 @@ class BrokenStream(ValueError):
 
 def pack(message: BaseModel, body: bytes = b"") -> bytes:
     """A message as bytes."""
-    head = message.model_dump_json(exclude_defaults=False).encode("utf-8", "replace")
+    try:
+        head = message.model_dump_json().encode()
+    except PydanticSerializationError:  # a text that is no Unicode, such as a file name in another encoding
+        head = json.dumps(message.model_dump(mode="json"), ensure_ascii=False).encode("utf-8", "replace")
     return b"".join((_LENGTHS.pack(len(head), len(body)), head, body))
 
 

@@ -6,7 +6,7 @@ picture of ``Preview``, else nothing.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, TypeAdapter
 
@@ -183,7 +183,9 @@ class Answer(Message):
     error: str = ""
 
 
-ToWorker = Annotated[Run | Cancel | Prewarm | Explain | Sheet | Stop, Field(discriminator="type")]
-FromWorker = Annotated[Ready | Refused | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")]
+ToWorker: TypeAlias = Annotated[Run | Cancel | Prewarm | Explain | Sheet | Stop, Field(discriminator="type")]
+FromWorker: TypeAlias = Annotated[
+    Ready | Refused | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")
+]
 TO_WORKER: TypeAdapter[Run | Cancel | Prewarm | Explain | Sheet | Stop] = TypeAdapter(ToWorker)
 FROM_WORKER: TypeAdapter[Ready | Refused | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)

@@ -17,8 +17,6 @@ from nodeflow.protocol.frames import Frame, Unpacker, pack
 
 _PIECE: Final = 256 * 1024
 _LONGEST_LINE: Final = 64 * 1024
-_SHOWN: Final = 4000
-"""Characters of a line that are put into the log."""
 _OOM_COUNTS: Final = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
 
 Log = Callable[[str], None]
@@ -145,7 +143,7 @@ class WorkerProcess:
                 continue
             if not line:
                 return
-            log(line.decode("utf-8", "replace").rstrip()[:_SHOWN])
+            log(line.decode("utf-8", "replace").rstrip())
 
 
 def _environment(threads: int | None) -> dict[str, str]:

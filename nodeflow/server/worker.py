@@ -20,6 +20,7 @@ from nodeflow.protocol.work import (
     Cancel,
     Done,
     Explain,
+    FromWorker,
     Happened,
     Preview,
     Prewarm,
@@ -32,13 +33,17 @@ from nodeflow.protocol.work import (
 from nodeflow.server.process import WorkerProcess
 
 _LOG = logging.getLogger(__name__)
+_LARGE: Final = 64 * 1024
+"""Bytes of a message from which on it is read beside the loop."""
+_SHOWN: Final = 4000
+"""Characters of a line that a worker prints which are put into the log; cut once secrets are masked, never before."""
 
 START_SECONDS: Final = 120.0
 """What a worker may take from its start until it is ready."""
 _MOST_WAITING: Final = 64
 """Messages of a job that wait to be looked at before its worker has to wait, too."""
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds before a worker is started again, by the number of times in a row that it was lost without ending a job."""
+"""Seconds before a worker is started again, by the number of times in a row that it was lost for no job's sake."""
 _RENEWED: Final = "it is started anew"
 
 Told: TypeAlias = tuple[Happened | Preview | Done, bytes]
@@ -283,7 +288,8 @@ class Worker:
                 return f"it said something that is no message: {error}"
 
     async def _take(self, frame: Frame) -> None:
-        message = FROM_WORKER.validate_json(frame.head)
+        large = len(frame.head) > _LARGE
+        message = await asyncio.to_thread(_read, frame.head) if large else _read(frame.head)
         match message:
             case Happened() | Preview() | Done():
                 await self._told(message, frame.body)
@@ -332,7 +338,7 @@ class Worker:
         self._process, self.models, self._memory = None, (), 0
         if not (renewed or self._stopping):
             self._restarts += 1
-            self._lost_in_a_row += 1
+            self._lost_in_a_row = self._lost_in_a_row + 1 if engagement is None else 0
             what = {"worker": self.name, "job": "" if engagement is None else engagement.job}
             _LOG.warning("worker %s is lost: %s", self.name, reason, extra=what)
         if engagement is not None:
@@ -352,4 +358,8 @@ class Worker:
 
     def _log(self, line: str) -> None:
         job = "" if self._engagement is None else self._engagement.job
-        _LOG.info("%s", self._care.scrub(line), extra={"worker": self.name, "job": job})
+        _LOG.info("%s", self._care.scrub(line)[:_SHOWN], extra={"worker": self.name, "job": job})
+
+
+def _read(head: bytes) -> FromWorker:
+    return FROM_WORKER.validate_json(head)

@@ -25,6 +25,11 @@ def test_a_document_travels_beside_its_job_untouched() -> None:
     assert frame == Frame(frame.head, document)
 
 
+def test_a_text_that_is_no_unicode_is_told_as_far_as_it_is() -> None:
+    (frame,) = Unpacker().feed(pack(Cancel(job="caf\udce9")))
+    assert TO_WORKER.validate_json(frame.head) == Cancel(job="caf?")
+
+
 def test_a_length_that_no_message_has_breaks_the_stream() -> None:
     with pytest.raises(BrokenStream, match="more than any message has"):
         list(Unpacker().feed((MAX_HEAD + 1).to_bytes(4, "big") + bytes(4)))

@@ -13,7 +13,7 @@ ROUNDS = 5
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
     folder: Path = tmp_path_factory.mktemp("kill")
-    return asyncio.run(kill_loop(folder, ROUNDS, seed=7, longest=2.5))
+    return asyncio.run(kill_loop(folder, ROUNDS, seed=7, longest=1.5))
 
 
 def test_every_promise_is_kept(figures: Figures) -> None:

@@ -17,7 +17,13 @@ from tests.serving.process import Served, gone
 CLIENTS = 4
 LISTENERS = 2
 _DRAIN_SECONDS = 120.0
-_WAYS = ("server", "server", "server", "server and workers", "workers, then server", "while it starts")
+_WAYS = (
+    *("server",) * 4,
+    *("server and workers",) * 2,
+    *("workers, then server",) * 2,
+    "server before its workers",
+    "while it starts",
+)
 
 
 @dataclass
@@ -50,14 +56,14 @@ def told(seconds: list[float]) -> str:
     return f"median {middle * 1000:.0f}, p95 {late * 1000:.0f}, most {last * 1000:.0f} ms of {len(ordered)}"
 
 
-async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 3.0, say=lambda _: None) -> Figures:
+async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 2.0, say=lambda _: None) -> Figures:
     """So many rounds of a start, a load and a kill; then everything may come to its end, and is compared.
 
     Args:
         folder: Where everything is put.
         rounds: Kills of the server; those of workers come on top.
         seed: Of what happens when.
-        longest: Seconds from the first answer to the kill, at most.
+        longest: Seconds from when it is ready to the kill, at most.
         say: Is told how it goes.
     """
     chance = random.Random(seed)
@@ -91,8 +97,9 @@ async def _round(served: Served, asking: Asking, chance: random.Random, figures:
         _kill_server(served, figures, way)
         return
     await _started(served, asking, figures)
-    ready = asyncio.create_task(served.answering(asking, "/readyz"))
-    await asyncio.sleep(chance.uniform(0.1, longest))
+    if way != "server before its workers":
+        figures.ready.append(await served.answering(asking, "/readyz"))
+    await asyncio.sleep(chance.uniform(0.0, longest))
     if way == "workers, then server":
         for _ in range(chance.randint(1, 3)):
             _kill_worker(served, chance, figures)
@@ -102,9 +109,6 @@ async def _round(served: Served, asking: Asking, chance: random.Random, figures:
         for child in children:
             with suppress(psutil.Error):
                 child.kill()
-    if ready.done():
-        figures.ready.append(ready.result())
-    ready.cancel()
     _kill_server(served, figures, way)
     figures.workers_gone.append(await gone(children))
 

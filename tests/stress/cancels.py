@@ -1,69 +1,39 @@
-"""Random cancels: ``python -m tests.stress.cancels`` cancels 1,000 jobs of 2,000 at random moments."""
+"""Many random cancellations: those that are cancelled end once, and their neighbours do not notice.
 
+python tests/stress/cancels.py --cancels 1000
+"""
+
+import argparse
 import asyncio
-import random
 import sys
 import tempfile
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
-from nodeflow.protocol.errors import Refusal
-from nodeflow.protocol.jobs import JobState
-from tests.server.working import Shop, shop
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.serving.cancelling import cancel_many
+from tests.serving.killing import told
 
 
-@dataclass(frozen=True)
-class Told:
-    """How the jobs ended."""
-
-    cancelled: int
-    succeeded: int
-
-
-def cancel_at_random(folder: Path, *, jobs: int, workers: int, seed: int) -> Told:
-    """Runs jobs of a few steps, cancels every other one at some moment of its life, and looks at each afterwards."""
-    return asyncio.run(_story(folder, jobs, workers, random.Random(seed)))
-
-
-async def _story(folder: Path, count: int, workers: int, chance: random.Random) -> Told:
-    async with shop(folder, ("cpu",) * workers) as it:
-        await it.ready()
-        waiting = [asyncio.create_task(_one(it, chance.random(), chance.random() < 0.5)) for _ in range(count)]
-        states = list(await asyncio.gather(*waiting))
-        queue = await it.jobs.queue()
-        assert (queue.queued, queue.running) == (0, 0)
-        assert sum(info.restarts for info in queue.workers) == 0, "a cancel has cost a worker"
-        return Told(states.count(JobState.CANCELLED), states.count(JobState.SUCCEEDED))
-
-
-async def _one(it: Shop, moment: float, doomed: bool) -> JobState:
-    job = await it.submit({"do": [["steps", 2]]}, f"client-{int(moment * 5)}")
-    refused = doomed and not await _cancelled(it, job, moment * 2)
-    info = await it.done(job, 300)
-    kinds = [event.kind for event in await it.events(job)]
-    assert kinds[-1] == "finished"
-    assert kinds.count("finished") == 1
-    assert len(info.attempts) <= 1
-    if not doomed:
-        assert info.state is JobState.SUCCEEDED, "a neighbour was touched"
-    if refused:
-        assert info.state is JobState.SUCCEEDED
-    return info.state
-
-
-async def _cancelled(it: Shop, job: str, moment: float) -> bool:
-    """Whether it could still be cancelled after so many seconds."""
-    await asyncio.sleep(moment)
-    try:
-        await it.jobs.cancel(job)
-    except Refusal as refusal:
-        if refusal.body.code != "job.final":
-            raise
-        return False
-    return True
+def main() -> int:
+    """Runs it, and tells how it went."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cancels", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="nodeflow-cancel-") as name:
+        found = asyncio.run(cancel_many(Path(name), asked.cancels, asked.seed))
+    assert found.compared is not None, "it came to its end"
+    print(f"{time.monotonic() - begun:.0f} s; cancellations: {dict(found.answers)}")
+    print(f"jobs: {dict(found.compared.states)}; workers lost: {found.restarts}")
+    print(f"from a cancellation to the end of a job that ran: {told(found.seconds)}")
+    wrong = [*found.compared.broken, *found.wrong]
+    print(f"not kept: {len(wrong)}")
+    for line in wrong[:20]:
+        print(f"  {line}")
+    return 1 if wrong or found.restarts else 0
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        told = cancel_at_random(Path(place), jobs=2000, workers=4, seed=int(sys.argv[1]) if sys.argv[1:] else 1)
-        print(f"{told.cancelled} cancelled, {told.succeeded} succeeded, no neighbour was touched")
+    sys.exit(main())

@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, default=3.0, help="seconds from the first answer to the kill, at most")
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds from readiness to the kill, at most")
     parser.add_argument("--keep", type=Path, help="folder to leave everything in")
     asked = parser.parse_args()
     begun = time.monotonic()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from pydantic import JsonValue
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from nodeflow.server.hub import Hub
     from nodeflow.storage.database.store import Store
+
+_PATIENCE: Final = 5
+"""Seconds after which it makes sense to ask again whether a full queue has room."""
 
 T = TypeVar("T")
 Summary = TypeVar("Summary", bound=JobSummary)
@@ -395,9 +398,11 @@ class Jobs:
             return await self._store.write(change)
         except QueueFull as full:
             message = f"{full.queued} jobs wait, of at most {full.limit}"
-            raise Refusal("queue.full", message, hint="try again later, or cancel some of them") from full
+            raise Refusal(
+                "queue.full", message, hint="try again later, or cancel some of them", retry_after=_PATIENCE
+            ) from full
         except KeyReused as reused:
-            message = f"this key has made {reused.id} of another body"
+            message = f"this key came with another body before; it made job {reused.id}"
             raise Refusal("key.reused", message, hint="take a new key", detail={"id": reused.id}) from reused
         except StorageFailed as failed:
             raise Refusal("server.storage", str(failed)) from failed

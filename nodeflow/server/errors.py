@@ -61,6 +61,8 @@ def of_document(error: InvalidDocument) -> Refusal:
 
 def _of_http(error: web.HTTPException) -> web.Response:
     code, message = _OF_HTTP.get(error.status, ("request.malformed", error.reason))
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        message = f"{message}; it takes {', '.join(sorted(error.allowed_methods))}"
     answer = refused(Refusal(code, message))
     for name in ("Allow", "Retry-After", "Content-Range"):
         if name in error.headers:

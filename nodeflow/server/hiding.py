@@ -1,5 +1,6 @@
 """Keeps the user's secrets out of what workers print."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ class Hiding:
     def __init__(self, places: SecretPlaces) -> None:
         self._places = places
         self._vault = Vault(places)
-        self._seen: tuple[int, int] | None = None
+        self._seen: frozenset[tuple[str, int, int]] | None = None
 
     def scrub(self, text: str) -> str:
         """``text`` with every secret masked, also those that were put there meanwhile."""
@@ -26,13 +27,17 @@ class Hiding:
             self._seen = state
         return self._vault.scrub(text)
 
-    def _state(self) -> tuple[int, int]:
-        """Changes when a secret comes or goes."""
-        try:
-            status = self._places.folder.stat()
-        except OSError:
-            return (0, 0)
-        return (status.st_mtime_ns, status.st_ino)
+    def _state(self) -> frozenset[tuple[str, int, int]]:
+        """Changes when a secret comes, goes or gets another value."""
+        return frozenset(_stamps(self._places.folder))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, int, int]]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):  # it has just gone, or is a link to nothing
+                status = entry.stat()
+                yield entry.name, status.st_ctime_ns, status.st_ino
 
 
 def _names(environ: Mapping[str, str], folder: Path) -> Iterator[str]:

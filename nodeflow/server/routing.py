@@ -1,14 +1,17 @@
 """The table that routes are declared in: what checks requests, finds handlers and writes the OpenAPI document."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from aiohttp import web
 from pydantic import JsonValue, ValidationError
 
 from nodeflow.core.errors import InvalidDocument
 from nodeflow.core.reading import Limits, read_json
+from nodeflow.core.suggest import did_you_mean, listing, shorten
 from nodeflow.protocol.base import Message
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import ProblemReport, problem_report
@@ -17,6 +20,9 @@ from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
 from nodeflow.server.security.clients import admit
 from nodeflow.server.settings import Limits as ServerLimits
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 API: Final = "/api/v1"
 """What paths of the API begin with."""
@@ -28,6 +34,17 @@ M = TypeVar("M", bound=Message)
 
 _BODY: Final = web.RequestKey("body", Message)
 _QUERY: Final = web.RequestKey("query", Message)
+_LARGE: Final = 64 * 1024
+"""Bytes from which on a body is read beside the loop, so that nobody else waits."""
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "extra_forbidden": "there is no such field",
+        "missing": "it is missing",
+        "model_type": "expected an object",
+        "dict_type": "expected an object",
+    }
+)
+"""What is said of a fault in a request where pydantic speaks of Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +129,11 @@ def unreadable(error: InvalidDocument) -> Refusal:
     """The refusal of a text that is no JSON, or more of it than is allowed."""
     problems = tuple(map(problem_report, error.problems))
     code = "request.too-large" if problems[0].code.startswith("limit.") else "request.malformed"
-    message = problems[0].message + (f"; found {problems[0].found}" if problems[0].found else "")
-    return Refusal(code, message.replace("the document", "the body"), problems=problems)
+    first = problems[0]
+    message = first.message.replace("the document", "the body")
+    message += f"; found {first.found}" if first.found else ""
+    message += f"; expected {first.expected}" if first.expected else ""
+    return Refusal(code, message, hint=first.hint or "", problems=problems)
 
 
 def checked(value: JsonValue | Mapping[str, str], model: type[M], what: str) -> M:
@@ -125,15 +145,17 @@ def checked(value: JsonValue | Mapping[str, str], model: type[M], what: str) -> 
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        problems = tuple(_problem(fault["loc"], fault["msg"], fault["input"]) for fault in faults)
+        problems = tuple([_problem(fault, model) for fault in error.errors(include_url=False, include_context=False)])
+        first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise Refusal("request.invalid", f"{what}: {problems[0].message}{more}", problems=problems) from None
+        message = f"{what}: {first.message}{more}"
+        raise Refusal("request.invalid", message, hint=first.hint or "", problems=problems) from None
 
 
-def _problem(place: tuple[int | str, ...], message: str, found: object) -> ProblemReport:
-    where = ".".join(map(str, place))
-    shown = repr(found)
+def _problem(fault: "ErrorDetails", model: type[Message]) -> ProblemReport:
+    place, kind = fault["loc"], fault["type"]
+    where, message = ".".join(map(str, place)), _WORDS.get(kind, fault["msg"])
+    unknown = kind == "extra_forbidden" and len(place) == 1
     return ProblemReport(
         code="request.invalid",
         severity="error",
@@ -141,9 +163,9 @@ def _problem(place: tuple[int | str, ...], message: str, found: object) -> Probl
         node=None,
         type=None,
         input=where or None,
-        found=shown if len(shown) <= 80 else f"{shown[:79]}…",
+        found=None if kind == "missing" else shorten(fault["input"]),
         expected=None,
-        hint=None,
+        hint=did_you_mean(where, model.model_fields) or f"there are {listing(model.model_fields)}" if unknown else None,
     )
 
 
@@ -166,7 +188,10 @@ def _adapted(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 async def _read(request: web.Request, model: type[M]) -> M:
-    return parsed(await request.read(), model, json_limits(request.app[PARTS].settings.limits))
+    data, limits = await request.read(), json_limits(request.app[PARTS].settings.limits)
+    if len(data) > _LARGE:
+        return await asyncio.to_thread(parsed, data, model, limits)
+    return parsed(data, model, limits)
 
 
 def _parameters(request: web.Request) -> Mapping[str, str]:

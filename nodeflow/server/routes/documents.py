@@ -100,7 +100,7 @@ async def _rename(request: web.Request) -> DocumentInfo:
     try:
         found = await request.app[PARTS].store.write(lambda connection: documents.rename(connection, name, change.name))
     except NameTaken as error:
-        raise Refusal("document.exists", str(error)) from None
+        raise Refusal("document.exists", str(error), hint="choose another name") from None
     if found is None:
         raise _unknown(name)
     return _info(found)

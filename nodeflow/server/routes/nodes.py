@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from nodeflow.core.manifest import dump_manifest
 from nodeflow.core.packs import Manifest
 from nodeflow.core.registry import Registry
+from nodeflow.core.suggest import did_you_mean
 from nodeflow.protocol.catalogue import NodeEntry, NodeList, PackFault
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.tokens import Role
@@ -79,9 +80,11 @@ async def _list(request: web.Request) -> web.Response:
 
 async def _get(request: web.Request) -> NodeEntry:
     registry, id = request.app[PARTS].workplace.registry, request.match_info["id"]
-    found = (await request.app[NODES].of(registry)).nodes.get(id)
+    known = (await request.app[NODES].of(registry)).nodes
+    found = known.get(id)
     if found is None:
-        raise Refusal("node.unknown", registry.missing(id) or f"there is no node {id[:200]!r}")
+        message = registry.missing(id) or f"there is no node {id[:200]!r}"
+        raise Refusal("node.unknown", message, hint=did_you_mean(id[:200], known) or f"GET {API}/nodes lists them")
     return found
 
 

@@ -86,6 +86,10 @@ class Hub:
         """Number of open subscriptions."""
         return len(self._subscriptions)
 
+    def listening_of(self, who: str) -> int:
+        """Number of open subscriptions of one client."""
+        return sum(each.who == who for each in self._subscriptions)
+
     async def publish(
         self, job: str, client: str, kind: str, data: Mapping[str, JsonValue], at: float | None = None
     ) -> None:

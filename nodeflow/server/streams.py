@@ -18,17 +18,23 @@ class Stalled(ConnectionError):
     """The client does not read."""
 
 
-def make_room(request: web.Request) -> None:
-    """Lets one more stream in.
+def make_room(request: web.Request, client: str) -> None:
+    """Lets one more stream of a client in; half of them at most are of the same one.
 
     Raises:
         Refusal: As many are open as there may be.
     """
     parts = request.app[PARTS]
     limit = parts.settings.limits.sockets
+    share = max(1, limit // 2)
     if parts.hub.listening >= limit:
-        message = f"{limit} event streams and WebSockets are open, which is as many as there may be"
-        raise Refusal("server.busy", message, hint="close some, or raise limits.sockets in [server] of config.toml")
+        raise _busy(f"{limit} event streams and WebSockets are open, which is as many as there may be")
+    if parts.hub.listening_of(client) >= share:
+        raise _busy(f"{share} event streams and WebSockets of {client} are open, which is as many as one may have")
+
+
+def _busy(message: str) -> Refusal:
+    return Refusal("server.busy", message, hint="close some, or raise limits.sockets in [server] of config.toml")
 
 
 async def written(request: web.Request, writing: Awaitable[None]) -> None:

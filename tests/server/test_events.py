@@ -114,12 +114,14 @@ def test_whom_a_job_does_not_concern_cannot_tell_it_from_one_that_is_not_there(t
 
 def test_there_is_room_for_so_many_streams_and_for_another_once_one_has_gone(tmp_path: Path) -> None:
     async def live() -> None:
-        async with served(tmp_path, limits={"sockets": 3}) as server:
+        async with served(tmp_path, limits={"sockets": 4}) as server:
             job = await started(server.hub, server.store)
             path = f"{server.url}/api/v1/jobs/{job}/events"
-            open_ones = [await server.http.get(path, headers=server.headers()) for _ in range(3)]
-            async with server.http.get(path, headers=server.headers()) as answer:
-                assert (answer.status, (await answer.json())["code"]) == (503, "server.busy")
+            open_ones: list[aiohttp.ClientResponse] = []
+            for client in ("ann", "root"):
+                open_ones += [await server.http.get(path, headers=server.headers(client)) for _ in range(2)]
+                async with server.http.get(path, headers=server.headers()) as answer:
+                    assert (answer.status, (await answer.json())["code"]) == (503, "server.busy")
             for each in open_ones:
                 each.close()
             async with asyncio.timeout(5.0):

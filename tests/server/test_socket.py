@@ -232,7 +232,7 @@ def test_a_slow_client_loses_previews_first_and_is_then_disconnected(
 
 def test_there_is_room_for_so_many_sockets(tmp_path: Path) -> None:
     async def live() -> None:
-        async with served(tmp_path, limits={"sockets": 2}) as server, connected(server), connected(server):
+        async with served(tmp_path, limits={"sockets": 2}) as server, connected(server), connected(server, "bob"):
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await server.http.ws_connect(f"{server.url}/api/v1/ws", headers=server.headers())
             assert refused.value.status == 503

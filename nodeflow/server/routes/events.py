@@ -52,7 +52,7 @@ async def follow(request: web.Request) -> web.StreamResponse | None:
         raise Refusal("request.invalid", f"job {job} has {last} events so far, and none after number {after}")
     if states[job].final and after == last:
         return None
-    make_room(request)
+    make_room(request, client.name)
     response = web.StreamResponse(headers=_HEADERS)
     listening = parts.hub.subscribe(client.sees, job=job, after=after, pictures=False, who=client.name)
     with listening as subscription, suppress(ConnectionError):

@@ -52,7 +52,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     ws = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=PING_SECONDS, compress=False, timeout=1.0)
     if not ws.can_prepare(request).ok:
         raise Refusal("request.malformed", "this place speaks WebSocket; send Upgrade: websocket")
-    make_room(request)
+    make_room(request, client.name)
     with parts.hub.subscribe(client.sees, who=client.name) as subscription, suppress(ConnectionError):
         await ws.prepare(request)
         conversation = _Conversation(request, ws, parts, client, subscription)

@@ -44,6 +44,7 @@ async def _revoke(request: web.Request) -> None:
     if not await parts.store.write(lambda connection: tokens.revoke(connection, name, time.time())):
         raise Refusal("token.unknown", f"there is no valid token named {name[:100]!r}")
     await parts.doors.tokens.load(parts.store)
+    parts.hub.dismiss(name)
 
 
 async def _log_in(request: web.Request) -> web.Response:

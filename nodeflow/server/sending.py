@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -56,17 +57,21 @@ async def send_file(request: web.Request, sent: Sent) -> web.StreamResponse:
             headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{end - 1}/{size}"
         response = web.StreamResponse(status=206 if partial else 200, headers=headers)
         response.content_length = end - first
-        await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            await asyncio.to_thread(file.seek, first)
-            left = end - first
-            while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
-                await response.write(piece)
-                left -= len(piece)
-        await response.write_eof()
+        with suppress(ConnectionError):  # the client has gone, in the middle of it
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                await _write(response, file, first, end - first)
+            await response.write_eof()
         return response
     finally:
         await asyncio.to_thread(file.close)
+
+
+async def _write(response: web.StreamResponse, file: BinaryIO, first: int, left: int) -> None:
+    await asyncio.to_thread(file.seek, first)
+    while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
+        await response.write(piece)
+        left -= len(piece)
 
 
 def send_bytes(request: web.Request, body: bytes, media_type: str, etag: str) -> web.Response:

@@ -45,18 +45,14 @@ class Answer:
     @property
     def code(self) -> str:
         """The code of a refusal; empty for everything else."""
-        return self.json["code"] if self.status >= 400 else ""
+        return self.json.get("code", "") if self.status >= 400 and self.body else ""
 
 
 @dataclass
-class Server:
-    """A server that listens."""
+class Port:
+    """A port on which a server listens, of this process or of another."""
 
-    home: Home
-    parts: Parts
     port: int
-    loop: asyncio.AbstractEventLoop
-    faults: list[logging.LogRecord] = field(default_factory=list)
 
     def ask(
         self,
@@ -91,6 +87,36 @@ class Server:
     def get(self, path: str, **options: Any) -> Answer:
         return self.ask("GET", path, **options)
 
+    def raw(self, data: bytes, *, seconds: float = 10.0) -> bytes:
+        """What comes back until the server closes the connection."""
+        with self.connected(seconds) as connection:
+            connection.sendall(data)
+            return read_all(connection)
+
+    def connected(self, seconds: float = 10.0) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """One whole answer; the connection may stay open behind it."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(65536)
+    length = int(found.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    while len(found.partition(b"\r\n\r\n")[2]) < length:
+        found += connection.recv(65536)
+    return found
+
+
+@dataclass
+class Server(Port):
+    """A server that listens in this process."""
+
+    home: Home
+    parts: Parts
+    loop: asyncio.AbstractEventLoop
+    faults: list[logging.LogRecord] = field(default_factory=list)
+
     def put(self, name: str, body: bytes, query: str = "", **options: Any) -> Answer:
         """Sends a file, with the token of the installation unless another is given."""
         headers = {"Content-Type": "application/octet-stream"} | options.pop("headers", {})
@@ -112,26 +138,6 @@ class Server:
     def do(self, work: Any) -> Any:
         """Carries out something on the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
-
-    def raw(self, data: bytes, *, seconds: float = 10.0) -> bytes:
-        """What comes back until the server closes the connection."""
-        with self.connected(seconds) as connection:
-            connection.sendall(data)
-            return read_all(connection)
-
-    def connected(self, seconds: float = 10.0) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
-
-
-def read_answer(connection: socket.socket) -> bytes:
-    """One whole answer; the connection may stay open behind it."""
-    found = b""
-    while b"\r\n\r\n" not in found:
-        found += connection.recv(65536)
-    length = int(found.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-    while len(found.partition(b"\r\n\r\n")[2]) < length:
-        found += connection.recv(65536)
-    return found
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -173,7 +179,7 @@ def served(folder: Path, settings: ServerSettings | None = None):
             port = runner.addresses[0][1]
             stopping = asyncio.Event()
             found.update(
-                server=Server(home, parts, port, asyncio.get_running_loop()),
+                server=Server(port, home, parts, asyncio.get_running_loop()),
                 stop=stopping,
             )
             ready.set()

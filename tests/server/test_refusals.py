@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,7 +21,7 @@ from nodeflow.server.front import Front
 from nodeflow.server.settings import ServerSettings
 from tests.cli.conftest import PACK, interface
 from tests.cli.liveserver import live_server
-from tests.server.serving import Server, served
+from tests.server.serving import Port, served
 
 API = "/api/v1"
 CONFIG = """
@@ -223,7 +222,7 @@ def ids(row: Bad) -> str:
 class There:
     """A server, and what is in it."""
 
-    server: Server
+    port: Port
     home: Path
     known: dict[str, str]
 
@@ -234,7 +233,7 @@ class There:
         headers = {"Content-Type": "application/json"} if row.body is not None else {}
         body = json.dumps(row.body).encode() if isinstance(row.body, dict | list) else row.body
         address = path if path.startswith("/api") else API + path
-        return self.server.ask(method, address, body, token=token, headers=headers | row.headers)
+        return self.port.ask(method, address, body, token=token, headers=headers | row.headers)
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +244,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
     shutil.copytree(PACK, home / "packs" / "shelltest", ignore=shutil.ignore_patterns("__pycache__"))
     (home / "config.toml").write_text(CONFIG)
     with live_server(home, folder / "log") as live:
-        server = Server.__new__(Server)
-        server.port = live.port
-        there = There(server, home, {"token admin": (home / "server.token").read_text().strip()})
+        there = There(Port(live.port), home, {"token admin": (home / "server.token").read_text().strip()})
         prepare(there)
         yield there
     assert '"level": "error"' not in (folder / "log").read_text()
@@ -317,8 +314,8 @@ def test_a_full_queue_says_when_to_come_again(there: There) -> None:
 
 def test_a_body_that_does_not_come_is_not_waited_for(there: There) -> None:
     token = there.known["token admin"]
-    head = f"POST {API}/jobs HTTP/1.1\r\nHost: 127.0.0.1:{there.server.port}\r\nAuthorization: Bearer {token}\r\n"
-    said = there.server.raw(f"{head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n".encode())
+    head = f"POST {API}/jobs HTTP/1.1\r\nHost: 127.0.0.1:{there.port.port}\r\nAuthorization: Bearer {token}\r\n"
+    said = there.port.raw(f"{head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n".encode())
     assert b" 408 " in said.splitlines()[0]
     assert ErrorBody.model_validate_json(said.partition(b"\r\n\r\n")[2]).code == "request.timeout"
 
@@ -331,7 +328,7 @@ def test_one_stream_more_than_there_may_be_is_told_what_to_change(there: There) 
 
 @contextmanager
 def streaming(there: There, job: str) -> Iterator[None]:
-    with closing(http.client.HTTPConnection("127.0.0.1", there.server.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", there.port.port, timeout=10)) as connection:
         headers = {"Authorization": f"Bearer {there.known['token admin']}"}
         connection.request("GET", f"{API}/jobs/{job}/events", headers=headers)
         assert connection.getresponse().status == 200
@@ -375,10 +372,7 @@ def test_one_that_starts_says_when_to_come_again() -> None:
         front = Front(ServerSettings(port=0))
         url = await front.open()
         try:
-            port = int(url.rpartition(":")[2])
-            server = Server.__new__(Server)
-            server.port = port
-            return await asyncio.to_thread(server.get, f"{API}/jobs")
+            return await asyncio.to_thread(Port(int(url.rpartition(":")[2])).get, f"{API}/jobs")
         finally:
             await front.close()
 

@@ -1,16 +1,13 @@
 """One attempt at a job: from the worker that takes it to what became of it."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
-
-from pydantic import JsonValue
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from nodeflow.protocol.jobs import JobState
-from nodeflow.protocol.report import NodeReport, WarningReport
-from nodeflow.protocol.work import Done, Happened, Occurrence, Preview, Run
+from nodeflow.protocol.work import Done, Happened, Preview, Run
 from nodeflow.server.endings import ending_of, overdue
+from nodeflow.server.glance import Glance
 from nodeflow.server.places import Places
 from nodeflow.server.worker import Engagement, WorkerLost
 from nodeflow.storage.database.records import Ending, Work
@@ -20,36 +17,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS: Final = 2.0
 """What a job has to stop in after its deadline, before its worker is ended."""
-
-
-@dataclass(slots=True)
-class Glance:
-    """What is known of a job while it runs."""
-
-    node: str = ""
-    step: int | None = None
-    steps: int | None = None
-    nodes: dict[str, NodeReport] = field(default_factory=dict[str, NodeReport])
-    warnings: list[WarningReport] = field(default_factory=list[WarningReport])
-
-    def note(self, event: Occurrence) -> None:
-        """Takes an event in."""
-        data = event.data
-        match event.kind:
-            case "node.started":
-                self.node, self.step, self.steps = str(data["node"]), None, None
-            case "node.progress":
-                self.node = str(data["node"])
-                self.step, self.steps = cast("int", data["step"]), cast("int | None", data["total"])
-            case "node.finished":
-                report: Mapping[str, JsonValue] = {name: data[name] for name in ("status", "seconds", "reason")}
-                self.nodes[str(data["node"])] = NodeReport.model_validate(report)
-                if self.node == data["node"]:
-                    self.node, self.step, self.steps = "", None, None
-            case "warning":
-                self.warnings.append(WarningReport(node=str(data["node"]), message=str(data["message"])))
-            case _:
-                pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +76,7 @@ class Course:
                     case Done():
                         done = message
         except WorkerLost as lost:
-            if not (self._overdue and deadline is not None):
+            if self.cancelled or not self._overdue:
                 return Interrupted(str(lost), lost.begun)
         finally:
             if timer is not None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import JsonValue
 
@@ -15,14 +15,14 @@ from nodeflow.protocol.work import Answer, Explain, File, Prewarm, Sheet, SheetP
 from nodeflow.server.dispatcher import Dispatcher, Ended
 from nodeflow.server.line import Waiting
 from nodeflow.server.places import Places, places_of
+from nodeflow.server.refusing import unknown_job, written
 from nodeflow.server.security.clients import LOCAL
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.worker import Worker
 from nodeflow.server.workers import Workers
 from nodeflow.storage.database import jobs, sweeps
 from nodeflow.storage.database import settings as kept
-from nodeflow.storage.database.failures import StorageFailed
-from nodeflow.storage.database.records import Added, KeyReused, NewJob, QueueFull, Work
+from nodeflow.storage.database.records import Added, NewJob, Work
 from nodeflow.storage.home import Home
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from nodeflow.server.hub import Hub
     from nodeflow.storage.database.store import Store
-
-_PATIENCE: Final = 5
-"""Seconds after which it makes sense to ask again whether a full queue has room."""
 
 T = TypeVar("T")
 Summary = TypeVar("Summary", bound=JobSummary)
@@ -131,7 +128,7 @@ class Jobs:
         now = self._clock()
         cancelled = await self._write(lambda c: jobs.cancel(c, id, now))
         if cancelled is None:
-            _unknown(id)
+            unknown_job(id)
         if cancelled.before.final:
             raise Refusal("job.final", f"job {id} has ended already: {cancelled.before.value}")
         self._hub.announce(cancelled.events, info.client)
@@ -229,14 +226,11 @@ class Jobs:
         """
         info = await self._store.read(lambda c: jobs.info(c, id, client))
         if info is None:
-            _unknown(id)
+            unknown_job(id)
         course = self._dispatcher.courses.get(id)
         if course is None or info.state is not JobState.RUNNING:
             return self._seen(info)
-        glance = course.glance
-        hits = sum(node.status.startswith("hit") for node in glance.nodes.values())
-        now = {"nodes": dict(glance.nodes), "warnings": (*info.warnings, *glance.warnings), "cache_hits": hits}
-        return self._seen(info.model_copy(update=now))
+        return course.glance.of_info(info)
 
     async def page(
         self,
@@ -377,8 +371,7 @@ class Jobs:
         course = self._dispatcher.courses.get(summary.id)
         if course is None or summary.state is not JobState.RUNNING:
             return summary
-        glance = course.glance
-        return summary.model_copy(update={"node": glance.node, "step": glance.step, "steps": glance.steps})
+        return course.glance.of_summary(summary)
 
     async def _pause(self, paused: bool) -> None:
         await self._write(lambda c: kept.pause(c, paused))
@@ -387,29 +380,14 @@ class Jobs:
     async def _work(self, id: str, client: str | None) -> Work:
         work = await self._store.read(lambda c: jobs.work(c, id))
         if work is None or client not in (None, work.client):
-            _unknown(id)
+            unknown_job(id)
         return work
 
     async def _write(self, change: "Callable[[Connection], T]") -> T:
         """A change that was asked for by a client; what forbids it is a refusal."""
         if self._stopping:
             raise Refusal("server.stopping", "the server stops", hint="try again when it is back")
-        try:
-            return await self._store.write(change)
-        except QueueFull as full:
-            message = f"{full.queued} jobs wait, of at most {full.limit}"
-            raise Refusal(
-                "queue.full", message, hint="try again later, or cancel some of them", retry_after=_PATIENCE
-            ) from full
-        except KeyReused as reused:
-            message = f"this key came with another body before; it made job {reused.id}"
-            raise Refusal("key.reused", message, hint="take a new key", detail={"id": reused.id}) from reused
-        except StorageFailed as failed:
-            raise Refusal("server.storage", str(failed)) from failed
-
-
-def _unknown(id: str) -> NoReturn:
-    raise Refusal("job.unknown", f"there is no job {id}")
+        return await written(self._store, change)
 
 
 def _value(answer: Answer) -> JsonValue:

@@ -1,0 +1,42 @@
+"""Changes that clients ask for; what forbids them is a refusal that says what to do."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+
+from nodeflow.protocol.errors import Refusal
+from nodeflow.storage.database.failures import StorageFailed
+from nodeflow.storage.database.records import KeyReused, QueueFull
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from nodeflow.storage.database.store import Store
+
+_PATIENCE: Final = 5
+"""Seconds after which it makes sense to ask again whether a full queue has room."""
+
+T = TypeVar("T")
+
+
+async def written(store: "Store", change: "Callable[[Connection], T]") -> T:
+    """What a change gives; it is on disk when this returns.
+
+    Raises:
+        Refusal: queue.full, key.reused, server.storage.
+    """
+    try:
+        return await store.write(change)
+    except QueueFull as full:
+        message = f"{full.queued} jobs wait, of at most {full.limit}"
+        hint = "try again later, or cancel some of them"
+        raise Refusal("queue.full", message, hint=hint, retry_after=_PATIENCE) from full
+    except KeyReused as reused:
+        message = f"this key came with another body before; it made {reused.id}"
+        raise Refusal("key.reused", message, hint="take a new key", detail={"id": reused.id}) from reused
+    except StorageFailed as failed:
+        raise Refusal("server.storage", str(failed)) from failed
+
+
+def unknown_job(id: str) -> NoReturn:
+    """There is none, or it is another client's, which is the same to who asks."""
+    raise Refusal("job.unknown", f"there is no job {id}")

@@ -16,12 +16,10 @@ from tests.cli.conftest import document, interface
 from tests.cli.liveserver import LiveServer
 from tests.client.cutting import wire_to
 
-STEPS = 100
 
-
-def counting(seconds: float, seed: int = 0) -> dict[str, Any]:
-    nodes = {f"c{n}": ("Count", {"steps": 5, "seconds": seconds, "seed": n + seed}) for n in range(STEPS // 5)}
-    outputs = {f"o{n}": f"c{n}.number" for n in range(STEPS // 5)}
+def counting(seconds: float, seed: int = 0, count: int = 20) -> dict[str, Any]:
+    nodes = {f"c{n}": ("Count", {"steps": 5, "seconds": seconds, "seed": n + seed}) for n in range(count)}
+    outputs = {f"o{n}": f"c{n}.number" for n in range(count)}
     return dict(json.loads(document(nodes, interface=interface({}, outputs))))
 
 
@@ -108,11 +106,11 @@ def test_events_go_on_when_the_server_was_killed_and_started_again(home: Path, t
         server.wait_until_ready()
         token = token_of(own)
         with Client(server.url, token) as client:
-            job = client.submit(counting(0.01)).id
+            job = client.submit(counting(0.05, count=4)).id
             seen: list[JobEvent] = []
             for event in client.events(job):
                 seen.append(event)
-                if event.seq == 20:
+                if event.seq == 6:
                     server.kill()
                     server = LiveServer(own, tmp_path / "log.txt", port=server.port)
             whole(seen)

@@ -16,7 +16,7 @@ class Subscribe(Message):
     """Client: tell of these jobs, each from the event after the number given; 0 is from its beginning."""
 
     type: Literal["subscribe"] = "subscribe"
-    jobs: Mapping[JobId, Annotated[int, Field(ge=0)]] = Field(max_length=1000)
+    jobs: Mapping[JobId, Annotated[int, Field(ge=0, le=2**53)]] = Field(max_length=1000)
 
 
 class Unsubscribe(Message):
@@ -36,7 +36,7 @@ class Ping(Message):
     """Client: answer; ``id`` comes back."""
 
     type: Literal["ping"] = "ping"
-    id: int = 0
+    id: Annotated[int, Field(ge=0, le=2**53)] = 0
 
 
 class Hello(Message):

@@ -107,6 +107,7 @@ def test_whom_a_job_does_not_concern_cannot_tell_it_from_one_that_is_not_there(t
             assert await asked(f"{'0' * 26}/events", "ann") == (404, "job.unknown")
             assert await asked(f"{job}/events?after=100", "ann") == (422, "request.invalid")
             assert await asked(f"{job}/events?after=x", "ann") == (422, "request.invalid")
+            assert await asked(f"{job}/events?after={10**30}", "ann") == (422, "request.invalid")
             assert await asked(f"{job}/events", "") == (401, "auth.missing")
 
     asyncio.run(live())

@@ -121,6 +121,8 @@ def test_a_job_of_somebody_else_is_not_there(tmp_path: Path) -> None:
         "[" * 100_000,
         '{"type": "ping", "id": NaN}',
         "\x00",
+        '{"type": "subscribe", "jobs": {"00000000000000000000000000": 1000000000000000000000000000000}}',
+        '{"type": "ping", "id": 1000000000000000000000000000000}',
     ],
 )
 def test_a_message_that_makes_no_sense_is_answered_and_the_next_one_understood(text: str, tmp_path: Path) -> None:
@@ -238,3 +240,22 @@ def test_there_is_room_for_so_many_sockets(tmp_path: Path) -> None:
             assert refused.value.status == 503
 
     asyncio.run(live())
+
+
+def test_a_database_that_fails_ends_a_conversation_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def live() -> None:
+        async with served(tmp_path) as server, connected(server) as asking, connected(server) as hearing:
+            job = await started(server.hub, server.store)
+            await hearing.send_json({"type": "everything"})
+            await hearing.send_json({"type": "ping"})
+            await hearing.receive_json(timeout=5)
+            await server.store.aclose()
+            await asking.send_json({"type": "subscribe", "jobs": {job: 0}})
+            assert (await asking.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+            server.hub._subscriptions.copy().pop().follow(job)
+            assert (await hearing.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+    asyncio.run(live())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

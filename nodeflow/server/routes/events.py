@@ -17,6 +17,7 @@ from nodeflow.server.routing import API, Route, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.streams import is_gone, make_room, written
 from nodeflow.storage.database.events import last_seq
+from nodeflow.storage.database.failures import StorageFailed
 from nodeflow.storage.database.standing import standing
 
 BEAT_SECONDS: Final = 15.0
@@ -36,7 +37,7 @@ _HELLO: Final = b"retry: 1000\n\n"
 class Position(Message):
     """Where a stream begins: with the event after this one. ``Last-Event-ID`` counts before it."""
 
-    after: Annotated[int, Field(ge=0)] | None = None
+    after: Annotated[int, Field(ge=0, le=2**53)] | None = None
 
 
 async def follow(request: web.Request) -> web.StreamResponse | None:
@@ -55,7 +56,7 @@ async def follow(request: web.Request) -> web.StreamResponse | None:
     make_room(request, client.name)
     response = web.StreamResponse(headers=_HEADERS)
     listening = parts.hub.subscribe(client.sees, job=job, after=after, pictures=False, who=client.name)
-    with listening as subscription, suppress(ConnectionError):
+    with listening as subscription, suppress(ConnectionError, StorageFailed):
         await response.prepare(request)
         await _tell(request, response, subscription)
     return response

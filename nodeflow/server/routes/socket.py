@@ -29,6 +29,7 @@ from nodeflow.server.parts import PARTS, Parts
 from nodeflow.server.routing import API, Route
 from nodeflow.server.security.clients import CLIENT, Client
 from nodeflow.server.streams import cut, make_room, written
+from nodeflow.storage.database.failures import StorageFailed
 from nodeflow.storage.database.standing import standing
 from nodeflow.version import __version__
 
@@ -53,7 +54,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     if not ws.can_prepare(request).ok:
         raise Refusal("request.malformed", "this place speaks WebSocket; send Upgrade: websocket")
     make_room(request, client.name)
-    with parts.hub.subscribe(client.sees, who=client.name) as subscription, suppress(ConnectionError):
+    with parts.hub.subscribe(client.sees, who=client.name) as subscription, suppress(ConnectionError, StorageFailed):
         await ws.prepare(request)
         conversation = _Conversation(request, ws, parts, client, subscription)
         await conversation.hold()
@@ -99,7 +100,7 @@ class _Conversation:
             while not self._subscription.closed:
                 for news in await self._subscription.take(_HOUR):
                     await self._write(news)
-        except ConnectionError:
+        except (ConnectionError, StorageFailed):  # it comes back, and goes on where it was
             cut(self._request)
             return
         code, why = (_AGAIN_LATER, b"too slow") if self._subscription.overrun else (_GOING, b"the server is stopping")

@@ -11,6 +11,7 @@ from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Us
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import problem_report
 from nodeflow.server.answers import refused
+from nodeflow.storage.database.failures import StorageFailed
 
 _LOG: Final = logging.getLogger("nodeflow.server")
 
@@ -42,6 +43,9 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return refused(of_document(error))
     except UsageError as error:
         return refused(Refusal("request.invalid", str(error)))
+    except StorageFailed as error:
+        _LOG.error("%s %s: %s", request.method, request.path, error)
+        return refused(Refusal("server.storage", str(error)))
     except NodeflowError as error:
         return _unexpected(request, error)
     except (ConnectionResetError, TimeoutError):

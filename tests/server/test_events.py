@@ -113,6 +113,17 @@ def test_whom_a_job_does_not_concern_cannot_tell_it_from_one_that_is_not_there(t
     asyncio.run(live())
 
 
+def test_a_database_that_fails_is_told_as_that(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with served(tmp_path) as server:
+            job = await started(server.hub, server.store)
+            await server.store.aclose()
+            async with server.http.get(f"{server.url}/api/v1/jobs/{job}/events", headers=server.headers()) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (507, "server.storage")
+
+    asyncio.run(live())
+
+
 def test_there_is_room_for_so_many_streams_and_for_another_once_one_has_gone(tmp_path: Path) -> None:
     async def live() -> None:
         async with served(tmp_path, limits={"sockets": 4}) as server:

@@ -259,3 +259,16 @@ def test_a_database_that_fails_ends_a_conversation_and_nothing_else(
 
     asyncio.run(live())
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_who_answers_no_ping_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodeflow.server.routes.socket.PING_SECONDS", 0.1)
+
+    async def live() -> None:
+        async with served(tmp_path) as server, connected(server), connected(server, "bob", autoping=False) as silent:
+            assert (await silent.receive(timeout=5)).type is aiohttp.WSMsgType.PING
+            async with asyncio.timeout(5):
+                while server.hub.listening_of("bob"):
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(live())

@@ -108,7 +108,7 @@ def test_a_job_whose_worker_was_killed_ends_elsewhere_once(tmp_path: Path) -> No
         async with shop(tmp_path, ("cpu",) * 4) as it:
             await it.ready()
             mark = tmp_path / "mark"
-            others = [await it.submit({"do": [["steps", 10]]}) for _ in range(3)]
+            others = [await it.submit({"do": [["steps", 20]]}) for _ in range(2)]
             job = await it.submit({"do": [["once", str(mark)]], "files": ["once.txt"]})
             info = await it.done(job)
             assert [attempt.ending for attempt in info.attempts] == ["worker_lost", "succeeded"]

@@ -22,7 +22,7 @@ from nodeflow.storage.database.records import NewJob
 from nodeflow.storage.database.store import Store
 from nodeflow.storage.home import Home
 
-STAND_IN = (sys.executable, "-P", str(Path(__file__).with_name("stand_in.py")))
+STAND_IN = (sys.executable, "-I", "-S", str(Path(__file__).with_name("stand_in.py")))
 
 
 @dataclass

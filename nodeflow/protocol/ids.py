@@ -29,10 +29,8 @@ class Ids:
     def __call__(self) -> str:
         """The next id."""
         moment = int(self._clock() * 1000) << _RANDOM_BITS
-        number = moment | secrets.randbits(_RANDOM_BITS)
         with self._lock:
-            if moment <= self._last:
-                number = self._last + 1
+            number = self._last + 1 if moment <= self._last else moment | secrets.randbits(_RANDOM_BITS)
             self._last = number
         return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 

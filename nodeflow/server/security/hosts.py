@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -15,6 +16,7 @@ _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 _SHOWN: Final = 100
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches what listens there, or is there."""
     if host == "localhost":

@@ -1,4 +1,7 @@
-"""Run as a process: gives hostile strings to every string input of every built-in node, and notes what is touched."""
+"""Run as a process: gives hostile strings to every string input of every built-in node, and notes what is touched.
+
+``python tests/server/security/inside_nodes.py checking|running HOME STEP``
+"""
 
 import json
 import os
@@ -55,6 +58,8 @@ ALLOWED = tuple(
         "/usr/lib",
     )
 )
+STEP = int(sys.argv[3])
+"""1 gives every string to every input, which takes minutes."""
 OWN = {str(HOME), str(HOME / "config.toml")}
 """What nodeflow looks at by itself, whatever a document says."""
 
@@ -93,9 +98,17 @@ def text_inputs(place):
 
 
 def documents(place, strings):
-    """For each input a document with a node for each string."""
-    for spec, given, field, names in text_inputs(place):
-        chosen = strings if names else strings[::40]
+    """For each input a document with a node for each string that it is given.
+
+    The first input of each kind that names files gets them all, the others of it some, together all of them again.
+    """
+    seen = set()
+    for number, (spec, given, field, names) in enumerate(text_inputs(place)):
+        own = given if field is None else field
+        kind = (own.widget.kind if own.widget else own.name) if names else None
+        step = STEP if names and kind in seen else 40 if not names and STEP > 1 else 1
+        seen.add(kind)
+        chosen = strings[number % step :: step]
         nodes = {}
         for number, text in enumerate(chosen):
             value = text if field is None else [{field.name: text}]
@@ -146,7 +159,7 @@ def running(place, watch, strings):
         session.run({"nodeflow": 1, "nodes": {"source": source, "warm": warm}})
         for type, inputs, name in given:
             nodes = {
-                f"n{number}": _node(place, type, {**inputs, name: text}) for number, text in enumerate(strings[::5])
+                f"n{number}": _node(place, type, {**inputs, name: text}) for number, text in enumerate(strings[::STEP])
             }
             count += len(nodes)
             watch.on = True

@@ -7,11 +7,12 @@ from nodeflow.client.documents import DocumentCalls
 from nodeflow.client.files import FileCalls
 from nodeflow.client.jobs import JobCalls
 from nodeflow.client.operation import OperationCalls
+from nodeflow.client.sweeps import SweepCalls
 from nodeflow.client.transport import Transport
 from nodeflow.client.workflows import WorkflowCalls
 
 
-class AsyncClient(JobCalls, FileCalls, WorkflowCalls, DocumentCalls, OperationCalls):
+class AsyncClient(JobCalls, SweepCalls, FileCalls, WorkflowCalls, DocumentCalls, OperationCalls):
     """A typed client of a nodeflow server: ``async with AsyncClient() as client``.
 
     Args:

@@ -1,4 +1,4 @@
-"""Jobs and the queue, for programs that do not use asyncio."""
+"""Jobs, sweeps and the queue, for programs that do not use asyncio."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from nodeflow.client.loop import Blocking
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import Cleared, JobChange, JobInfo, JobOptions, JobPage, JobState, QueueInfo
+from nodeflow.protocol.sweeps import SweepInfo, SweepPage
 
 
 class BlockingJobs(Blocking):
@@ -82,10 +83,41 @@ class BlockingJobs(Blocking):
         """Starts jobs again."""
         return self._do(self._client.resume())
 
-    def download(self, output: str) -> Iterator[bytes]:
-        """The content of an output, piece by piece; see ``AsyncClient.download``."""
-        return self._each(self._client.download(output))
-
     def clear(self) -> Cleared:
         """Cancels the queued jobs of this client; those of all clients for an admin."""
         return self._do(self._client.clear())
+
+
+class BlockingSweeps(Blocking):
+    """Calls about sweeps; see ``SweepCalls``."""
+
+    def sweep(
+        self,
+        source: Mapping[str, Any] | str,
+        over: Mapping[str, Iterable[JsonValue] | str] | None = None,
+        inputs: Mapping[str, JsonValue] | None = None,
+        *,
+        rows: Iterable[Mapping[str, JsonValue]] = (),
+        zip: bool = False,
+        targets: Iterable[str] | None = None,
+        sheet: bool = True,
+        options: JobOptions | None = None,
+        key: str | None = None,
+    ) -> SweepInfo:
+        """Runs a workflow at every combination of some values; see ``AsyncClient.sweep``."""
+        call = self._client.sweep(
+            source, over, inputs, rows=rows, zip=zip, targets=targets, sheet=sheet, options=options, key=key
+        )
+        return self._do(call)
+
+    def sweeps(self, *, after: str | None = None, limit: int | None = None) -> SweepPage:
+        """A page of the list of sweeps; see ``AsyncClient.sweeps``."""
+        return self._do(self._client.sweeps(after=after, limit=limit))
+
+    def sweep_info(self, sweep: str, *, after: int | None = None, limit: int | None = None) -> SweepInfo:
+        """A sweep with a part of its points, the first 1000 by default."""
+        return self._do(self._client.sweep_info(sweep, after=after, limit=limit))
+
+    def cancel_sweep(self, sweep: str) -> SweepInfo:
+        """Stops what has not ended of a sweep."""
+        return self._do(self._client.cancel_sweep(sweep))

@@ -1,12 +1,13 @@
 """Files, workflows, documents and the server itself, for programs that do not use asyncio."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
 from nodeflow.client.loop import Blocking
+from nodeflow.protocol.about import Explanation, Version
 from nodeflow.protocol.catalogue import ModelPage, NodeEntry, NodeList
 from nodeflow.protocol.documents import DocumentInfo, DocumentPage, DocumentVersions
 from nodeflow.protocol.files import FileInfo, FilePage
@@ -21,6 +22,10 @@ class BlockingFiles(Blocking):
     def upload(self, path: Path | str, name: str = "", *, replace: bool = False, upright: bool = False) -> FileInfo:
         """Sends a file, so that documents may name it; see ``AsyncClient.upload``."""
         return self._do(self._client.upload(path, name, replace=replace, upright=upright))
+
+    def download(self, output: str) -> Iterator[bytes]:
+        """The content of an output, piece by piece; see ``AsyncClient.download``."""
+        return self._each(self._client.download(output))
 
     def files(self, *, after: str | None = None, limit: int | None = None) -> FilePage:
         """A page of the list of files that were sent; see ``AsyncClient.files``."""
@@ -95,6 +100,20 @@ class BlockingDocuments(Blocking):
 
 class BlockingOperation(Blocking):
     """Calls about the server itself; see ``OperationCalls``."""
+
+    def version(self) -> Version:
+        """Which nodeflow it is."""
+        return self._do(self._client.version())
+
+    def explain(
+        self,
+        document: Mapping[str, Any],
+        inputs: Mapping[str, JsonValue] | None = None,
+        *,
+        targets: Iterable[str] | None = None,
+    ) -> Explanation:
+        """What would run again of a document, and why; see ``AsyncClient.explain``."""
+        return self._do(self._client.explain(document, inputs, targets=targets))
 
     def nodes(self) -> NodeList:
         """All nodes of all packs."""

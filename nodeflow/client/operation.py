@@ -1,15 +1,36 @@
 """What a server has installed, and who may use it, as a client asks for it."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote
+
+from pydantic import JsonValue
 
 from nodeflow.client.calls import Calls
 from nodeflow.client.transport import Ask
+from nodeflow.protocol.about import ExplainRequest, Explanation, Version
 from nodeflow.protocol.catalogue import ModelPage, NodeEntry, NodeList
 from nodeflow.protocol.tokens import Me, Role, TokenMade, TokenPage, TokenRequest
 
 
 class OperationCalls(Calls):
     """Calls about the server itself."""
+
+    async def version(self) -> Version:
+        """Which nodeflow it is."""
+        return await self._transport.ask(Ask("GET", "/api/v1/version", repeatable=True), Version)
+
+    async def explain(
+        self,
+        document: Mapping[str, Any],
+        inputs: Mapping[str, JsonValue] | None = None,
+        *,
+        targets: Iterable[str] | None = None,
+    ) -> Explanation:
+        """What would run again of a document, and why; nothing is run. What is wrong with it is in the answer."""
+        wanted = None if targets is None else tuple(targets)
+        body = ExplainRequest(document=document, inputs=inputs or {}, targets=wanted)
+        return await self._transport.ask(Ask("POST", "/api/v1/explain", body=body, repeatable=True), Explanation)
 
     async def nodes(self) -> NodeList:
         """All nodes of all packs."""

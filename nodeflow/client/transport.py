@@ -144,7 +144,7 @@ class Transport:
     def _misunderstood(self, ask: Ask, why: str) -> Misunderstood:
         return Misunderstood(
             f"{self.address.url} answered {ask.method} {ask.path} with something that nodeflow {__version__} does not "
-            f"understand ({why}); is it a nodeflow server of this version? `nodeflow jobs version` tells"
+            f"understand ({why}); is it a nodeflow server, and of this version?"
         )
 
     def _unreachable(self, error: Exception, *, unsent: bool) -> Unreachable:

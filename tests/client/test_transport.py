@@ -124,7 +124,7 @@ def test_another_program_at_the_address_is_not_taken_for_a_server() -> None:
         async with server(handler) as url, AsyncClient(url) as client:
             with pytest.raises(Misunderstood, match="HTTP 404 without an error of ours"):
                 await client.queue()
-            with pytest.raises(Misunderstood, match="is it a nodeflow server of this version"):
+            with pytest.raises(Misunderstood, match="is it a nodeflow server, and of this version"):
                 await client.info("0" * 26)
 
     asyncio.run(ask())

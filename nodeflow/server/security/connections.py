@@ -136,8 +136,9 @@ class _Visitor(RequestHandler):
         super().data_received(data)
         now = self._loop.time()
         if self._request_count == before:
-            # The last bytes of a body begin no head: what comes next is our answer, however long it takes.
-            if not in_body and not self._upgraded:
+            # The last bytes of a body begin no head: what comes next is our answer, however long it takes. And it is no
+            # byte at all with which the protocol itself asks whether there is another request behind a body.
+            if data and not in_body and not self._upgraded:
                 self._take_head(len(data), now)
             return
         self._head_since, self._head_bytes = None, 0

@@ -74,6 +74,20 @@ def test_a_second_head_is_not_waited_for_either(hasty):
     assert seconds < 2
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_connection_may_be_idle_after_a_body(hasty, apart):
+    body = b'{"document": {"nodeflow": 1, "nodes": {"t": {"type": "Text", "version": 1}}}}'
+    head = f"POST {API}/jobs HTTP/1.1\r\nHost: 127.0.0.1:{hasty.port}\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    with hasty.connected() as connection:
+        for _ in range(2):
+            for piece in (head.encode(), body) if apart else (head.encode() + body,):
+                connection.sendall(piece)
+                time.sleep(0.1)
+            assert b" 201 " in read_answer(connection)
+            time.sleep(0.6)
+
+
 @pytest.mark.parametrize("framing", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(
     ("line", "kind"),

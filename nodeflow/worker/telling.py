@@ -64,19 +64,17 @@ class Teller:
         with self._changed:
             if isinstance(event, Progress):
                 self._step(event)
-            else:
-                if isinstance(event, NodeFinished | NodeFailedEvent):
-                    self._last_step(event.node)
-                found = occurrence(event, self._folder)
-                if found is not None:
-                    self._waiting.append(found)
-            self._changed.notify()
+                return
+            if isinstance(event, NodeFinished | NodeFailedEvent):
+                self._last_step(event.node)
+            found = occurrence(event, self._folder)
+            if found is not None:
+                self._add(found)
 
     def say(self, kind: str, data: dict[str, JsonValue]) -> None:
         """Takes something that the engine does not know of."""
         with self._changed:
-            self._waiting.append(Occurrence(kind=kind, data=data, at=time()))
-            self._changed.notify()
+            self._add(Occurrence(kind=kind, data=data, at=time()))
 
     def __enter__(self) -> Self:
         return self
@@ -94,25 +92,32 @@ class Teller:
         """What is still to be sent when the run is over."""
         return (self._happened(self._waiting),) if self._waiting else ()
 
+    def _add(self, found: Occurrence) -> None:
+        self._waiting.append(found)
+        if len(self._waiting) == 1:  # whoever sends sleeps until there is something, then sends all that gathered
+            self._changed.notify()
+
     def _step(self, event: Progress) -> None:
         before = self._steps.get(event.node)
         if event.preview is None and before is not None:
             event = replace(event, preview=before[0].preview)
         self._steps[event.node] = event, time()
+        if before is None:
+            self._changed.notify()
 
     def _last_step(self, node: str) -> None:
         found = self._steps.pop(node, None)
         if found is not None:
-            self._waiting.append(_progress(*found))
+            self._add(_progress(*found))
         self._told.pop(node, None)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting or self._steps, timeout=None)
-                if not self._closed:
-                    self._changed.wait_for(lambda: self._closed, timeout=self._pause())
-                if self._closed:
+                self._changed.wait_for(lambda: self._closed or self._waiting or self._steps)
+                if self._steps:  # as long as there is nothing else to tell, until the next step may be told
+                    self._changed.wait_for(lambda: self._closed or self._waiting, self._until_next_step())
+                if self._changed.wait_for(lambda: self._closed, LINGER):
                     return
                 events, previews = self._due()
             if events:
@@ -120,12 +125,8 @@ class Teller:
             for step in previews:
                 self._show(step)
 
-    def _pause(self) -> float:
-        """How long to gather: a moment, or until the next step may be told when there is nothing else."""
-        if self._waiting:
-            return LINGER
-        now = monotonic()
-        return max(LINGER, min(self._told.get(node, 0.0) + STEP_SECONDS - now for node in self._steps))
+    def _until_next_step(self) -> float:
+        return max(0.0, min(self._told.get(node, 0.0) for node in self._steps) + STEP_SECONDS - monotonic())
 
     def _due(self) -> tuple[list[Occurrence], list[Progress]]:
         events, self._waiting = self._waiting, []

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from nodeflow.protocol.base import Message
+from nodeflow.protocol.base import JobId, Message, Name
 from nodeflow.protocol.jobs import JobOptions
 
 
 class QueuedJob(Message):
     """A queued job with its document as it would be run, inputs filled in and draws made."""
 
+    client: Name
     document: Mapping[str, Any]
     options: JobOptions = JobOptions()
     targets: tuple[str, ...] | None = None
@@ -21,8 +22,14 @@ class QueuedJob(Message):
     drawn: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
+class Imported(Message):
+    """The jobs that an import has made, in its order."""
+
+    jobs: tuple[JobId, ...]
+
+
 class QueueExport(Message):
-    """Queued jobs in their order. Whoever imports them owns them; they get ids of their own."""
+    """Queued jobs in their order; imported, they get ids of their own and belong to the clients of the same names."""
 
     nodeflow: Literal[1] = 1
     jobs: Annotated[tuple[QueuedJob, ...], Field(max_length=100_000)]

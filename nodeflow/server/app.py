@@ -23,6 +23,7 @@ from nodeflow.server.routes import (
     socket,
     sweeps,
     tokens,
+    transfer,
     workflows,
 )
 from nodeflow.server.routes.about import DESCRIBED, Described
@@ -36,6 +37,7 @@ ROUTES: Final[Sequence[Route]] = (
     *jobs.ROUTES,
     *events.ROUTES,
     *queue.ROUTES,
+    *transfer.ROUTES,
     *workflows.ROUTES,
     *sweeps.ROUTES,
     *files.ROUTES,

@@ -94,6 +94,17 @@ class Jobs:
         self._take_in([new], [added])
         return added
 
+    async def submit_all(self, new: Sequence[NewJob]) -> Sequence[Added]:
+        """Takes several jobs in, all of them or none; their keys are not looked up.
+
+        Raises:
+            Refusal: queue.full, server.stopping, server.storage.
+        """
+        limit = self._settings.limits.queue
+        added = await self._write(lambda c: jobs.add_many(c, new, limit=limit))
+        self._take_in(new, added)
+        return added
+
     async def submit_sweep(self, sweep: sweeps.Sweep, new: Sequence[NewJob]) -> Added:
         """Takes a sweep in with all its jobs; all of it is on disk when this returns, or nothing.
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from nodeflow.protocol.jobs import JobOptions, JobState
 from nodeflow.protocol.report import ProblemReport
 from nodeflow.storage.database import events, jobs
+from nodeflow.storage.database.exporting import export_jobs
 
 
 def test_what_goes_in_comes_out(c: Connection, a_job) -> None:
@@ -102,18 +103,12 @@ def test_half_a_surrogate_pair_and_nothing_that_json_lacks_are_no_trouble(c: Con
     assert work.inputs == {"text": "\ud800", "number": None}
 
 
-def test_the_queue_can_be_taken_elsewhere(c: Connection, a_job) -> None:
-    from nodeflow.protocol.queue import QueueExport
-    from nodeflow.storage.database.exporting import export_queue, import_queue
-
+def test_what_is_queued_can_be_exported(c: Connection, a_job) -> None:
     mine, other = a_job(title="one", document=b'{"nodes": {"a": 1}}', targets=("a",)), a_job(client="bob", title="two")
-    jobs.add_many(c, [mine, other], limit=9)
-    exported = QueueExport.model_validate_json(export_queue(c, None).model_dump_json())
-    assert [job.title for job in exported.jobs] == ["one", "two"]
-    assert [job.title for job in export_queue(c, "bob").jobs] == ["two"]
-    added = import_queue(c, exported, "cem", 5.0, limit=9)
-    work = jobs.work(c, added[0].id)
-    assert work is not None
-    assert (work.client, work.title, work.targets, work.document) == ("cem", "one", ("a",), b'{"nodes":{"a":1}}')
-    with pytest.raises(jobs.QueueFull):
-        import_queue(c, exported, "cem", 5.0, limit=5)
+    jobs.add_many(c, [mine, other, running := a_job()], limit=9)
+    jobs.begin(c, running.id, "cpu-0", 2.0)
+    exported = export_jobs(c, [mine.id, "gone", running.id, other.id])
+    assert [(job.client, job.title, job.targets, job.document) for job in exported] == [
+        ("ann", "one", ("a",), {"nodes": {"a": 1}}),
+        ("bob", "two", None, {"nodes": {}}),
+    ]

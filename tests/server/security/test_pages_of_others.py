@@ -156,7 +156,7 @@ def test_the_names_of_this_server_are_taken(server):
 
 def test_two_hosts_are_none(server):
     head = f"GET {API}/me HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
-    assert server.raw(head.encode()).partition(b"\r\n")[0].split()[1] in (b"400", b"403")
+    assert b" 400 " in server.raw(head.encode()).partition(b"\r\n")[0]
 
 
 def test_a_whole_address_in_the_first_line_does_not_replace_the_host(server):

@@ -71,6 +71,7 @@ def open_database(path: Path) -> Opened:
             _lock(path, stack)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # what clients asked for is nobody else's business
             writer = _connect(path, _WRITER, stack)
+            _log_is_kept(path, writer)
             _bring_up_to_date(path, writer)
             reader = _connect(path, _READER, stack)
         except (sqlite3.Error, DBAPIError) as error:
@@ -113,6 +114,16 @@ def _connect(path: Path, pragmas: tuple[str, ...], stack: ExitStack) -> Connecti
         connection.exec_driver_sql(pragma)
     connection.commit()
     return connection
+
+
+def _log_is_kept(path: Path, connection: Connection) -> None:
+    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    connection.commit()
+    if mode != "wal":  # a network file system, most often; readers would then be in the way of the writer
+        raise UsageError(
+            f"{path}: its file system lacks the shared memory that a write-ahead log needs → "
+            f"put NODEFLOW_HOME on a disk of this machine"
+        )
 
 
 def _bring_up_to_date(path: Path, connection: Connection) -> None:

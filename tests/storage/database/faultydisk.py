@@ -83,10 +83,14 @@ Watcher = Callable[[Done], int]
 
 
 class Disk:
-    """The layer; ``watch`` is asked about everything that changes a file."""
+    """The layer; ``watch`` is asked about everything that changes a file.
 
-    def __init__(self, watch: Watcher) -> None:
+    Without ``shared`` it is like a network file system: no memory is shared between connections.
+    """
+
+    def __init__(self, watch: Watcher, *, shared: bool = True) -> None:
         self.watch = watch
+        self._shared = shared
         self._library = ctypes.CDLL(_sqlite3.__file__)
         self._library.sqlite3_vfs_find.restype = POINTER(Vfs)
         self._real: Any = self._library.sqlite3_vfs_find(None)
@@ -125,6 +129,7 @@ class Disk:
         if address not in self._patched:
             watched = Methods.from_buffer_copy(real.contents)
             self._patched[address] = watched, real.contents
+            watched.version = real.contents.version if self._shared else 1
             watched.write = WRITE(self._through(real.contents, "write"))
             watched.truncate = TRUNCATE(self._through(real.contents, "truncate"))
             watched.sync = SYNC(self._through(real.contents, "sync"))

@@ -18,6 +18,7 @@ from nodeflow.storage.database import jobs, settings
 from nodeflow.storage.database.failures import StorageFailed
 from nodeflow.storage.database.opening import open_database
 from nodeflow.storage.database.store import Store
+from tests.storage.database.faultydisk import OK, Disk
 
 
 def put(name: str, value: object = 1):
@@ -139,6 +140,7 @@ from pathlib import Path
 from nodeflow.storage.database import settings
 from nodeflow.storage.database.failures import StorageFailed
 from nodeflow.storage.database.store import Store
+from tests.storage.database.faultydisk import OK, Disk
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store.open(Path(sys.argv[1]))
@@ -249,6 +251,16 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"server\.db: Not a directory → let this user write"):
         Store.open(tmp_path / "file" / "deeper" / "server.db")
+
+
+def test_a_file_system_without_shared_memory_is_refused(path: Path) -> None:
+    with Disk(lambda done: OK, shared=False).installed(), pytest.raises(UsageError, match="on a disk of this machine"):
+        Store.open(path)
+
+
+def test_nobody_else_may_read_what_clients_asked_for(store: Store, path: Path) -> None:
+    store.write_now(put("a"))
+    assert {file.stat().st_mode & 0o777 for file in (path, Path(f"{path}-wal"))} == {0o600}
 
 
 def test_the_lock_is_given_back_when_opening_fails(path: Path) -> None:

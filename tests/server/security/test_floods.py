@@ -7,6 +7,7 @@ import time
 import pytest
 
 from nodeflow.protocol.tokens import Role
+from nodeflow.server.security import connections
 from nodeflow.server.settings import Limits, ServerSettings
 from tests.server.serving import API, read_all, read_answer, served
 
@@ -313,3 +314,14 @@ def test_a_reader_sends_nothing(tmp_path):
     with served(tmp_path) as server:
         token = server.make_token("eye", Role.READ)
         assert server.put("x.txt", b"x", token=token).code == "auth.role"
+
+
+def test_a_client_that_asks_and_never_reads_is_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "_UNREAD_SECONDS", 1)
+    with served(tmp_path) as server:
+        server.put("big.txt", b"x" * 20_000_000)
+        with server.connected() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(f"GET {API}/files/big.txt HTTP/1.1\r\n{HEAD.format(port=server.port)}\r\n".encode())
+            time.sleep(2.5)
+            assert len(read_all(connection)) < 10_000_000

@@ -1,5 +1,6 @@
 """From a job's turn to its end: attempts, and what becomes of a job when one ends."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -110,7 +111,7 @@ def finish(connection: Connection, job: str, attempt: int, ending: Ending, now: 
     running = _running(connection, job, attempt)
     if running is None:
         return None
-    error = ending.error
+    error = _spelled(ending.error)
     how = error.code if error is not None and error.code in _BY_CODE else ending.state.value
     _end_attempt(connection, job, attempt, how, error.message if how in _BY_CODE and error is not None else "", now)
     outputs.add(connection, running.client, job, ending.outputs, now)
@@ -191,6 +192,14 @@ def _found(connection: Connection, job: str) -> _Found | None:
     return None if row is None else _Found(job, JobState(row.state), *row[1:])
 
 
+def _spelled(error: JobError | None) -> JobError | None:
+    """Without halves of characters, which a node may have put into its message and no JSON can hold."""
+    if error is None:
+        return None
+    plain = json.dumps(error.model_dump(), ensure_ascii=False).encode("utf-8", "replace")
+    return JobError.model_validate_json(plain)
+
+
 def _running(connection: Connection, job: str, attempt: int) -> _Found | None:
     found = _found(connection, job)
     current = found is not None and found.state is JobState.RUNNING and found.attempt == attempt
@@ -211,7 +220,7 @@ def _again(connection: Connection, found: _Found, reason: str, now: float) -> Mo
 
 
 def _end(connection: Connection, found: _Found, ending: Ending, now: float) -> Moved:
-    error = ending.error
+    error = _spelled(ending.error)
     connection.execute(
         _REPORT,
         {

@@ -135,6 +135,16 @@ def test_a_deadline_is_told_in_the_attempt(c: Connection, queued: str) -> None:
     assert events.since(c, queued, 2)[0].data == {"state": "failed", "error": error.model_dump(mode="json")}
 
 
+def test_half_a_character_in_a_message_is_no_reason_not_to_end(c: Connection, queued: str) -> None:
+    error = JobError(code="deadline", message="file \udcff")
+    moved = jobs.finish(c, queued, begun(c, queued), jobs.Ending(JobState.FAILED, error=error), 5.0)
+    assert moved is not None
+    assert "file ?" in moved.events[0].model_dump_json()
+    info = seen(c, queued)
+    assert info.error is not None
+    assert (info.error.message, info.attempts[0].reason) == ("file ?", "file ?")
+
+
 def test_a_queued_job_is_cancelled_at_once(c: Connection, queued: str) -> None:
     cancelled = jobs.cancel(c, queued, 3.0)
     assert cancelled is not None

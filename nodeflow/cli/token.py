@@ -16,7 +16,7 @@ from nodeflow.client import Client
 from nodeflow.core.errors import UsageError
 from nodeflow.protocol.tokens import Role, TokenInfo, TokenMade, TokenPage, TokenRequest
 from nodeflow.server.security.clients import LOCAL
-from nodeflow.server.tokens import digest_of, new_token
+from nodeflow.server.security.tokens import digest_of, new_token
 from nodeflow.storage.database import tokens
 from nodeflow.storage.database.opening import InUse
 from nodeflow.storage.database.store import Store

@@ -22,9 +22,9 @@ from nodeflow.server.parts import Parts
 from nodeflow.server.pictures import Pictures
 from nodeflow.server.retention import Keeper
 from nodeflow.server.security.doors import Doors
+from nodeflow.server.security.tokens import Tokens
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.sweeps import Sweeps
-from nodeflow.server.tokens import Tokens
 from nodeflow.server.webhooks import Webhooks
 from nodeflow.server.workers import WorkerOptions, Workers
 from nodeflow.session.workplace import Workplace

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nodeflow.core.errors import UsageError
-from nodeflow.server.tokens import new_token
+from nodeflow.server.security.tokens import new_token
 from nodeflow.storage.home import Home
 from nodeflow.storage.replacing import sync_folder
 from nodeflow.storage.unfinished import hidden_name, remove_abandoned

@@ -21,8 +21,8 @@ from nodeflow.server.assembly import assembled
 from nodeflow.server.equipment import Equipment
 from nodeflow.server.parts import Parts
 from nodeflow.server.security.connections import Runner
+from nodeflow.server.security.tokens import digest_of, new_token
 from nodeflow.server.settings import ServerSettings
-from nodeflow.server.tokens import digest_of, new_token
 from nodeflow.storage.database import tokens
 from nodeflow.storage.database.tokens import Token
 from nodeflow.storage.home import Home

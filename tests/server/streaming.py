@@ -21,8 +21,8 @@ from nodeflow.server.routes import events, health, socket
 from nodeflow.server.routing import add_routes
 from nodeflow.server.security.connections import Runner
 from nodeflow.server.security.doors import Doors
+from nodeflow.server.security.tokens import Tokens, digest_of
 from nodeflow.server.settings import ServerSettings
-from nodeflow.server.tokens import Tokens, digest_of
 from nodeflow.server.workers import WorkerOptions, Workers
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.store import Store

@@ -13,7 +13,7 @@ from nodeflow.server.parts import PARTS
 from nodeflow.server.routing import API, Route, body_of
 from nodeflow.server.security.clients import CLIENT, LOCAL
 from nodeflow.server.security.doors import COOKIE
-from nodeflow.server.tokens import digest_of, new_token
+from nodeflow.server.security.tokens import digest_of, new_token
 from nodeflow.storage.database import tokens
 from nodeflow.storage.database.tokens import Token, TokenExists
 

@@ -17,8 +17,8 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.security.clients import CLIENT, DOUBT, LOCAL, Client
 from nodeflow.server.security.headers import HEADERS
 from nodeflow.server.security.hosts import Hosts, is_loopback
+from nodeflow.server.security.tokens import Tokens
 from nodeflow.server.settings import ServerSettings
-from nodeflow.server.tokens import Tokens
 
 COOKIE: Final = "nodeflow"
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})

@@ -8,8 +8,8 @@ import pytest
 from nodeflow.core.errors import UsageError
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.security.doors import Doors
+from nodeflow.server.security.tokens import Tokens, digest_of, new_token
 from nodeflow.server.settings import ServerSettings
-from nodeflow.server.tokens import Tokens, digest_of, new_token
 from tests.server.serving import API, served
 
 

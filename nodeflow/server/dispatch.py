@@ -207,8 +207,13 @@ class Jobs:
         if not await self._write(carry_out):
             what = f"job {id}" if not before else f"job {id}, or {before} in front of which it was to go,"
             raise Refusal("job.not-queued", f"{what} is no longer queued")
-        queued = await self._store.read(jobs.queued)
-        self._dispatcher.enqueue(each for each in queued if each.id in self._dispatcher.line)
+        line = self._dispatcher.line
+        if before is not None and not line.move(id, before):
+            queued = await self._store.read(jobs.queued)
+            self._dispatcher.enqueue(each for each in queued if each.id in line)
+        if priority is not None:
+            line.prioritise(id, priority)
+        self._dispatcher.changed()
         return await self.info(id, client)
 
     async def pause(self) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -80,6 +80,35 @@ class Line:
         self._jobs[job.id] = job
         self._last = max(self._last, job.rank)
         insort(self._places.setdefault(job.client, []), _place(job))
+
+    def move(self, job: str, before: str) -> bool:
+        """Puts a job in front of another one, whose priority it takes over; behind all others where that is empty.
+
+        Returns:
+            False, and nothing is changed, when one of them is not in the line, or when no rank is left between that
+            other job and the one in front of it.
+        """
+        moved, following = self._jobs.get(job), self._jobs.get(before)
+        if moved is None or (before and following is None):
+            return False
+        if following is None:
+            self.add(replace(moved, rank=self.back))
+            return True
+        if following is moved:
+            return True
+        lower = (each.rank for each in self._jobs.values() if each.rank < following.rank)
+        front = max(lower, default=following.rank - 2.0)
+        rank = (front + following.rank) / 2
+        if not front < rank < following.rank:
+            return False
+        self.add(replace(moved, rank=rank, priority=following.priority))
+        return True
+
+    def prioritise(self, job: str, priority: int) -> None:
+        """Gives a job another priority, when it is in the line."""
+        found = self._jobs.get(job)
+        if found is not None:
+            self.add(replace(found, priority=priority))
 
     def remove(self, job: str) -> bool:
         """Takes a job out; False when it is not in the line."""

@@ -53,6 +53,23 @@ def test_a_job_that_waits_knows_how_many_are_in_front_of_it(tmp_path: Path) -> N
     asyncio.run(story())
 
 
+def test_jobs_run_in_the_order_they_were_dragged_into_however_often(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with shop(tmp_path) as it:
+            await it.jobs.pause()
+            first, second, third = [await it.submit({}) for _ in range(3)]
+            for _ in range(40):  # more often than there are ranks between two
+                await it.jobs.change(third, JobChange(before=second))
+                await it.jobs.change(second, JobChange(before=third))
+            await it.jobs.change(first, JobChange(before="", priority=0))
+            assert [(await it.jobs.info(job)).position for job in (second, third, first)] == [0, 1, 2]
+            await it.jobs.resume()
+            began = [(await it.done(job)).started for job in (second, third, first)]
+            assert began == sorted(began)
+
+    asyncio.run(story())
+
+
 def test_cancelling_stops_one_job_and_no_other(tmp_path: Path) -> None:
     async def story() -> None:
         async with shop(tmp_path, ("cpu", "cpu")) as it:

@@ -110,3 +110,47 @@ def test_whatever_others_have_a_new_client_waits_for_at_most_one_job_of_each(
     line.add(Waiting("one", "newcomer"))
     before = Counter(job[0] for job in taken(line)[: line.position("one") or 0])
     assert all(count <= 1 for count in before.values())
+
+
+def of_one_client(count: int) -> Line:
+    line = Line()
+    for number in range(count):
+        line.add(Waiting(f"j{number}", "a", rank=line.back))
+    return line
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 5)), max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_a_job_that_is_moved_stands_in_front_of_the_other_one_and_nothing_else_changes(moves: list[tuple[int, int]]):
+    line, order = of_one_client(6), [f"j{number}" for number in range(6)]
+    for moved, before in moves:
+        assert line.move(f"j{moved}", f"j{before}" if before >= 0 else "")
+        if moved != before:
+            order.remove(f"j{moved}")
+            order.insert(order.index(f"j{before}") if before >= 0 else len(order), f"j{moved}")
+        assert list(line) == order
+
+
+def test_a_job_that_is_moved_takes_over_the_priority_of_the_other_one() -> None:
+    line = of_one_client(3)
+    line.prioritise("j2", 5)
+    assert list(line) == ["j2", "j0", "j1"]
+    assert line.move("j1", "j2")
+    assert list(line) == ["j1", "j2", "j0"]
+    line.prioritise("gone", 5)
+    assert list(line) == ["j1", "j2", "j0"]
+
+
+def test_what_is_not_in_the_line_is_not_moved() -> None:
+    line = of_one_client(2)
+    assert not line.move("gone", "j0")
+    assert not line.move("j0", "gone")
+    assert list(line) == ["j0", "j1"]
+
+
+def test_where_no_rank_is_left_nothing_is_moved() -> None:
+    line = of_one_client(3)
+    moves = iter(("j2", "j1") * 100)
+    while line.move(moved := next(moves), {"j1": "j2", "j2": "j1"}[moved]):
+        order = list(line)
+    assert list(line) == order

@@ -19,6 +19,7 @@ from nodeflow.server.routes import (
     models,
     nodes,
     outputs,
+    page,
     queue,
     socket,
     sweeps,
@@ -49,6 +50,7 @@ ROUTES: Final[Sequence[Route]] = (
     *socket.ROUTES,
     *health.ROUTES,
     *about.ROUTES,
+    *page.ROUTES,
 )
 """Every operation there is."""
 

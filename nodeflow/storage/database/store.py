@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar, cast
@@ -246,7 +247,7 @@ def _settle(batch: Sequence[_Task]) -> None:
         else:
             by_loop[task.loop].append(task)
     for loop, tasks in by_loop.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # a loop that has ended: nobody waits there any more
             loop.call_soon_threadsafe(_settle_all, tasks)
 
 

@@ -170,14 +170,42 @@ def test_a_full_disk_is_told_and_when_there_is_room_again_all_goes_on(path: Path
     assert ran.stdout.count("\n") == 1
 
 
-def test_a_second_server_is_refused_with_the_first_ones_process(store: Store, path: Path) -> None:
-    tried = subprocess.run(
-        [sys.executable, "-c", f"from nodeflow.storage.database.store import *; Store.open(Path({str(path)!r}))"],
-        capture_output=True,
-        text=True,
-    )
-    assert f"in use by another nodeflow server (process {os.getpid()})" in tried.stderr
-    assert "NODEFLOW_HOME" in tried.stderr
+RACE = """
+import sys
+from pathlib import Path
+from nodeflow.core.errors import UsageError
+from nodeflow.storage.database.store import Store
+
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    store = Store.open(Path(sys.argv[1]))
+except UsageError as error:
+    print(error, flush=True)
+else:
+    print("open", flush=True)
+    sys.stdin.readline()
+    store.close()
+"""
+
+
+def test_of_two_servers_that_start_together_one_is_refused_with_the_others_process(path: Path) -> None:
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for racer in racers:
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    told = {racer.stdout.readline(): racer.pid for racer in racers}
+    for racer in racers:
+        racer.communicate()
+    first = told.pop("open\n")
+    (refusal,) = told
+    assert f"in use by another nodeflow server (process {first})" in refusal
+    assert "NODEFLOW_HOME" in refusal
 
 
 def test_the_connections_are_set_as_a_sound_file_needs_it(path: Path) -> None:

@@ -44,8 +44,9 @@ class FilesSent(Message):
 
 
 class FileQuery(Message):
-    """Which part of the list."""
+    """Which part of the list, and whether that of the files that all clients have."""
 
+    shared: bool = False
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 

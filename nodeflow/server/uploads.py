@@ -86,20 +86,19 @@ class Uploads:
         return contained(self.folder, name)
 
     def find(self, name: str) -> Path:
-        """The file of this name.
+        """The file that a document of this client means by a name: one of its own, else one that all have.
 
         Raises:
             Refusal: There is none.
         """
-        with suppress(Refusal, OSError, ValueError):
-            place = self.place(name)
-            if place.is_file():
+        for folder in places_of(self.home, self.client).inputs:
+            if (place := _there(folder, name)) is not None:
                 return place
-        raise Refusal("file.unknown", f"there is no file {name[:200]!r} of yours")
+        raise _unknown(name)
 
-    def listing(self) -> list[tuple[str, int, float]]:
-        """Name, size and time of all files, by name."""
-        return sorted(_below(self.folder, ""))
+    def listing(self, *, shared: bool = False) -> list[tuple[str, int, float]]:
+        """Name, size and time of all files, by name; ``shared`` for those that all clients have."""
+        return sorted(_below(self.home.input if shared else self.folder, ""))
 
     def trash(self, name: str) -> None:
         """Takes a file away; it stays in the trash for a while.
@@ -107,7 +106,9 @@ class Uploads:
         Raises:
             Refusal: There is no such file, or the disk does not let it.
         """
-        place = self.find(name)
+        place = _there(self.folder, name)
+        if place is None:
+            raise _unknown(name)
         grave = self.home.trash / "uploads" / self.client / new_id() / relative_name(name)
         try:
             grave.parent.mkdir(parents=True)
@@ -175,6 +176,19 @@ def contained(folder: Path, name: str) -> Path:
         return place
     except (NameRefused, UnicodeError, OSError) as error:
         raise Refusal("request.invalid", f"the name {name[:200]!r} cannot be used: {error}") from None
+
+
+def _there(folder: Path, name: str) -> Path | None:
+    """The file of a name in a folder."""
+    with suppress(Refusal, OSError, ValueError):
+        place = contained(folder, name)
+        if place.is_file():
+            return place
+    return None
+
+
+def _unknown(name: str) -> Refusal:
+    return Refusal("file.unknown", f"there is no file {name[:200]!r} of yours")
 
 
 def _write(file: BinaryIO, hashed: Callable[[bytes], None], data: bytes, *, last: bool = False) -> None:

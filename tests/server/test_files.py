@@ -139,6 +139,23 @@ def test_a_client_sees_only_its_own_files(tmp_path):
         assert server.ask("DELETE", f"{API}/files/mine.png", token=bob).code == "file.unknown"
 
 
+def test_files_of_the_shared_folder_are_read_by_all_and_deleted_by_none(tmp_path):
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "common.png").write_bytes(picture())
+    with served(tmp_path) as server:
+        ann = server.make_token("ann", Role.RUN)
+        assert [file["name"] for file in server.get(f"{API}/files?shared=true", token=ann).json["files"]] == [
+            "common.png"
+        ]
+        assert server.get(f"{API}/files", token=ann).json["files"] == []
+        assert server.get(f"{API}/files/common.png", token=ann).body == picture()
+        assert server.ask("DELETE", f"{API}/files/common.png", token=ann).code == "file.unknown"
+        own = picture(colour="green")
+        assert server.put("common.png", own, token=ann).status == 201
+        assert server.get(f"{API}/files/common.png", token=ann).body == own
+        assert server.get(f"{API}/files/common.png", token=server.token).body == picture()
+
+
 def test_a_file_comes_in_parts_and_a_tag_says_whether_it_is_the_same(server):
     server.put("long.txt", bytes(range(48, 58)) * 10)
     path = f"{API}/files/long.txt"

@@ -34,10 +34,11 @@ def uploads_of(request: web.Request) -> Uploads:
 async def _list(request: web.Request) -> FilePage:
     query = query_of(request, FileQuery)
     uploads = uploads_of(request)
-    found = await asyncio.to_thread(uploads.listing)
+    found = await asyncio.to_thread(uploads.listing, shared=query.shared)
     later = [row for row in found if row[0] > query.after]
     shown = later[: query.limit]
-    types = await asyncio.to_thread(lambda: [shown_as(uploads.folder / name) for name, _, _ in shown])
+    folder = uploads.home.input if query.shared else uploads.folder
+    types = await asyncio.to_thread(lambda: [shown_as(folder / name) for name, _, _ in shown])
     files = tuple(
         FileInfo(name=name, bytes=size, media_type=media_type, modified=modified)
         for (name, size, modified), media_type in zip(shown, types, strict=True)
@@ -129,7 +130,16 @@ def _showing(method: str, summary: str) -> Route:
 
 
 ROUTES: Final[Sequence[Route]] = (
-    Route("GET", f"{API}/files", _list, Role.READ, "List your files", query=FileQuery, answer=FilePage, tag="files"),
+    Route(
+        "GET",
+        f"{API}/files",
+        _list,
+        Role.READ,
+        "List your files, or those that all clients have",
+        query=FileQuery,
+        answer=FilePage,
+        tag="files",
+    ),
     Route(
         "POST",
         f"{API}/files",

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import JsonValue
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from nodeflow.server.hub import Hub
     from nodeflow.storage.database.store import Store
+
+_EXPLAIN_SECONDS: Final = 60.0
+"""What an explanation may take before somebody who waits for it is told so."""
 
 T = TypeVar("T")
 Summary = TypeVar("Summary", bound=JobSummary)
@@ -326,7 +329,7 @@ class Jobs:
             input_dirs=_input_dirs(places),
             output_dir=str(places.output),
         )
-        return _value(await self._workers.ask(question, document))
+        return _value(await self._workers.ask(question, document, patience=_EXPLAIN_SECONDS))
 
     async def sheet(
         self,

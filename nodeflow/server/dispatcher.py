@@ -164,7 +164,7 @@ class Dispatcher:
             return await course.follow(work, places_of(self._home, work.client), self._hub)
         except Exception:  # noqa: BLE001 - a fault of ours ends this job, and no other
             _LOG.exception("a job could not be followed", extra={"job": work.id})
-            course.engagement.kill("the server lost track of its job")
+            course.engagement.forsake("the server lost track of its job")
             message = "a fault of the server; its log tells more"
             return Ending(JobState.FAILED, error=JobError(code="server.error", message=message))
 

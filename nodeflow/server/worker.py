@@ -91,6 +91,7 @@ class Engagement:
         self.over = False
         """It has ended, or its worker is lost: what the worker does now is nothing of this job's."""
         self._begun = False
+        self._forsaken = False
         self._told: asyncio.Queue[Told | WorkerLost] = asyncio.Queue(_MOST_WAITING)
         self._lost = ""
 
@@ -123,9 +124,17 @@ class Engagement:
         """Gives a worker back that was not given the job after all."""
         self._leave(self)
 
+    def forsake(self, reason: str) -> None:
+        """Ends the worker with the job, to which nobody listens any more."""
+        self._forsaken = True
+        while not self._told.empty():
+            self._told.get_nowait()
+        self._process.kill(reason)
+
     async def hear(self, told: Told) -> None:
-        """Takes what the worker says; waits while nobody listens."""
-        await self._told.put(told)
+        """Takes what the worker says; waits while whoever listens is behind."""
+        if not self._forsaken:
+            await self._told.put(told)
 
     def lose(self, reason: str) -> None:
         """The worker is gone."""

@@ -115,8 +115,8 @@ class Workers:
         """Those that have nothing to do, and the models that each holds."""
         return {worker.name: worker.models for worker in self if worker.free}
 
-    async def ask(self, question: Explain | Sheet | Prewarm, body: bytes = b"") -> Answer:
-        """Has an idle worker, else any, answer a question.
+    async def ask(self, question: Explain | Sheet, body: bytes = b"", *, patience: float | None = None) -> Answer:
+        """Has an idle worker, else any, answer a question within so many seconds.
 
         Raises:
             Refusal: worker.none.
@@ -125,7 +125,11 @@ class Workers:
         if not able:
             raise Refusal("worker.none", "no worker is ready", hint="try again in a moment; /readyz tells when")
         try:
-            return await min(able, key=lambda worker: not worker.free).ask(question, body)
+            async with asyncio.timeout(patience):
+                return await min(able, key=lambda worker: not worker.free).ask(question, body)
+        except TimeoutError as error:
+            message = f"the worker that was asked did not answer within {patience:g} s"
+            raise Refusal("worker.none", message, hint="try again when it has less to do") from error
         except WorkerLost as lost:
             raise Refusal("worker.none", f"the worker that was asked is lost: {lost}", hint="try again") from lost
 

@@ -1,4 +1,4 @@
-"""A worker at work: one thread runs jobs, one listens to the server, one answers questions, one tells that it lives."""
+"""A worker at work: one thread runs jobs, others listen to the server, answer it, and tell that the worker lives."""
 
 import importlib
 import logging
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -41,6 +42,7 @@ class Worker:
         self._idle_release = idle_release
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._questions: SimpleQueue[_Question] = SimpleQueue()
+        self._chores: SimpleQueue[_Question] = SimpleQueue()
         self._wish = Wish("")
 
     def work(self, warm: Callable[[], None]) -> None:
@@ -49,7 +51,13 @@ class Worker:
         Args:
             warm: Makes ready what the first job would wait for.
         """
-        for name, target in (("listen", self._listen), ("questions", self._answer), ("beats", self._beat)):
+        aside: dict[str, Callable[[], None]] = {
+            "listen": self._listen,
+            "questions": partial(self._answer, self._questions),
+            "chores": partial(self._answer, self._chores),
+            "beats": self._beat,
+        }
+        for name, target in aside.items():
             Thread(target=target, name=f"nodeflow-{name}", daemon=True).start()
         environment = self._session.environment
         devices = _devices() if environment.device != "cpu" else ()
@@ -89,12 +97,14 @@ class Worker:
                 case Stop():
                     self._jobs.put(None)
                     self._wish.make()
-                case question:
+                case Explain() as question:
                     self._questions.put((question, body))
+                case chore:
+                    self._chores.put((chore, body))
 
-    def _answer(self) -> None:
+    def _answer(self, asked: SimpleQueue[_Question]) -> None:
         while True:
-            question, body = self._questions.get()
+            question, body = asked.get()
             self._channel.send(answer(self._session, question, body))
 
     def _beat(self) -> None:

@@ -59,6 +59,8 @@ class StandIn:
             case "stop":
                 self.stop.set()
                 threading.Thread(target=self.leave, daemon=True).start()
+            case "explain" if body == b"never":
+                pass
             case asked:
                 self.send("answer", ask=message["ask"], value={"pid": os.getpid(), "asked": asked})
 
@@ -134,6 +136,10 @@ class StandIn:
     def do_babble(self, run: dict[str, Any], _: int) -> None:
         with self.turn:
             self.stream.sendall(LENGTHS.pack(3, 0) + b"{no")
+
+    def do_nonsense(self, run: dict[str, Any], count: int) -> None:
+        for _ in range(count):
+            self.tell(run, "node.started", nobody="knows")
 
     def do_print(self, run: dict[str, Any], text: str) -> None:
         print(text, flush=True)

@@ -8,6 +8,7 @@ import pytest
 
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.jobs import JobChange, JobState
+from nodeflow.protocol.work import Explain
 from nodeflow.server.settings import Limits, ServerSettings
 from tests.server.working import new_job, shop
 
@@ -339,6 +340,28 @@ def test_previews_come_when_they_were_asked_for(tmp_path: Path) -> None:
     async def _taken(subscription):  # type: ignore[no-untyped-def]
         for each in await subscription.take(1.0):
             yield each
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_talks_nonsense_is_replaced_and_its_job_has_failed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with shop(tmp_path) as it:
+            job, other = await it.submit({"do": [["nonsense", 500], ["sleep", 5]]}), await it.submit({})
+            info = await it.done(job)
+            assert info.error is not None
+            assert info.error.code == "server.error"
+            assert (await it.done(other)).state is JobState.SUCCEEDED
+
+    asyncio.run(story())
+
+
+def test_who_asks_a_worker_that_does_not_answer_is_told_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with shop(tmp_path) as it:
+            await it.ready()
+            with pytest.raises(Refusal, match=r"did not answer within 0\.05 s"):
+                await it.workers.ask(Explain(ask="", output_dir="/"), b"never", patience=0.05)
 
     asyncio.run(story())
 

@@ -34,19 +34,21 @@ class Served:
 
     Attributes:
         folder: Holds the home, the log and the book of the pack ``labour``.
-        settings: Lines of ``[server]`` in the settings file.
+        config: Further lines of the settings file.
+        program: What to start.
     """
 
     folder: Path
     workers: str = "cpu*2"
-    settings: Sequence[str] = ()
+    config: Sequence[str] = ()
+    program: Sequence[str] = (sys.executable, "-m", "nodeflow.cli.main")
     port: int = field(default_factory=free_port)
     begun: float = 0.0
     _process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         shutil.copytree(PACK, self.home / "packs" / "labour", ignore=shutil.ignore_patterns("__pycache__"))
-        lines = ["[server]", *self.settings, "[packs.labour]", f'book = "{self.book}"']
+        lines = [*self.config, "[packs.labour]", f'book = "{self.book}"']
         (self.home / "config.toml").write_text("\n".join(lines) + "\n")
 
     @property
@@ -77,12 +79,11 @@ class Served:
 
     def start(self) -> None:
         """Starts the process; nothing is waited for."""
-        command = [sys.executable, "-m", "nodeflow.cli.main", "serve"]
-        options = [f"--port={self.port}", f"--workers={self.workers}"]
+        command = [*self.program, "serve", f"--port={self.port}", f"--workers={self.workers}"]
         environment = {**os.environ, "NODEFLOW_HOME": str(self.home), "OMP_NUM_THREADS": "1"}
         with self.log.open("ab") as log:
             self.begun = time.perf_counter()
-            self._process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     async def answering(self, asking: Asking, path: str = "/healthz") -> float:
         """Seconds from the start until a path is answered with 200."""

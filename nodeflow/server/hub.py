@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.work import Preview
-from nodeflow.server.news import Notice, Picture, Told
+from nodeflow.server.news import Notice, Picture, Told, brief
 from nodeflow.server.recent import Recent
 from nodeflow.server.subscription import Subscription
 from nodeflow.storage.database import events
@@ -97,7 +97,7 @@ class Hub:
 
         It happened ``at`` that moment; None is now. Only when very much waits for the disk the caller has to, too.
         """
-        self._batch.events.append(_New(job, client, kind, data, self._clock() if at is None else at))
+        self._batch.events.append(_New(job, client, kind, brief(data), self._clock() if at is None else at))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="events")
         if len(self._batch.events) >= MOST_WAITING:

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.work import Preview
+
+MOST_BYTES: Final = 65_536
+"""Bytes of JSON that the data of an event may have."""
+
+_LONGEST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +47,20 @@ class Notice:
 
 
 News: TypeAlias = Told | Picture | Notice
+
+
+def brief(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The data of an event; where it is too much, long texts are cut and lists left out. The report has all of it."""
+    if len(to_json(data)) <= MOST_BYTES:
+        return data
+    return {**{name: _cut(value) for name, value in data.items()}, "cut": True}
+
+
+def _cut(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+        case list() | dict():
+            return None
+        case _:
+            return value

@@ -8,13 +8,16 @@ from typing import Final
 from nodeflow.server.news import Told
 
 MOST: Final = 4096
+MOST_BYTES: Final = 16 * 2**20
 
 
 class Recent:
-    """At most ``most`` events; of each job they are without gaps, and the last is the last there is."""
+    """At most ``most`` events, of so many bytes. Of each job there are no gaps, and the last is the last there is."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._all: deque[Told] = deque()
         self._jobs: dict[str, deque[Told]] = {}
 
@@ -30,7 +33,8 @@ class Recent:
             known = self._jobs[told.event.job] = deque()
         known.append(told)
         self._all.append(told)
-        while len(self._all) > self._most:
+        self._bytes += len(told.line)
+        while len(self._all) > self._most or self._bytes > self._most_bytes:
             self._forget(self._all.popleft())
 
     def drop(self, job: str) -> None:
@@ -46,6 +50,7 @@ class Recent:
         return tuple(islice(known, start, start + limit))
 
     def _forget(self, told: Told) -> None:
+        self._bytes -= len(told.line)
         known = self._jobs.get(told.event.job)
         if known and known[0] is told:
             known.popleft()

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeAlias, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -42,6 +42,10 @@ class _Task:
             self.waiting.set_result(self.result)
 
 
+_Tasks: TypeAlias = "queue.SimpleQueue[_Task | None]"
+"""A line of tasks; None is its end."""
+
+
 class Store:
     """Everything a server must not forget.
 
@@ -55,12 +59,13 @@ class Store:
     def __init__(self, opened: Opened) -> None:
         self.path = opened.path
         self._opened = opened
-        self._changes: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._questions: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._changes: _Tasks = queue.SimpleQueue()
+        self._questions: _Tasks = queue.SimpleQueue()
+        self._lock = threading.Lock()
         self._closed = False
         self._threads = (
-            threading.Thread(target=self._write_on, name="store-writer", daemon=True),
-            threading.Thread(target=self._read_on, name="store-reader", daemon=True),
+            threading.Thread(target=_serve, args=(self._changes, _MOST_AT_ONCE, self._write_all), daemon=True),
+            threading.Thread(target=_serve, args=(self._questions, 1, self._read_all), daemon=True),
         )
         for thread in self._threads:
             thread.start()
@@ -100,52 +105,32 @@ class Store:
 
     def close(self) -> None:
         """``aclose`` for callers without an event loop."""
-        if self._closed:
-            return
-        self._closed = True
-        self._changes.put(None)
-        self._questions.put(None)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._changes.put(None)
+            self._questions.put(None)
         for thread in self._threads:
             thread.join()
-        late = [task for line in (self._changes, self._questions) for task in _left(line)]
-        for task in late:
-            task.error = self._stopping()
-        _settle(late)
         self._opened.closing.close()
 
-    async def _ask(self, line: "queue.SimpleQueue[_Task | None]", work: Callable[[Connection], T]) -> T:
+    async def _ask(self, line: _Tasks, work: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._put(line, _Task(work, future, loop))
         return await future
 
-    def _ask_now(self, line: "queue.SimpleQueue[_Task | None]", work: Callable[[Connection], T]) -> T:
+    def _ask_now(self, line: _Tasks, work: Callable[[Connection], T]) -> T:
         future: Future[T] = Future()
         self._put(line, _Task(work, future, None))
         return future.result()
 
-    def _put(self, line: "queue.SimpleQueue[_Task | None]", task: _Task) -> None:
-        if self._closed:
-            raise self._stopping()
-        line.put(task)
-
-    def _stopping(self) -> StorageFailed:
-        return StorageFailed(f"{self.path}: the server is stopping → try again when it is back")
-
-    def _write_on(self) -> None:
-        while batch := _take(self._changes, _MOST_AT_ONCE):
-            try:
-                self._write_all(batch)
-            except BaseException as error:  # noqa: BLE001 - nobody may wait for ever, whatever it is
-                for task in batch:
-                    task.error = error
-            _settle(batch)
-
-    def _read_on(self) -> None:
-        while batch := _take(self._questions, 1):
-            for task in batch:
-                self._read_one(task)
-            _settle(batch)
+    def _put(self, line: _Tasks, task: _Task) -> None:
+        with self._lock:
+            if self._closed:
+                raise StorageFailed(f"{self.path}: the server is stopping → try again when it is back")
+            line.put(task)
 
     def _write_all(self, batch: Sequence[_Task]) -> None:
         connection = self._opened.writer
@@ -178,15 +163,16 @@ class Store:
             driver.execute("ROLLBACK TO change")
         driver.execute("RELEASE change")
 
-    def _read_one(self, task: _Task) -> None:
+    def _read_all(self, batch: Sequence[_Task]) -> None:
         connection = self._opened.reader
-        try:
-            connection.exec_driver_sql("BEGIN")
-            task.result = task.work(connection)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer to this one question
-            task.error = self._failed(error)
-        finally:
-            _roll_back(connection)
+        for task in batch:
+            try:
+                connection.exec_driver_sql("BEGIN")
+                task.result = task.work(connection)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer to this one question
+                task.error = self._failed(error)
+            finally:
+                _roll_back(connection)
 
     def _failed(self, error: BaseException) -> BaseException:
         cause = error.cause if isinstance(error, _Undone) else error
@@ -208,13 +194,22 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _roll_back(connection: Connection) -> None:
-    driver = _driver(connection)
     connection.rollback()
-    if driver.in_transaction:
-        driver.rollback()
+    _driver(connection).rollback()  # a commit that failed has ended SQLAlchemy's transaction, and perhaps not SQLite's
 
 
-def _take(line: "queue.SimpleQueue[_Task | None]", most: int) -> list[_Task]:
+def _serve(line: _Tasks, most: int, carry_out: Callable[[Sequence[_Task]], None]) -> None:
+    """Carries out what comes, until the line ends."""
+    while batch := _take(line, most):
+        try:
+            carry_out(batch)
+        except BaseException as error:  # noqa: BLE001 - nobody may wait for ever, whatever it is
+            for task in batch:
+                task.error = error
+        _settle(batch)
+
+
+def _take(line: _Tasks, most: int) -> list[_Task]:
     """All that waits, at least one; empty when the line has ended."""
     batch: list[_Task] = []
     task = line.get()
@@ -226,16 +221,6 @@ def _take(line: "queue.SimpleQueue[_Task | None]", most: int) -> list[_Task]:
     if batch:
         line.put(None)
     return batch
-
-
-def _left(line: "queue.SimpleQueue[_Task | None]") -> list[_Task]:
-    """What came in after the line had ended."""
-    found: list[_Task] = []
-    while not line.empty():
-        task = line.get()
-        if task is not None:
-            found.append(task)
-    return found
 
 
 def _settle(batch: Sequence[_Task]) -> None:

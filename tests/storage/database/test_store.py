@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ResourceClosedError
 
 from nodeflow.core.errors import UsageError
 from nodeflow.storage.database import jobs, settings
@@ -115,6 +115,40 @@ def test_a_loop_that_ended_meanwhile_is_no_trouble(store: Store) -> None:
     gate.set()
     store.write_now(put("a"))
     assert store.read_now(get("a")) == 1
+
+
+def test_what_waits_is_still_done_when_the_store_is_closed(path: Path) -> None:
+    async def close_meanwhile() -> list[object]:
+        store, gate = Store.open(path), threading.Event()
+        waiting = [asyncio.ensure_future(task) for task in (store.write(lambda c: gate.wait()), store.write(put("a")))]
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(store.aclose())
+        while not store._closed:
+            await asyncio.sleep(0.001)
+        gate.set()
+        await closing
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(close_meanwhile()) == [True, None]
+    store = Store.open(path)
+    assert store.read_now(get("a")) == 1
+    store.close()
+
+
+def test_what_a_question_raises_is_its_answer(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        store.read_now(lambda c: 1 / 0)
+    assert store.read_now(get("a")) is None
+
+
+def test_nobody_waits_for_ever_whatever_goes_wrong(store: Store) -> None:
+    store._opened.writer.close()
+    store._opened.reader.close()
+    for _ in range(2):
+        with pytest.raises(ResourceClosedError):
+            store.write_now(put("a"))
+        with pytest.raises(ResourceClosedError):
+            store.read_now(get("a"))
 
 
 def test_a_closed_store_refuses(path: Path) -> None:

@@ -26,8 +26,8 @@ KINDS: Final = (
 )
 """``attempt``: {number, worker}; ``plan``: {total}; ``node.*``: {node, …} with the fields of
 ``nodeflow.engine.events``; ``shown``: {node, value, text?}, text for what is neither text nor number; ``finished``:
-{state, error?} is always the last one. Where data would be very long, texts in it are cut, lists are null and ``cut`` is
-true; the job itself has all of it."""
+{state, error?} is always the last one. Where data would be very long, texts in it are cut, lists are null and ``cut``
+is true; the job itself has all of it."""
 
 
 class JobEvent(Message):

@@ -32,7 +32,7 @@ def test_neither_process_holds_more_files_or_threads(found: Soaked, process: str
 
 @pytest.mark.parametrize("process", ["server", "worker"])
 def test_memory_hardly_grows(found: Soaked, process: str) -> None:
-    """What a hundred jobs would hold if each were kept in memory with its document and its report is several times that."""
+    """A hundred jobs, each kept with document, report and events, would hold several times that."""
     assert found.growth(f"{process}_rss") < 3 * MIB
 
 

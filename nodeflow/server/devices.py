@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from nodeflow.core.errors import UsageError
+from nodeflow.session.environment import has_gpu_driver
 
 AUTO: Final = "auto"
 _ENTRY: Final = re.compile(r"(?P<device>auto|cpu|cuda(?::\d{1,3})?)(?:\*(?P<times>\d{1,3}))?")
@@ -11,8 +12,13 @@ _CPU_COUNT: Final = re.compile(r"cpu:(\d{1,3})")
 _MOST: Final = 256
 
 
-def devices_of(text: str) -> tuple[str, ...]:
-    """The devices that a setting names, one for each worker; ``cpu:2`` is another way to write ``cpu*2``.
+def devices_of(text: str, *, gpu: bool | None = None) -> tuple[str, ...]:
+    """The devices that a setting names, one for each worker.
+
+    Args:
+        text: Such as ``cpu*2,cuda:0``; ``cpu:2`` is another way to write ``cpu*2``. ``auto`` stays where only a worker
+            can tell, which asks torch; it is ``cpu`` where there can be nothing else.
+        gpu: Whether the system shows a driver; found out when it is None.
 
     Raises:
         UsageError: It names none, or something else.
@@ -28,4 +34,5 @@ def devices_of(text: str) -> tuple[str, ...]:
         raise UsageError("workers: none are named; write auto for one on each GPU, or cpu")
     if len(found) > _MOST:
         raise UsageError(f"workers: {len(found)} of them are more than the {_MOST} that one server may have")
-    return tuple(found)
+    shown = has_gpu_driver() if gpu is None else gpu
+    return tuple(device if shown or device != AUTO else "cpu" for device in found)

@@ -63,7 +63,7 @@ def choose_device(wanted: str) -> str:
     if wanted == "cpu":
         return "cpu"
     if wanted == "auto":
-        return "cuda:0" if _has_gpu_driver() and _gpus() else "cpu"
+        return "cuda:0" if has_gpu_driver() and _gpus() else "cpu"
     name, _, index = wanted.partition(":")
     if name != "cuda" or not (index or "0").isdecimal():
         raise UsageError(f"device {wanted!r}: expected cpu, cuda:0 or auto")
@@ -91,7 +91,8 @@ def _cpu_flags() -> str:
     return ",".join(sorted(_CPU_FLAGS.intersection(line.partition(":")[2].split())))
 
 
-def _has_gpu_driver() -> bool:
+def has_gpu_driver() -> bool:
+    """Whether the system shows one; what torch makes of it is another matter."""
     places = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
     return sys.platform != "linux" or any(Path(place).exists() for place in places)
 

@@ -149,7 +149,10 @@ def main() -> None:
     worker = StandIn()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=worker.beat, daemon=True).start()
-    worker.send("ready", device=OPTIONS["device"], dtype="fp32")
+    found = {"device": OPTIONS["device"]}
+    if found["device"] == "auto":  # as if there were three
+        found = {"device": "cuda:0", "devices": ["cuda:0", "cuda:1", "cuda:2"]}
+    worker.send("ready", dtype="fp32", **found)
     worker.listen()
 
 

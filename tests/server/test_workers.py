@@ -22,7 +22,28 @@ from tests.server.working import shop
     ],
 )
 def test_workers_are_named_by_their_devices(text: str, devices: tuple[str, ...]) -> None:
-    assert devices_of(text) == devices
+    assert devices_of(text, gpu=True) == devices
+
+
+def test_without_a_driver_there_can_only_be_the_cpu() -> None:
+    assert devices_of("auto,cuda:0", gpu=False) == ("cpu", "cuda:0")
+    assert devices_of("auto") in (("auto",), ("cpu",))
+
+
+def test_where_a_worker_finds_several_gpus_each_gets_a_worker(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with shop(tmp_path, ("auto",)) as it:
+
+            async def all_there() -> bool:
+                return len(it.workers.infos) == 3 and all(worker.ready for worker in it.workers)
+
+            await it.until(all_there)
+            assert sorted(info.device for info in it.workers.infos) == ["cuda:0", "cuda:1", "cuda:2"]
+            jobs = [await it.submit({"do": [["sleep", 0.2]]}) for _ in range(3)]
+            used = [(await it.done(job)).attempts[0].worker for job in jobs]
+            assert sorted(used) == ["auto", "cuda-1", "cuda-2"]
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("text", ["", "tpu", "cpu*0", "cpu*-1", "cuda:x", "cpu*1000", "cpu*200,cpu*200"])

@@ -25,9 +25,9 @@ KINDS: Final = (
     "finished",
 )
 """``attempt``: {number, worker}; ``plan``: {total}; ``node.*``: {node, …} with the fields of
-``nodeflow.engine.events``; ``shown``: {node, value, text?}, text for what is neither text nor number; ``finished``:
-{state, error?} is always the last one. Where data would be very long, texts in it are cut, lists are null and ``cut``
-is true; the job itself has all of it."""
+``nodeflow.engine.events``; ``shown``: {node, value, text?}, the text where the value is no plain one;
+``finished``: {state, error?} is always the last one. Where data would be very long, texts in it are cut, lists are
+null and ``cut`` is true; the job itself has all of it."""
 
 
 class JobEvent(Message):

@@ -24,7 +24,7 @@ from nodeflow.engine.events import (
 )
 from nodeflow.protocol.report import finite
 from nodeflow.protocol.work import Happened, Occurrence, Preview
-from nodeflow.session.results import image_of, plain
+from nodeflow.session.results import described, image_of, plain
 
 LINGER: Final = 0.01
 """Seconds in which events gather before they are sent together."""
@@ -167,7 +167,10 @@ def occurrence(event: Event, folder: Path) -> Occurrence | None:
         case Saved(node, path, unchanged):
             kind, data = "saved", {"node": node, "path": within(folder, Path(path)), "unchanged": unchanged}
         case Shown(node, value):
-            kind, data = "shown", {"node": node, "value": finite(plain(value))}
+            known = finite(plain(value))
+            kind, data = "shown", {"node": node, "value": known}
+            if known is None:
+                data["text"] = described(value)
         case _:
             return None
     return Occurrence(kind=kind, data=data, at=time())

@@ -39,6 +39,9 @@ HALF = document({"b": ("Broken", {}), "c": ("Count", {})}, interface=interface({
 DRAWN = document(
     {"j": ("Join", {"text": {"draw": "choice", "of": ["only"]}})}, interface=interface({}, {"answer": "j.text"})
 )
+SHOWING = document({"p": ("Paint", {}), "s": ("Preview", {"images": "@p.image"})}).replace(
+    b"shelltest.Preview", b"PreviewImage"
+)
 PICKY = document({"n": ("Picky", {})}, interface=interface({}, {"x": "n.number"}))
 BROKEN_NODE = document({"n": ("Broken", {})}, interface=interface({}, {"x": "n.text"}))
 
@@ -85,6 +88,7 @@ CASES = (
     Case("a warning that is an error", WARNER, ("--strict", "--json", "--set", "w.text=never seen"), code=5),
     Case("a warning about the document", document({}), ("--json",)),
     Case("such a warning that is an error", document({}), ("--strict", "--json"), code=3),
+    Case("a picture that is shown", SHOWING, ("--json",)),
     Case("a fault of the user", PICKY, ("--json",), code=5),
     Case("a fault of the node", BROKEN_NODE, (), code=5),
     Case("a failure beside a result", HALF, ("--json",), code=5),

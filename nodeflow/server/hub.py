@@ -187,8 +187,8 @@ class Hub:
         for subscription in hearing:
             subscription.hear(event.job, event.seq)
 
-    async def _page(self, job: str, after: int, limit: int) -> Sequence[Told]:
-        told = self._recent.after(job, after, limit)
+    async def _page(self, job: str, after: int, limit: int, *, on_disk: bool) -> Sequence[Told]:
+        told = None if on_disk else self._recent.after(job, after, limit)
         if told is not None:
             return told
         return [Told.of(event) for event in await self._store.read(lambda c: events.since(c, job, after, limit))]

@@ -1,10 +1,10 @@
 """One listener of the hub: where it stands in each job it follows, and what it has not been given yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from nodeflow.server.news import News, Notice, Picture, Told
 
@@ -16,8 +16,13 @@ MOST_JOBS: Final = 20_000
 
 MOST_PICTURES: Final = 8
 
-Pages: TypeAlias = Callable[[str, int, int], Awaitable[Sequence[Told]]]
-"""The events of a job after one, at most so many, from memory or disk."""
+
+class Pages(Protocol):
+    """Where events are read."""
+
+    async def __call__(self, job: str, after: int, limit: int, *, on_disk: bool) -> Sequence[Told]:
+        """The events of a job after one, at most so many; from memory where that will do."""
+        ...
 
 
 class Subscription:
@@ -57,6 +62,7 @@ class Subscription:
         self._leave = leave
         self._cursors: dict[str, int] = {}
         self._news: dict[str, None] = {}
+        self._unheard: set[str] = set()
         self._pictures: dict[tuple[str, str], Picture] = {}
         self._notices: dict[tuple[str, str], Notice] = {}
         self._wake = asyncio.Event()
@@ -77,12 +83,14 @@ class Subscription:
     def follow(self, job: str, after: int = 0) -> None:
         """Tells of a job from the event after ``after`` on; who may see the job was asked before."""
         self._cursors[job] = after
+        self._unheard.add(job)  # only the disk knows what was told before this moment
         self._has_news(job)
 
     def unfollow(self, job: str) -> None:
         """Tells of a job no more."""
         self._cursors.pop(job, None)
         self._news.pop(job, None)
+        self._unheard.discard(job)
 
     def hears(self, job: str, client: str) -> bool:
         """Whether an event of this job is for it."""
@@ -127,6 +135,7 @@ class Subscription:
             self.closed = True
             self._cursors.clear()
             self._news.clear()
+            self._unheard.clear()
             self._pictures.clear()
             self._notices.clear()
             self._wake.set()
@@ -160,10 +169,14 @@ class Subscription:
 
     async def _of(self, job: str, limit: int) -> Sequence[Told]:
         cursor = self._cursors[job]
-        told = await self._pages(job, cursor, limit)
+        on_disk = job in self._unheard
+        self._unheard.discard(job)
+        told = await self._pages(job, cursor, limit, on_disk=on_disk)
         if self._cursors.get(job) != cursor:  # while the disk was read, it was closed or sent elsewhere
             return ()
         if len(told) == limit:
+            if on_disk:
+                self._unheard.add(job)
             self._has_news(job)
         if told:
             self._cursors[job] = told[-1].event.seq

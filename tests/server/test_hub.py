@@ -3,18 +3,23 @@
 import asyncio
 import random
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobs import JobState
 from nodeflow.protocol.work import Preview
+from nodeflow.server.hub import Hub
 from nodeflow.server.news import Notice, Picture, Told
 from nodeflow.server.recent import Recent
 from nodeflow.server.subscription import Subscription
 from nodeflow.storage.database import events, jobs
+from nodeflow.storage.database.store import Store
 from tests.server.watching import ended, heard, hub_at, started, steps
 
 
@@ -258,8 +263,6 @@ def test_an_end_of_the_hub_ends_those_who_wait(tmp_path: Path) -> None:
 
 
 def test_what_is_remembered_of_a_job_has_no_gaps_and_no_more_than_fits() -> None:
-    from nodeflow.protocol.events import JobEvent
-
     def told(job: str, seq: int) -> Told:
         return Told.of(JobEvent(job=job * 26, seq=seq, at=0.0, kind="warning"))
 
@@ -367,5 +370,118 @@ def test_a_worker_that_tells_more_than_the_disk_takes_has_to_wait(
             await hub.settle()
             told = await store.read(lambda c: events.since(c, job, 2))
             assert [event.data["step"] for event in told] == [event.at for event in told] == list(range(100))
+
+    asyncio.run(live())
+
+
+class Visitor:
+    """Somebody who listens now and then, and remembers up to where."""
+
+    def __init__(self, hub: Hub, names: Sequence[str]) -> None:
+        self.hub = hub
+        self.after = dict.fromkeys(names, 0)
+        self.heard: dict[str, list[int]] = {name: [] for name in names}
+        self.subscription: Subscription | None = None
+
+    def come(self) -> None:
+        if self.subscription is None:
+            self.subscription = self.hub.subscribe("ann")
+            for name, seq in self.after.items():
+                self.subscription.follow(name, seq)
+
+    def go(self) -> None:
+        if self.subscription is not None:
+            self.subscription.close()
+            self.subscription = None
+
+    async def take(self) -> None:
+        if self.subscription is not None:
+            for told in await self.subscription.take(0.0):
+                assert isinstance(told, Told)
+                self.heard[told.event.job].append(told.event.seq)
+                self.after[told.event.job] = told.event.seq
+
+
+@dataclass
+class Doings:
+    """What may happen around a hub, in any order."""
+
+    hub: Hub
+    store: Store
+    names: Sequence[str]
+    chance: random.Random
+    visitors: list[Visitor] = field(default_factory=list)
+    written: list[Sequence[JobEvent]] = field(default_factory=list)
+
+    @property
+    def visitor(self) -> Visitor:
+        return self.chance.choice(self.visitors)
+
+    async def come(self) -> None:
+        self.visitor.come()
+
+    async def go(self) -> None:
+        self.visitor.go()
+
+    async def take(self) -> None:
+        await self.visitor.take()
+
+    async def write(self) -> None:
+        """Something is on disk a while before it is announced."""
+        name = self.chance.choice(self.names)
+        self.written.append(await self.store.write(lambda c: events.append(c, name, [("warning", {}, 4.0)])))
+
+    async def announce(self) -> None:
+        if self.written:
+            self.hub.announce(self.written.pop(self.chance.randrange(len(self.written))), "ann")
+
+    async def work(self) -> None:
+        await steps(self.hub, self.chance.choice(self.names), self.chance.randrange(1, 5))
+
+    async def settle(self) -> None:
+        await self.hub.settle()
+
+    async def end(self) -> None:
+        while self.written:
+            await self.announce()
+        for name in self.names:
+            await ended(self.hub, self.store, name)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whoever_comes_and_goes_hears_everything_once_and_in_order(seed: int, tmp_path: Path) -> None:
+    async def live() -> None:
+        chance = random.Random(seed)
+        async with hub_at(tmp_path) as (hub, store):
+            hub._recent = Recent(most=chance.choice((3, 20, 4096)))
+            doings = Doings(hub, store, [await started(hub, store) for _ in range(3)], chance)
+            doings.visitors += [Visitor(hub, doings.names) for _ in range(3)]
+            for _ in range(200):
+                name = chance.choice(("come", "go", "take", "take", "write", "announce", "work", "settle"))
+                await getattr(doings, name)()
+            await doings.end()
+            last = {name: await store.read(partial(events.last_seq, job=name)) for name in doings.names}
+            for visitor in doings.visitors:
+                visitor.come()
+                async with asyncio.timeout(20.0):
+                    while visitor.after != last:
+                        await visitor.take()
+                assert visitor.heard == {name: list(range(1, seq + 1)) for name, seq in last.items()}
+
+    asyncio.run(live())
+
+
+def test_what_was_told_before_somebody_came_is_read_from_disk_whatever_memory_has(tmp_path: Path) -> None:
+    async def live() -> None:
+        async with hub_at(tmp_path) as (hub, store):
+            job = await started(hub, store)
+            third = await store.write(lambda c: events.append(c, job, [("warning", {}, 4.0)]))
+            fourth = await store.write(lambda c: events.append(c, job, [("warning", {}, 4.0)]))
+            hub.announce(fourth, "ann")
+            with hub.subscribe("ann", job=job, after=2) as first:
+                hub.announce(third, "ann")
+                assert [event.seq for event in await heard(first, until=2)] == [3, 4]
+                with hub.subscribe("ann", job=job, after=2) as second:
+                    assert [event.seq for event in await heard(second, until=2)] == [3, 4]
 
     asyncio.run(live())

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from nodeflow.protocol.jobs import AttemptInfo, JobError, JobInfo, JobPage, JobState, JobSummary, OutputInfo
 from nodeflow.protocol.report import RunReport, WarningReport
@@ -30,6 +31,7 @@ _SUMMARY: Final = (
     jobs.c.finished,
     jobs.c.metadata,
 )
+_NAMES: Final = tuple(column.name for column in _SUMMARY)
 _INFO: Final = (
     select(*_SUMMARY, jobs.c.deadline, requests.c.drawn, requests.c.problems, reports.c.report, reports.c.error)
     .join_from(jobs, requests, jobs.c.id == requests.c.job)
@@ -58,18 +60,18 @@ _COUNTS: Final = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 
 def info(connection: Connection, job: str, client: str | None) -> JobInfo | None:
     """Everything about a job; None when there is none, or when it is not this client's. ``client`` None sees all."""
-    row = connection.execute(_INFO, {"of": job}).mappings().first()
-    if row is None or (client is not None and row["client"] != client):
+    row = connection.execute(_INFO, {"of": job}).first()
+    if row is None or client not in (None, row.client):
         return None
-    report = None if row["report"] is None else RunReport.model_validate_json(row["report"])
+    report = None if row.report is None else RunReport.model_validate_json(row.report)
     return JobInfo(
         **_summary(row),
-        deadline=row["deadline"],
+        deadline=row.deadline,
         attempts=_attempts(connection, job),
-        warnings=_warnings(row["problems"], report),
-        drawn=row["drawn"],
+        warnings=_warnings(row.problems, report),
+        drawn=row.drawn,
         outputs=_by_name(outputs.of_job(connection, job)),
-        error=None if row["error"] is None else JobError.model_validate_json(row["error"]),
+        error=None if row.error is None else JobError.model_validate_json(row.error),
         **({} if report is None else _told(report)),
     )
 
@@ -101,14 +103,14 @@ def page(
     each = _questions(client, states, workflow, sweep, metadata or {})
     found = sorted(
         chain.from_iterable(_rows(connection, conditions, after, limit + 1) for conditions in each),
-        key=lambda row: str(row["id"]),
+        key=itemgetter(0),
         reverse=True,
     )
     total = sum(_count(connection, conditions) for conditions in each)
     kept = found[:limit]
     return JobPage(
         jobs=tuple([JobSummary(**_summary(row)) for row in kept]),
-        next=kept[-1]["id"] if len(found) > limit else None,
+        next=kept[-1][0] if len(found) > limit else None,
         total=total,
     )
 
@@ -170,19 +172,19 @@ def _metadata(metadata: Mapping[str, JsonValue]) -> list[ColumnElement[bool]]:
 
 def _rows(
     connection: Connection, conditions: Sequence[ColumnElement[bool]], after: str | None, limit: int
-) -> Sequence[RowMapping]:
+) -> Sequence[Sequence[Any]]:
     asked = select(*_SUMMARY).where(*conditions).order_by(jobs.c.id.desc()).limit(limit)
     if after is not None:
         asked = asked.where(jobs.c.id < after)
-    return connection.execute(asked).mappings().all()
+    return connection.execute(asked).all()
 
 
 def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> int:
     return connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
 
 
-def _summary(row: RowMapping) -> dict[str, Any]:
-    return {column.name: row[column] for column in _SUMMARY}
+def _summary(row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(_NAMES, row, strict=False))
 
 
 def _attempts(connection: Connection, job: str) -> tuple[AttemptInfo, ...]:

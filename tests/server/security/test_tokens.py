@@ -128,6 +128,13 @@ def test_a_browser_gets_a_cookie_that_no_script_reads_and_no_other_site_sends(tm
         assert server.get(f"{API}/me", headers=cookie).json["client"] == ""
 
 
+def test_the_page_gives_whoever_is_at_this_machine_a_cookie(server):
+    answer = server.get("/")
+    assert server.get(f"{API}/me", headers={"Cookie": cookie_of(answer)}).json["client"] == "local"
+    form = {"Cookie": cookie_of(answer), "Content-Type": "application/octet-stream"}
+    assert server.ask("PUT", f"{API}/files/by-cookie.txt", b"x", headers=form).status == 201
+
+
 def test_the_page_gives_no_cookie_to_whoever_has_to_log_in(tmp_path):
     with served(tmp_path, ServerSettings(port=0, workers="cpu", require_token=True)) as server:
         assert "set-cookie" not in server.get("/").headers

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from nodeflow.protocol.jobs import JobState
 from nodeflow.protocol.work import Done, Happened, Preview, Run
 from nodeflow.server.endings import ending_of, overdue
+from nodeflow.server.engagement import Engagement, WorkerLost
 from nodeflow.server.glance import Glance
 from nodeflow.server.places import Places
-from nodeflow.server.worker import Engagement, WorkerLost
 from nodeflow.storage.database.records import Ending, Work
 
 if TYPE_CHECKING:

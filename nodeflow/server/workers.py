@@ -13,9 +13,10 @@ from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.jobs import WorkerInfo
 from nodeflow.protocol.work import Answer, Explain, Prewarm, Ready, Sheet
 from nodeflow.server.devices import AUTO
+from nodeflow.server.engagement import WorkerLost
 from nodeflow.server.hiding import Hiding
 from nodeflow.server.packwatch import changes_of_packs
-from nodeflow.server.worker import Care, Worker, WorkerLost
+from nodeflow.server.worker import Care, Worker
 from nodeflow.session.workplace import Workplace
 
 __all__ = ["PROGRAM", "Worker", "WorkerLost", "WorkerOptions", "Workers"]

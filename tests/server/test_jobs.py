@@ -59,6 +59,15 @@ def test_without_a_key_the_same_body_is_another_job(server):
     assert len(ids) == 3
 
 
+def test_only_a_part_is_asked_for_where_targets_are_named(server):
+    document = shipped("txt2img")
+    answer = submit(server, document, targets=["positive"], refresh=["base"], key="part")
+    assert answer.status == 201
+    assert submit(server, document, targets=["positive"], refresh=["base"], key="part").status == 200
+    wrong = submit(server, document, targets=["positiv"])
+    assert (wrong.code, wrong.json["problems"][0]["code"]) == ("document.invalid", "target.unknown")
+
+
 def test_draws_are_made_anew_for_each_job_and_kept_with_it(server):
     drawing = number({"draw": "random", "max": 9007199254740991})
     made = [submit(server, drawing).json for _ in range(4)]

@@ -1,9 +1,13 @@
 """``nodeflow jobs``: the jobs of a server, and its queue."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from pydantic import ValidationError
 
 from nodeflow.cli import wire
 from nodeflow.cli.messages import counted, printable
@@ -11,6 +15,7 @@ from nodeflow.client import Client
 from nodeflow.core.errors import UsageError
 from nodeflow.protocol.base import Message
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobState, JobSummary, QueueInfo
+from nodeflow.protocol.queue import QueueExport
 
 _MOST: Final = 20
 
@@ -146,6 +151,34 @@ def _clear(client: Client, args: argparse.Namespace) -> Iterator[str]:
     yield _json_or(cleared, args, f"{counted(cleared.cancelled, 'job')} cancelled")
 
 
+def _export(client: Client, _: argparse.Namespace) -> Iterator[str]:
+    yield client.export_queue().model_dump_json()
+
+
+def _import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="what `nodeflow jobs export` has printed; - for standard input")
+    _common(parser)
+
+
+def _import(client: Client, args: argparse.Namespace) -> Iterator[str]:
+    imported = client.import_queue(_exported(args.file))
+    yield _json_or(imported, args, f"{counted(len(imported.jobs), 'job')} queued")
+
+
+def _exported(name: str) -> QueueExport:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    try:
+        return QueueExport.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"{part}." for part in first["loc"]).rstrip(".")
+        told = f"{where}: {first['msg']}" if where else first["msg"]
+        raise UsageError(f"{name}: is no export of a queue: {told} → write one: nodeflow jobs export > FILE") from error
+
+
 def _retry(client: Client, args: argparse.Namespace) -> Iterator[str]:
     job = client.retry(args.job)
     yield _json_or(job, args, job.id)
@@ -176,6 +209,8 @@ _ACTIONS: Final[Mapping[str, tuple[str, _Options, _Act]]] = MappingProxyType(
         "queue": ("show the queue and the workers", _common, _queue),
         "pause": ("begin no further job, also not after a restart; what runs goes on", _common, _pause),
         "resume": ("begin jobs again", _common, _resume),
+        "export": ("print all queued jobs with their documents, for another server", _common, _export),
+        "import": ("queue the jobs that another server has exported, all of them or none", _import_options, _import),
         "clear": ("cancel all queued jobs", _common, _clear),
         "move": ("give a queued job another place or priority", _move_options, _move),
         "retry": ("run a job that has ended once more, as a new job", _one, _retry),

@@ -9,6 +9,7 @@ from nodeflow.client.loop import Blocking
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import Cleared, JobChange, JobInfo, JobOptions, JobPage, JobState, QueueInfo
+from nodeflow.protocol.queue import Imported, QueueExport
 from nodeflow.protocol.sweeps import SweepInfo, SweepPage
 
 
@@ -86,6 +87,14 @@ class BlockingJobs(Blocking):
     def clear(self) -> Cleared:
         """Cancels the queued jobs of this client; those of all clients for an admin."""
         return self._do(self._client.clear())
+
+    def export_queue(self) -> QueueExport:
+        """All queued jobs with their documents, for another server; they stay in this one's queue, too."""
+        return self._do(self._client.export_queue())
+
+    def import_queue(self, exported: QueueExport) -> Imported:
+        """Queues the jobs of an export, all of them or none."""
+        return self._do(self._client.import_queue(exported))
 
 
 class BlockingSweeps(Blocking):

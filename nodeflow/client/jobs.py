@@ -14,6 +14,7 @@ from nodeflow.client.transport import Ask
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.jobreport import JobReport
 from nodeflow.protocol.jobs import Cleared, JobChange, JobInfo, JobOptions, JobPage, JobRequest, JobState, QueueInfo
+from nodeflow.protocol.queue import Imported, QueueExport
 
 _TURN: Final = 30.0
 """Seconds for which one request waits for the end of a job."""
@@ -142,6 +143,14 @@ class JobCalls(Calls):
     async def clear(self) -> Cleared:
         """Cancels the queued jobs of this client; those of all clients for an admin."""
         return await self._transport.ask(Ask("POST", "/api/v1/queue/clear", repeatable=True), Cleared)
+
+    async def export_queue(self) -> QueueExport:
+        """All queued jobs with their documents, for another server; they stay in this one's queue, too."""
+        return await self._transport.ask(Ask("GET", "/api/v1/queue/export", repeatable=True), QueueExport)
+
+    async def import_queue(self, exported: QueueExport) -> Imported:
+        """Queues the jobs of an export, all of them or none."""
+        return await self._transport.ask(Ask("POST", "/api/v1/queue/import", body=exported), Imported)
 
 
 def _ask(method: str, job: str, rest: str = "", *, body: object = None, repeatable: bool = False) -> Ask:

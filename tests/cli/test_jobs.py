@@ -126,6 +126,26 @@ def test_the_queue_is_paused_reordered_and_resumed(at: At) -> None:
     assert QueueInfo.model_validate_json(at("jobs queue", "--json").out).paused is False
 
 
+def test_the_queue_is_taken_elsewhere_and_back(at: At, place: Path) -> None:
+    at("jobs pause")
+    try:
+        for number in range(2):
+            at.submit(JOIN, "--input", f"text={number}")
+        exported = at("jobs export").out
+        (place / "queue.json").write_text(exported)
+        assert at("jobs clear").out == "2 jobs cancelled\n"
+        assert at("jobs import", "queue.json").out == "2 jobs queued\n"
+        assert json.loads(at("jobs export").out) == json.loads(exported)
+        at("jobs clear")
+    finally:
+        at("jobs resume")
+    nothing = at("jobs import", "elsewhere.json")
+    assert (nothing.code, nothing.err) == (2, "error: elsewhere.json: cannot be read: No such file or directory\n")
+    wrong = at("jobs import", "-", stdin=b'{"jobs": [{}]}')
+    assert wrong.code == 2
+    assert "-: is no export of a queue: jobs.0.client: Field required" in wrong.err
+
+
 def test_a_job_is_run_again_and_forgotten(at: At) -> None:
     job = at.submit(JOIN, "--input", "text=again")
     at.until(job, "succeeded")

@@ -62,6 +62,19 @@ def test_a_connection_that_says_nothing_is_closed(hasty):
         assert answer_of(read_all(connection)) == (408, "request.timeout")
 
 
+def test_a_client_that_leaves_in_the_middle_of_a_form_is_no_fault(hasty):
+    head = (
+        f"POST {API}/files HTTP/1.1\r\nHost: 127.0.0.1:{hasty.port}\r\nAuthorization: Bearer {hasty.token}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5000\r\n\r\n--x\r\nContent-Dis"
+    )
+    with hasty.connected() as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.1)
+    time.sleep(0.1)
+    assert hasty.ask("GET", "/healthz").status == 200
+    assert hasty.faults == []
+
+
 def test_a_second_head_is_not_waited_for_either(hasty):
     request = f"GET {API}/me HTTP/1.1\r\nHost: 127.0.0.1:{hasty.port}\r\n\r\n".encode()
     with hasty.connected() as connection:

@@ -51,9 +51,9 @@ class LiveServer:
         self.process.kill()
         self._end()
 
-    def stop(self) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to end; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(number)
         return self._end()
 
     def _end(self) -> int:

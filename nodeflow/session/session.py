@@ -2,30 +2,24 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from threading import Lock
 from typing import Self, cast
 
 from nodeflow.core.errors import InvalidDocument, Problem, UsageError, refusal
 from nodeflow.core.json import JsonValue
 from nodeflow.core.resolved import ResolvedGraph
-from nodeflow.core.secrets import Vault
 from nodeflow.core.workflow import Document
-from nodeflow.engine.cache import MemoryCache
 from nodeflow.engine.events import Event
 from nodeflow.engine.explain import NodeExplanation, explain
-from nodeflow.engine.runtime import Cancel
 from nodeflow.session.axes import axes_of
 from nodeflow.session.environment import DTYPES, Environment, choose_device
 from nodeflow.session.expansion import Expanders
 from nodeflow.session.files import FileDigests
 from nodeflow.session.job import Job, Options
-from nodeflow.session.memory import release_memory
-from nodeflow.session.outlook import Outlook, in_doubt
+from nodeflow.session.kept import Kept
+from nodeflow.session.outlook import Outlook, outlook_of
 from nodeflow.session.record import Recorder
-from nodeflow.session.residents import Residents
 from nodeflow.session.results import Result
 from nodeflow.session.running import Running
 from nodeflow.session.services import RunServices
@@ -35,10 +29,6 @@ from nodeflow.session.warming import quiet_ends
 from nodeflow.session.workplace import Prepared, Workplace
 from nodeflow.storage.digests import Digests
 from nodeflow.storage.outputs import Outputs
-from nodeflow.storage.results import DiskResults
-
-_MUCH = 16 * 2**20
-"""Bytes dropped in one run for which it pays to give memory back to the system: allocators keep it in pieces."""
 
 
 class Session:
@@ -85,10 +75,7 @@ class Session:
         self._cache = cache
         self._metadata = metadata
         self._dev = dev
-        self._vault = Vault(self.workplace.secrets)
-        self._memory = MemoryCache(self.workplace.config.memory)
-        self._residents = Residents(self._memory)
-        self._turn = Lock()
+        self._kept = Kept(self.workplace)
 
     @cached_property
     def environment(self) -> Environment:
@@ -178,15 +165,15 @@ class Session:
             graph,
             None if targets is None else prepared.resolution.targets,
             self._services(prepared, graph, label),
-            self._memory,
-            self._residents,
-            self._disk if self._cache else None,
+            self._kept.memory,
+            self._kept.residents,
+            self._kept.disk if self._cache else None,
             Options(self._cache, strict, names, previews, again, job),
             prepared.document.dumps(),
             prepared.drawn,
             prepared.resolution.names,
         )
-        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), problems, prepared.drawn)
+        return Running(partial(self._kept.run, work), problems, prepared.drawn)
 
     def run(
         self,
@@ -277,21 +264,7 @@ class Session:
     ) -> Outlook:
         """``explain`` for a document that may be broken: what is wrong with it, and what is known of its nodes."""
         workplace = self._present()
-        undrawn = workplace.prepare(source, inputs, targets)
-        resolution = undrawn.resolution
-        if resolution.graph is None:
-            sound = resolution.sound
-            if sound is None:
-                return Outlook((), resolution.problems)
-            again = refresh if isinstance(refresh, bool) else sound.graph.index.keys() & set(refresh)
-            known = self._explained(undrawn, sound.graph, sound.ends, again)
-            return Outlook(in_doubt(known, sound.left_out), resolution.problems)
-        prepared = workplace.foreseen(undrawn)
-        wanted = None if targets is None else prepared.resolution.targets
-        nodes = self._explained(prepared, prepared.resolution.require(), wanted, refresh)
-        drawn = resolution.drawn
-        told = tuple(_with_draws(item, drawn[item.node]) if item.node in drawn else item for item in nodes)
-        return Outlook(told, prepared.resolution.problems)
+        return outlook_of(workplace, workplace.prepare(source, inputs, targets), refresh, self._explained)
 
     def _explained(
         self,
@@ -303,8 +276,8 @@ class Session:
         return explain(
             graph,
             self._services(prepared, graph),
-            self._memory,
-            self._disk,
+            self._kept.memory,
+            self._kept.disk,
             device=self.environment.device,
             dtype=self.environment.dtype,
             targets=targets,
@@ -320,9 +293,9 @@ class Session:
             metadata: Embed the document and a record of the run into pictures.
         """
         places = self._present().elsewhere(input_dirs, output_dir)
-        shared = {"environment": self.environment, "_disk": self._disk}  # made once, for all
         other = copy(self)
-        vars(other).update(shared, workplace=places, outputs=Outputs(output_dir), _metadata=metadata)
+        new = {"workplace": places, "outputs": Outputs(output_dir), "_metadata": metadata}
+        vars(other).update(new, environment=self.environment)
         return other
 
     def warm_up(self, source: Source) -> Running:
@@ -338,30 +311,28 @@ class Session:
         prepared = workplace.foreseen(workplace.prepare(source))
         graph = prepared.resolution.require()
         options = Options(self._cache, write=frozenset())
-        services, disk = self._services(prepared, graph), self._disk if self._cache else None
-        ends = quiet_ends(graph)
-        work = Job(graph, ends, services, self._memory, self._residents, disk, options, b"", {}, [""] * len(ends))
-        return Running(lambda emit, cancel: self._in_turn(work, emit, cancel), prepared.resolution.problems)
+        services, kept, ends = self._services(prepared, graph), self._kept, quiet_ends(graph)
+        disk = kept.disk if self._cache else None
+        work = Job(graph, ends, services, kept.memory, kept.residents, disk, options, b"", {}, [""] * len(ends))
+        return Running(partial(kept.run, work), prepared.resolution.problems)
 
     @property
     def nbytes(self) -> int:
         """Bytes of models and results that are kept in memory."""
-        return self._memory.nbytes
+        return self._kept.memory.nbytes
 
     @property
     def models(self) -> tuple[str, ...]:
         """The model files that are in memory, as ``checkpoints/emoji-tiny.safetensors``."""
-        return self._residents.names
+        return self._kept.residents.names
 
     def release(self) -> None:
         """Lets go of everything that was kept in memory, and gives it back to the system; not while a run goes on."""
-        with self._turn:
-            self._memory.clear()
-            release_memory()
+        self._kept.release()
 
     def close(self) -> None:
         """Lets go of everything that was kept in memory."""
-        self._memory.clear()
+        self._kept.memory.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -375,10 +346,6 @@ class Session:
             self.workplace = self.workplace.renewed()
         return self.workplace
 
-    @cached_property
-    def _disk(self) -> DiskResults:
-        return DiskResults(self.workplace.home.results, self.workplace.config.disk)
-
     def _services(self, prepared: Prepared, graph: ResolvedGraph, label: str = "") -> RunServices:
         home, registry = self.workplace.home, self.workplace.registry
         files = FileDigests(prepared.files, Digests(home.digests))
@@ -387,24 +354,8 @@ class Session:
         graphs = cast("dict[str, JsonValue]", prepared.document.tree.get("graphs", {}))
         expanders, outputs = Expanders(registry, prepared.files, graphs), self.outputs.for_run(label)
         return RunServices(
-            registry, self.environment, files, outputs, recorder, home, expanders, self._vault, self._dev
+            registry, self.environment, files, outputs, recorder, home, expanders, self._kept.vault, self._dev
         )
-
-    def _in_turn(self, job: Job, emit: Callable[[Event], None], cancel: Cancel) -> Result:
-        """Runs of one session take turns: they share its device and its memory."""
-        with self._turn:
-            before = self._memory.dropped
-            try:
-                return job.run(emit, cancel)
-            finally:
-                if self._memory.dropped - before > _MUCH:
-                    release_memory()
-
-
-def _with_draws(found: NodeExplanation, inputs: Sequence[str]) -> NodeExplanation:
-    """What is said about a node some of whose inputs have another value at each run."""
-    reasons = (reason for reason in found.reasons if not reason.startswith(tuple(f"{input}: " for input in inputs)))
-    return replace(found, reasons=(*reasons, *(f"{input} is drawn anew at each run" for input in inputs)))
 
 
 def run(

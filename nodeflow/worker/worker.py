@@ -59,6 +59,7 @@ class Worker:
         }
         for name, target in aside.items():
             Thread(target=target, name=f"nodeflow-{name}", daemon=True).start()
+        warm()  # before it is ready: a job that it gets runs, and if it is lost, that job was at work
         environment = self._session.environment
         devices = _devices() if environment.device != "cpu" else ()
         self._channel.send(
@@ -66,7 +67,6 @@ class Worker:
                 device=environment.device, dtype=environment.dtype, devices=devices, versions=dict(environment.versions)
             )
         )
-        warm()
         while (job := self._next()) is not None:
             run, document, wish = job
             last = carry_out(self._session, run, document, wish, self._send)

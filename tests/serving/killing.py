@@ -79,7 +79,7 @@ async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 2.
                 failed = [task.exception() for task in tasks if task.done()]
                 assert not failed, failed
                 if number % 10 == 9:
-                    say(f"{number + 1} rounds, {len(ledger.promises)} jobs, broken: {len(ledger.broken)}")
+                    say(f"{number + 1} rounds, {len(ledger.promises)} jobs, broken: {ledger.broken[-3:]}")
             await _end(served, asking, load, tasks, figures)
     finally:
         served.end()

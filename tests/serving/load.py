@@ -42,10 +42,9 @@ class Load:
     async def client(self) -> None:
         """One client, until ``done``."""
         acts: tuple[tuple[Callable[[], Awaitable[None]], int], ...] = (
-            (self.submit, 12),
-            (self.submit_again, 2),
-            (self.cancel, 1),
-            (self.retry, 1),
+            (self.submit, 10),
+            (self.submit_again, 1),
+            (self.move, 1),
             (self.look, 8),
         )
         acting, weights = [act for act, _ in acts], [weight for _, weight in acts]
@@ -69,13 +68,17 @@ class Load:
                     self.ledger.broken.append(f"the events of {id} could not be followed: {error}")
 
     async def submit(self) -> None:
-        """A new job; asked for until it is acknowledged."""
+        """A new job, asked for until it is acknowledged; now and then another one is cancelled, or repeated."""
         if sum(not promise.final for promise in self.ledger.promises.values()) >= self.most:
             await self.look()
             return
         self._count += 1
         name, key = f"n{self._count}", f"key-{self._count}"
         await self._submitted(name, key)
+        if self.chance.random() < 0.15:
+            await self.cancel()
+        if self.chance.random() < 0.1:
+            await self.retry()
 
     async def submit_again(self) -> None:
         """The same request again: the same job; the same key for something else: refused."""
@@ -106,6 +109,14 @@ class Load:
         self._noted("retry", reply, 201, ())
         if reply.status == 201:
             self.ledger.taken(Promise(reply.body["id"], promise.name, retry_of=promise.id))
+
+    async def move(self) -> None:
+        """Puts a job in front of another one, if both still wait."""
+        waiting = [each.id for each in self.ledger.promises.values() if not each.final]
+        id, before = self.chance.sample(waiting, 2) if len(waiting) > 1 else ("", "")
+        if id:
+            reply = await self._insist("PATCH", f"{API}/jobs/{id}", {"before": before})
+            self._noted("move", reply, 200, ("job.not-queued",))
 
     async def look(self) -> None:
         """Looks at a job that is not known to have ended."""

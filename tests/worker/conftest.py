@@ -17,14 +17,14 @@ from nodeflow.protocol.frames import Unpacker, pack
 from nodeflow.protocol.work import FROM_WORKER, Beat, Cancel, Done, Happened, Ready, Refused, Run
 
 PACK = Path(__file__).parent / "pack" / "trouble"
-COMMAND = (sys.executable, "-P", "-m", "nodeflow.worker", f"--server={os.getpid()}", "--cold")
+COMMAND = (sys.executable, "-P", "-m", "nodeflow.worker", f"--server={os.getpid()}")
 Said: TypeAlias = tuple[Any, bytes]
 
 
 class Driven:
     """A worker process and the server's end of its stream."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, cold: bool = True) -> None:
         self.home = home
         self.jobs = 0
         self._stream, theirs = socket.socketpair()
@@ -32,8 +32,9 @@ class Driven:
         self._unpacker = Unpacker()
         self._waiting: list[Said] = []
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+        chosen = (*(options or ("--device=cpu",)), *(("--cold",) if cold else ()))
         self.process = subprocess.Popen(
-            [*COMMAND, f"--fd={theirs.fileno()}", f"--home={home}", *(options or ("--device=cpu",))],
+            [*COMMAND, f"--fd={theirs.fileno()}", f"--home={home}", *chosen],
             pass_fds=[theirs.fileno()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -129,8 +130,8 @@ def hired(home: Path) -> Iterator[Callable[..., Driven]]:
     """Workers of a test's own."""
     found: list[Driven] = []
 
-    def hire(*options: str) -> Driven:
-        found.append(Driven(home, *options))
+    def hire(*options: str, cold: bool = True) -> Driven:
+        found.append(Driven(home, *options, cold=cold))
         return found[-1]
 
     yield hire

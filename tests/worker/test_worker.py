@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from nodeflow.protocol.work import Answer, Beat, Cancel, Done, Explain, Preview, Prewarm, Sheet, SheetPoint, Stop
@@ -172,6 +173,14 @@ def test_a_contact_sheet_shows_the_pictures_of_a_sweep(shared: Driven, tmp_path:
     assert not answer.error
     assert [file["path"] for file in answer.value] == ["sweep_picture_00001.png"]
     assert (tmp_path / "sweep_picture_00001.png").stat().st_size == answer.value[0]["bytes"]
+
+
+def test_a_worker_is_ready_when_what_takes_seconds_is_imported(hired: Hire) -> None:
+    cold, warm = hired(), hired(cold=False)
+    for worker in (cold, warm):
+        worker.ready()
+    of_cold, of_warm = (psutil.Process(worker.process.pid).memory_info().rss for worker in (cold, warm))
+    assert of_warm > of_cold + 50 * 2**20, "torch alone is more than that"
 
 
 def test_a_warm_worker_has_computed_all_but_what_writes_or_asks(hired: Hire, home: Path, tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from nodeflow.storage.database.failures import StorageFailed
 
 _LOG: Final = logging.getLogger("nodeflow.server")
 
+GONE: Final = 499
+"""What is noted of a request whose client did not wait for the answer."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _OF_HTTP: Final = {
@@ -48,10 +51,15 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return refused(Refusal("server.storage", str(error)))
     except NodeflowError as error:
         return _unexpected(request, error)
-    except (ConnectionResetError, TimeoutError):
-        raise
+    except ConnectionError as error:
+        return web.Response(status=GONE) if _left(request) else _unexpected(request, error)
     except Exception as error:  # noqa: BLE001 - the client gets an id, the log all of it
         return _unexpected(request, error)
+
+
+def _left(request: web.Request) -> bool:
+    """Whether the client has gone, so that nobody reads an answer."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def of_document(error: InvalidDocument) -> Refusal:

@@ -8,13 +8,12 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from nodeflow.server.errors import GONE
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.security.clients import CLIENT
 
 _LOG: Final = logging.getLogger("nodeflow.server.http")
 _METHODS: Final = frozenset(hdrs.METH_ALL)
-_GONE: Final = 499
-"""What is noted of a request whose client did not wait for the answer."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,7 +24,7 @@ def observed(metrics: Metrics) -> Middleware:
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
-        status = _GONE
+        status = GONE
         try:
             answer = await handler(request)
             status = answer.status

@@ -176,10 +176,11 @@ class _Visitor(RequestHandler):
             if self.transport is not None:
                 self.transport.write(_raw(late.status, late))
             self.force_close()
-        elif self._in_body and self._body is not None:
+        elif self._body is not None and not self._body.is_eof():
             if self._reading_paused:  # the client waits for us
                 self._body_since += now - self._looked
             elif self._is_late(now, self._body.total_raw_bytes):
+                # At every look anew: who was just woken by a byte sees nothing of it, and goes on to wait for a line.
                 self._body.set_exception(Refusal("request.timeout", "the body came too slowly; send it again"))
                 self.close()
         self._looked = now

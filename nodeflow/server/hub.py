@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ __all__ = ["Hub", "Subscription"]
 _LOG = logging.getLogger(__name__)
 
 LINGER: Final = 0.005
-"""Seconds in which events gather before they are written together."""
+"""Seconds in which events gather before they are written together, unless somebody waits for them."""
 
 MOST_WAITING: Final = 2000
 """Events that may wait for the disk before the worker that sends more of them has to wait, too."""
@@ -79,6 +80,7 @@ class Hub:
         self._batch = _Batch()
         self._writing: _Batch | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self._stopped = False
 
     @property
@@ -107,6 +109,7 @@ class Hub:
         """Waits until everything published so far is written and told, or was given up."""
         batch = self._batch if self._batch.events else self._writing
         if batch is not None:
+            self._hurry.set()
             await batch.written.wait()
 
     def announce(self, events: Sequence[JobEvent], client: str) -> None:
@@ -195,7 +198,10 @@ class Hub:
 
     async def _write_all(self) -> None:
         while self._batch.events:
-            await asyncio.sleep(LINGER)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._hurry.wait()
+            self._hurry.clear()
             batch, self._batch = self._batch, _Batch()
             self._writing = batch
             try:

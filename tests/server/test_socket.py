@@ -1,6 +1,7 @@
 """The WebSocket: many jobs at once, previews, notices; who does not read harms nobody."""
 
 import asyncio
+import gc
 import json
 import struct
 from collections.abc import AsyncIterator
@@ -270,5 +271,34 @@ def test_who_answers_no_ping_is_not_there(tmp_path: Path, monkeypatch: pytest.Mo
             async with asyncio.timeout(5):
                 while server.hub.listening_of("bob"):
                     await asyncio.sleep(0.02)
+
+    asyncio.run(live())
+
+
+def test_nothing_is_left_of_sockets_that_have_gone(tmp_path: Path) -> None:
+    def left() -> int:
+        gc.collect()
+        return sum(type(each).__name__ in ("Subscription", "_Conversation") for each in gc.get_objects())
+
+    async def live() -> None:
+        async with served(tmp_path) as server:
+            before = left()
+            job = await started(server.hub, server.store)
+            for _ in range(3):
+                async with aiohttp.ClientSession() as session:
+                    path = f"{server.url}/api/v1/ws"
+                    sockets = [await session.ws_connect(path, headers=server.headers()) for _ in range(20)]
+                    for ws in sockets:
+                        await ws.send_json({"type": "subscribe", "jobs": {job: 0}})
+                    assert server.hub.listening == 20
+                    for ws in sockets:
+                        assert ws._response.connection is not None
+                        ws._response.connection.transport.abort()  # type: ignore[union-attr]
+                async with asyncio.timeout(5):
+                    while server.hub.listening:
+                        await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                while left() > before:
+                    await asyncio.sleep(0.05)
 
     asyncio.run(live())

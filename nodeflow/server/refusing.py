@@ -31,10 +31,15 @@ async def written(store: "Store", change: "Callable[[Connection], T]") -> T:
         hint = "try again later, or cancel some of them"
         raise Refusal("queue.full", message, hint=hint, retry_after=_PATIENCE) from full
     except KeyReused as reused:
-        message = f"this key came with another body before; it made {reused.id}"
-        raise Refusal("key.reused", message, hint="take a new key", detail={"id": reused.id}) from reused
+        raise reused_key(reused.id) from reused
     except StorageFailed as failed:
         raise Refusal("server.storage", str(failed)) from failed
+
+
+def reused_key(id: str) -> Refusal:
+    """A key came again with another body; ``id`` is what it made."""
+    message = f"this key came with another body before; it made {id}"
+    return Refusal("key.reused", message, hint="take a new key", detail={"id": id})
 
 
 def unknown_job(id: str) -> NoReturn:

@@ -23,12 +23,16 @@ from nodeflow.protocol.jobs import JobInfo, JobOptions, JobState
 from nodeflow.protocol.report import WarningReport, problem_report
 from nodeflow.server.parts import Parts
 from nodeflow.server.places import places_of
+from nodeflow.server.refusing import reused_key
 from nodeflow.server.webhooks import check_webhook
 from nodeflow.session.sources import Loaded, Value
 from nodeflow.session.workplace import Workplace
-from nodeflow.storage.database.records import NewJob
+from nodeflow.storage.database.adding import known
+from nodeflow.storage.database.records import Added, KeyReused, NewJob
 
 T = TypeVar("T")
+Keyed = TypeVar("Keyed", "Wish", NewJob)
+Place = tuple[str, bytes]
 
 _METADATA: Final = 16 * 1024
 _KEPT: Final = 256
@@ -62,13 +66,21 @@ class Wish:
     point: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a request; ``job`` is None for one that the same key had made before."""
+
+    added: Added
+    job: NewJob | None
+
+
 class Submission:
     """Makes jobs. What takes time is done in threads of its own, and remembered for the next that asks the same."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._threads = ThreadPoolExecutor(_THREADS, "check")
-        self._made: OrderedDict[tuple[str, bytes], _Made] = OrderedDict()
+        self._made: OrderedDict[Place, _Made] = OrderedDict()
 
     def close(self) -> None:
         """Ends the threads."""
@@ -78,8 +90,8 @@ class Submission:
         """Does what takes time, beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def job(self, scope: str, body: bytes, key: str | None, read: Callable[[bytes], Wish]) -> NewJob:
-        """The job that a request asks for.
+    async def submit(self, scope: str, body: bytes, key: str | None, read: Callable[[bytes], Wish]) -> Taken:
+        """Takes in the job that a request asks for; it is on the disk when this returns.
 
         Args:
             scope: Who asks for what; the same body means the same only within it.
@@ -88,34 +100,56 @@ class Submission:
             read: Makes a wish of the body.
 
         Raises:
-            Refusal: It cannot run, with all problems.
+            Refusal: It cannot run, with all problems, or is not taken in now.
         """
-        job = await self._shared((scope, sha256(body).digest()), body, read)
-        return self.keyed(replace(job, id=new_id(), created=time.time()), key)
+        place = scope, sha256(body).digest()
+        job = await self._of_a_moment_ago(place)
+        if job is None:
+            wish = await self.apart(lambda: read(body))
+            if (before := await self._before(with_key(wish, key))) is not None:
+                return Taken(before, None)
+            job = await self._shared(place if len(body) <= _KEPT_BYTES else None, wish)
+        return await self._taken(replace(with_key(job, key), id=new_id(), created=time.time()))
 
-    def keyed(self, job: NewJob, key: str | None) -> NewJob:
-        """A job with the key that came in the head of its request, if one did."""
-        if key is not None and job.key is not None and key != job.key:
-            raise Refusal("request.invalid", "the header Idempotency-Key and the field key are not the same; keep one")
-        return job if key is None else replace(job, key=key)
+    async def submit_wish(self, wish: Wish) -> Taken:
+        """``submit`` for what came in another way than as one body."""
+        if (before := await self._before(wish)) is not None:
+            return Taken(before, None)
+        return await self._taken(await self.apart(lambda: self.made(wish)))
 
-    async def _shared(self, place: tuple[str, bytes], body: bytes, read: Callable[[bytes], Wish]) -> NewJob:
-        """The job of a request that came a moment ago, or comes at the same time, unless it draws anew."""
-        now = time.monotonic()
+    async def _taken(self, job: NewJob) -> Taken:
+        return Taken(await self._parts.jobs.submit(job), job)
+
+    async def _before(self, wish: Wish) -> Added | None:
+        """The job that the key of a wish has made before: nothing is checked or drawn for it again."""
+        key = wish.key
+        if key is None:
+            return None
+        try:
+            return await self._parts.store.read(lambda c: known(c, wish.client, key, wish.digest))
+        except KeyReused as reused:
+            raise reused_key(reused.id) from None
+
+    async def _of_a_moment_ago(self, place: Place) -> NewJob | None:
+        """The job of the same request, which came a moment ago or comes at this time, unless it draws anew."""
         known = self._made.get(place)
-        if known is not None and now < known.until and known.workplace is self._parts.workplace:
-            job = await asyncio.shield(known.job)
-            if not job.drawn:
-                return job
-        making = asyncio.ensure_future(self.apart(lambda: self.made(read(body))))
-        if len(body) <= _KEPT_BYTES:
-            self._made[place] = _Made(making, now + _KEPT_SECONDS, self._parts.workplace)
+        if known is None or time.monotonic() > known.until or known.workplace is not self._parts.workplace:
+            return None
+        job = await asyncio.shield(known.job)
+        return None if job.drawn else job
+
+    async def _shared(self, place: Place | None, wish: Wish) -> NewJob:
+        """Makes a job, and keeps it for a moment where a place for it is given."""
+        making = asyncio.ensure_future(self.apart(lambda: self.made(wish)))
+        if place is not None:
+            self._made[place] = _Made(making, time.monotonic() + _KEPT_SECONDS, self._parts.workplace)
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
         try:
             return await asyncio.shield(making)
         except Exception:
-            self._made.pop(place, None)
+            if place is not None:
+                self._made.pop(place, None)
             raise
 
     def made(self, wish: Wish) -> NewJob:
@@ -189,6 +223,17 @@ def loaded_of(tree: Mapping[str, Any], most: int) -> Loaded:
         found, expected = f"{count:,} nodes", f"at most {most:,}"
         raise InvalidDocument([Problem("limit.nodes", "the document is too large", found=found, expected=expected)])
     return Loaded(Document.from_tree(document, keep_going=True))
+
+
+def with_key(wish: Keyed, key: str | None) -> Keyed:
+    """A wish, or its job, with the key that came in the head of the request, if one did.
+
+    Raises:
+        Refusal: Its body has another one.
+    """
+    if key is not None and wish.key is not None and key != wish.key:
+        raise Refusal("request.invalid", "the header Idempotency-Key and the field key are not the same; keep one")
+    return wish if key is None else replace(wish, key=key)
 
 
 def options_of(asked: JobOptions) -> JobOptions:

@@ -41,7 +41,8 @@ def test_the_same_key_with_the_same_body_is_the_same_job(server):
     assert {(answer.status, answer.json["id"]) for answer in again} == {(200, first.json["id"])}
     inside = submit(server, number(1) | {"nodeflow": 1}, key="a")
     assert inside.json["id"] == first.json["id"]
-    assert server.ask("POST", f"{API}/jobs", {"key": "a", "document": number(1)}).json["id"] == first.json["id"]
+    inside = [server.ask("POST", f"{API}/jobs", {"key": "a", "document": number(1)}) for _ in range(3)]
+    assert {(answer.status, answer.json["id"]) for answer in inside} == {(200, first.json["id"])}
 
 
 def test_the_same_key_with_another_body_is_a_conflict(server):
@@ -74,6 +75,13 @@ def test_draws_are_made_anew_for_each_job_and_kept_with_it(server):
     assert len({job["drawn"]["n.value"] for job in made}) == 4
     document = server.get(f"{API}/jobs/{made[0]['id']}/document").json
     assert document["nodes"]["n"]["inputs"]["value"] == made[0]["drawn"]["n.value"]
+
+
+def test_a_request_that_comes_again_draws_nothing_again(server):
+    drawing = number({"draw": "counter", "name": "turns"})
+    first = submit(server, drawing, key="turn")
+    assert [submit(server, drawing, key="turn").json["id"] for _ in range(3)] == [first.json["id"]] * 3
+    assert submit(server, drawing).json["drawn"]["n.value"] == first.json["drawn"]["n.value"] + 1
 
 
 def test_a_document_that_cannot_run_is_refused_with_all_that_is_wrong(server):

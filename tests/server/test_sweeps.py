@@ -100,7 +100,7 @@ def test_the_key_of_a_sweep_is_good_for_one_body(server: Server) -> None:
     first = sweep(server, key="s", over={"value": [1]})
     assert (first.status, sweep(server, key="s", over={"value": [1]}).status) == (201, 200)
     again = sweep(server, key="s", over={"value": [2]})
-    assert (again.status, again.code, again.json["detail"]["sweep"]) == (409, "key.reused", first.json["id"])
+    assert (again.status, again.code, again.json["detail"]["id"]) == (409, "key.reused", first.json["id"])
 
 
 def test_points_draw_each_for_themselves(server: Server) -> None:

@@ -18,7 +18,6 @@ from nodeflow.server.parts import PARTS
 from nodeflow.server.routing import API, Route, body_of, json_limits, parsed, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, options_of, queued_info
-from nodeflow.storage.database.records import Added, NewJob
 from nodeflow.storage.database.reporting import job_report
 from nodeflow.storage.database.running import work
 
@@ -55,8 +54,11 @@ async def submit(request: web.Request) -> web.StreamResponse:
         )
     read = partial(wish_of, client=client.name, limits=json_limits(parts.settings.limits))
     body = await request.read()
-    job = await request.app[SUBMISSION].job(f"{client.name} job", body, key_of(request), read)
-    return await taken_in(request, await parts.jobs.submit(job), job)
+    taken = await request.app[SUBMISSION].submit(f"{client.name} job", body, key_of(request), read)
+    location = {"Location": f"{API}/jobs/{taken.added.id}"}
+    if taken.job is not None and taken.added.new:
+        return answered(queued_info(taken.job), status=201, headers=location)
+    return answered(await parts.jobs.info(taken.added.id, client.sees), headers=location)
 
 
 def wish_of(body: bytes, *, client: str, limits: Limits) -> Wish:
@@ -80,15 +82,6 @@ def key_of(request: web.Request) -> str | None:
     if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
         raise Refusal("request.invalid", f"{KEY_HEADER}: expected 1 to {_LONGEST_KEY} printable characters")
     return key
-
-
-async def taken_in(request: web.Request, added: Added, job: NewJob) -> web.StreamResponse:
-    """201 for a new job; 200 and how it is for one that the same key has made before."""
-    location = {"Location": f"{API}/jobs/{added.id}"}
-    if added.new:
-        return answered(queued_info(job), status=201, headers=location)
-    info = await request.app[PARTS].jobs.info(added.id, request[CLIENT].sees)
-    return answered(info, headers=location)
 
 
 async def list_jobs(request: web.Request) -> JobPage:

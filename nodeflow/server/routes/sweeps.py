@@ -19,6 +19,7 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.answers import answered
 from nodeflow.server.library import Library
 from nodeflow.server.parts import PARTS
+from nodeflow.server.refusing import reused_key
 from nodeflow.server.routes.jobs import DOCUMENT_REFUSALS, KEY_HEADER, KEY_USE, key_of
 from nodeflow.server.routes.workflows import LIBRARY
 from nodeflow.server.routing import API, Route, body_of, json_limits, query_of
@@ -133,8 +134,7 @@ def _known(connection: Connection, wish: Wish) -> str | None:
     try:
         return sweeps.known(connection, wish.client, wish.key, wish.digest)
     except KeyReused as reused:
-        message = f"this key came with another body before; it made sweep {reused.id}"
-        raise Refusal("key.reused", message, detail={"sweep": reused.id}) from None
+        raise reused_key(reused.id) from None
 
 
 async def _info(request: web.Request, id: str, query: PointsQuery) -> SweepInfo:

@@ -24,7 +24,7 @@ from nodeflow.server.routes.outputs import place_of
 from nodeflow.server.routing import API, Route, body_of, checked, json_limits, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.sending import Sent, send_file
-from nodeflow.server.submission import SUBMISSION, loaded_of
+from nodeflow.server.submission import SUBMISSION, loaded_of, with_key
 from nodeflow.storage.database import outputs
 from nodeflow.storage.database.records import Added
 from nodeflow.storage.database.workflows import NewWorkflow
@@ -96,8 +96,8 @@ async def _called(request: web.Request, published: Published) -> Added:
     client, limits = request[CLIENT].name, json_limits(request.app[PARTS].settings.limits)
     read = partial(wish_of_json, client=client, published=published, limits=limits)
     body = await request.read()
-    job = await request.app[SUBMISSION].job(f"{client} {published.label}", body, key_of(request), read)
-    return await request.app[PARTS].jobs.submit(job)
+    submission = request.app[SUBMISSION]
+    return (await submission.submit(f"{client} {published.label}", body, key_of(request), read)).added
 
 
 async def _called_by_form(request: web.Request, published: Published) -> Added:
@@ -106,8 +106,8 @@ async def _called_by_form(request: web.Request, published: Published) -> Added:
     parts, submission = request.app[PARTS], request.app[SUBMISSION]
     try:
         await read_form(request, form, published, uploads, json_limits(parts.settings.limits))
-        job = await submission.apart(lambda: submission.made(wish_of_form(form, client=client, published=published)))
-        added = await parts.jobs.submit(submission.keyed(job, key_of(request)))
+        wish = with_key(wish_of_form(form, client=client, published=published), key_of(request))
+        added = (await submission.submit_wish(wish)).added
     except BaseException:
         await forget(form, uploads)
         raise

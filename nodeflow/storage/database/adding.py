@@ -20,6 +20,9 @@ _ROOM: Final = select(_QUEUED.scalar_subquery(), select(func.coalesce(func.max(q
 _ROOM_AND_KEY: Final = _ROOM.add_columns(
     select(jobs.c.id).where(jobs.c.client == bindparam("whose"), jobs.c.key == bindparam("which")).scalar_subquery()
 )
+_BY_KEY: Final = select(jobs.c.id, jobs.c.body_digest).where(
+    jobs.c.client == bindparam("whose"), jobs.c.key == bindparam("which")
+)
 _DIGEST: Final = select(jobs.c.body_digest).where(jobs.c.id == bindparam("of"))
 _INSERT_JOB: Final = PreparedInsert(jobs, without=("started", "finished", "cancelling"))
 _INSERT_REQUEST: Final = PreparedInsert(requests)
@@ -33,11 +36,26 @@ def add(connection: Connection, job: NewJob, *, limit: int) -> Added:
         KeyReused: The key came with another body before.
         QueueFull: ``limit`` jobs are queued.
     """
-    queued, last, known = connection.execute(_ROOM_AND_KEY, {"whose": job.client, "which": job.key}).one()
-    if known is not None:
-        return _known(connection, job, known)
+    queued, last, before = connection.execute(_ROOM_AND_KEY, {"whose": job.client, "which": job.key}).one()
+    if before is not None:
+        return _known(connection, job, before)
     _make_room(queued, 1, limit)
     return _add(connection, job, last + 1.0)
+
+
+def known(connection: Connection, client: str, key: str, body_digest: str) -> Added | None:
+    """The job that this key has made before.
+
+    Raises:
+        KeyReused: The key came with another body then.
+    """
+    row = connection.execute(_BY_KEY, {"whose": client, "which": key}).first()
+    if row is None:
+        return None
+    id, digest = row
+    if digest != body_digest:
+        raise KeyReused(id)
+    return Added(id, new=False)
 
 
 def add_many(connection: Connection, new: Sequence[NewJob], *, limit: int) -> tuple[Added, ...]:

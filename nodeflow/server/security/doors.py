@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from nodeflow.core.errors import UsageError
@@ -32,6 +32,7 @@ _PREFLIGHT: Final[Mapping[str, str]] = {
 """What a browser is told that asks first whether a page of a listed origin may send something."""
 _PAGE: Final = "/"
 """Where a browser at this machine gets its cookie."""
+_FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 _SHOWN: Final = 100
 _AROUND: Final = 2**20
 """Bytes that a form may have beside its file."""
@@ -115,7 +116,8 @@ class Doors:
         """Whether somebody at this machine asks a server that is for this machine alone."""
         if self.settings.require_token or self.tokens.any or not is_loopback(self.settings.host):
             return False
-        forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP"))
+        # A proxy says so in a header; the one that does not speaks HTTP/1.0 unless it is told otherwise.
+        forwarded = request.version < HttpVersion11 or any(name in request.headers for name in _FORWARDING)
         return hosts.names_loopback and is_loopback(request.remote or "") and not forwarded
 
     def _check_kind(self, request: web.Request) -> None:

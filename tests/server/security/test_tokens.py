@@ -51,9 +51,15 @@ def test_a_client_is_not_who_its_headers_say(tmp_path):
         assert server.get(f"{API}/jobs?token={server.token}").code == "auth.missing"
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
 def test_what_came_through_a_proxy_did_not_come_from_this_machine(server, header):
     assert server.get(f"{API}/jobs", headers={header: "127.0.0.1"}).code == "auth.missing"
+
+
+def test_a_proxy_that_says_nothing_is_known_by_its_old_language(server):
+    ask = f"GET {API}/jobs HTTP/{{}}\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n"
+    assert b" 401 " in server.raw(ask.format("1.0").encode()).partition(b"\r\n")[0]
+    assert b" 200 " in server.raw(ask.format("1.1").encode()).partition(b"\r\n")[0]
 
 
 def test_roles_allow_what_they_name_and_nothing_above(tmp_path):

@@ -96,7 +96,7 @@ class Stop(Message):
 
 
 class Ready(Message):
-    """Worker to server: the device is there, jobs may come."""
+    """Worker to server: the device is there, questions may come."""
 
     type: Literal["ready"] = "ready"
     device: str
@@ -104,6 +104,12 @@ class Ready(Message):
     devices: tuple[str, ...] = ()
     """All that this machine has, for a worker that was to choose one itself."""
     versions: Mapping[str, str] = Field(default_factory=dict[str, str])
+
+
+class Warm(Message):
+    """Worker to server: what takes seconds to be imported is in memory, jobs may come."""
+
+    type: Literal["warm"] = "warm"
 
 
 class Refused(Message):
@@ -185,7 +191,7 @@ class Answer(Message):
 
 ToWorker: TypeAlias = Annotated[Run | Cancel | Prewarm | Explain | Sheet | Stop, Field(discriminator="type")]
 FromWorker: TypeAlias = Annotated[
-    Ready | Refused | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")
+    Ready | Warm | Refused | Beat | Happened | Preview | Done | Answer, Field(discriminator="type")
 ]
 TO_WORKER: TypeAdapter[Run | Cancel | Prewarm | Explain | Sheet | Stop] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[Ready | Refused | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)
+FROM_WORKER: TypeAdapter[Ready | Warm | Refused | Beat | Happened | Preview | Done | Answer] = TypeAdapter(FromWorker)

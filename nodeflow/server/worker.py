@@ -26,6 +26,7 @@ from nodeflow.protocol.work import (
     Refused,
     Sheet,
     Stop,
+    Warm,
 )
 from nodeflow.server.engagement import Engagement, WorkerLost
 from nodeflow.server.process import WorkerProcess
@@ -91,6 +92,7 @@ class Worker:
         self._found = found
         self._process: WorkerProcess | None = None
         self._ready = False
+        self._warm = False
         self._engagement: Engagement | None = None
         self._questions: dict[str, asyncio.Future[Answer]] = {}
         self._memory = 0
@@ -103,13 +105,13 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """It can be given something to do, at once or later."""
+        """It is there, can be asked, and takes jobs, at once or soon."""
         return self._ready and not self._stopping
 
     @property
     def free(self) -> bool:
         """It has no job, and can take one."""
-        return self.ready and self._engagement is None and not self._stale
+        return self.ready and self._warm and self._engagement is None and not self._stale
 
     @property
     def info(self) -> WorkerInfo:
@@ -199,7 +201,7 @@ class Worker:
             process.kill("the server stops")
             raise
         finally:
-            self._ready = False
+            self._ready = self._warm = False
             self._gone(await process.ended(self._care.patience))
 
     async def _listen(self, process: WorkerProcess) -> str:
@@ -232,6 +234,9 @@ class Worker:
             case Ready():
                 self._ready, self.device, self._problem = True, message.device, ""
                 self._found(self, message)
+                self._changed(self)
+            case Warm():
+                self._warm = True
                 self._changed(self)
             case Refused():
                 self._problem = message.message
@@ -282,7 +287,7 @@ class Worker:
     def _state(self) -> str:
         if self._process is None or self._stale:
             return "restarting" if self._restarts or self._stale else "starting"
-        if not self._ready:
+        if not self._warm:
             return "starting"
         return "idle" if self._engagement is None else "busy"
 

@@ -13,7 +13,20 @@ from threading import Thread
 from time import sleep
 from typing import Final, TypeAlias
 
-from nodeflow.protocol.work import TO_WORKER, Beat, Cancel, Explain, Happened, Preview, Prewarm, Ready, Run, Sheet, Stop
+from nodeflow.protocol.work import (
+    TO_WORKER,
+    Beat,
+    Cancel,
+    Explain,
+    Happened,
+    Preview,
+    Prewarm,
+    Ready,
+    Run,
+    Sheet,
+    Stop,
+    Warm,
+)
 from nodeflow.session.session import Session
 from nodeflow.worker.carrying import Wish, carry_out
 from nodeflow.worker.channel import Channel
@@ -59,7 +72,6 @@ class Worker:
         }
         for name, target in aside.items():
             Thread(target=target, name=f"nodeflow-{name}", daemon=True).start()
-        warm()  # before it is ready: a job that it gets runs, and if it is lost, that job was at work
         environment = self._session.environment
         devices = _devices() if environment.device != "cpu" else ()
         self._channel.send(
@@ -67,6 +79,8 @@ class Worker:
                 device=environment.device, dtype=environment.dtype, devices=devices, versions=dict(environment.versions)
             )
         )
+        warm()
+        self._channel.send(Warm())  # from now on a job that is lost with this worker was at work
         while (job := self._next()) is not None:
             run, document, wish = job
             last = carry_out(self._session, run, document, wish, self._send)

@@ -153,6 +153,7 @@ def main() -> None:
     if found["device"] == "auto":  # as if there were three
         found = {"device": "cuda:0", "devices": ["cuda:0", "cuda:1", "cuda:2"]}
     worker.send("ready", dtype="fp32", **found)
+    worker.send("warm")
     worker.listen()
 
 

@@ -35,7 +35,7 @@ def test_where_a_worker_finds_several_gpus_each_gets_a_worker(tmp_path: Path) ->
         async with shop(tmp_path, ("auto",)) as it:
 
             async def all_there() -> bool:
-                return len(it.workers.infos) == 3 and all(worker.ready for worker in it.workers)
+                return len(it.workers.infos) == 3 and all(worker.free for worker in it.workers)
 
             await it.until(all_there)
             assert sorted(info.device for info in it.workers.infos) == ["cuda:0", "cuda:1", "cuda:2"]

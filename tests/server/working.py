@@ -69,7 +69,7 @@ class Shop:
         """All workers are there."""
 
         async def all_ready() -> bool:
-            return all(worker.ready for worker in self.workers)
+            return all(worker.free for worker in self.workers)
 
         await self.until(all_ready)
 

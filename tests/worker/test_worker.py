@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from nodeflow.protocol.work import Answer, Beat, Cancel, Done, Explain, Preview, Prewarm, Sheet, SheetPoint, Stop
+from nodeflow.protocol.work import Answer, Beat, Cancel, Done, Explain, Preview, Prewarm, Sheet, SheetPoint, Stop, Warm
 from tests.worker.conftest import Driven
 
 WORKFLOW = Path(__file__).parents[2] / "workflows" / "txt2img.json"
@@ -175,10 +175,11 @@ def test_a_contact_sheet_shows_the_pictures_of_a_sweep(shared: Driven, tmp_path:
     assert (tmp_path / "sweep_picture_00001.png").stat().st_size == answer.value[0]["bytes"]
 
 
-def test_a_worker_is_ready_when_what_takes_seconds_is_imported(hired: Hire) -> None:
+def test_a_worker_takes_jobs_when_what_takes_seconds_is_imported(hired: Hire) -> None:
     cold, warm = hired(), hired(cold=False)
     for worker in (cold, warm):
         worker.ready()
+        worker.until(Warm)
     of_cold, of_warm = (psutil.Process(worker.process.pid).memory_info().rss for worker in (cold, warm))
     assert of_warm > of_cold + 50 * 2**20, "torch alone is more than that"
 

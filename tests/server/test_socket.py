@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from nodeflow.protocol.work import Preview
+from nodeflow.storage.database import jobs
 from tests.server.streaming import Served, served
 from tests.server.watching import ended, started, steps
 
@@ -299,6 +300,7 @@ def test_nothing_is_left_of_sockets_that_have_gone(tmp_path: Path) -> None:
                         await asyncio.sleep(0.01)
             async with asyncio.timeout(5):
                 while left() > before:
+                    await server.store.read(jobs.counts)  # whose thread remembers the last question
                     await asyncio.sleep(0.05)
 
     asyncio.run(live())

@@ -78,7 +78,17 @@ _KINDS: Final[Mapping[str, type[Refused]]] = MappingProxyType(
 )
 
 
+_WAYS_OUT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "auth.missing": "ask its operator for one (`nodeflow token create NAME`) and put it into $NODEFLOW_TOKEN",
+        "auth.refused": "put another one into $NODEFLOW_TOKEN; `nodeflow token list` on its machine lists them",
+    }
+)
+"""What somebody at a shell does, where the server can only tell what is wrong with a request."""
+
+
 def refused(status: int, body: ErrorBody, retry_after: float | None = None) -> Refused:
     """The error for an answer of the server."""
+    body = body.model_copy(update={"hint": _WAYS_OUT.get(body.code, body.hint)})
     usual = RefusedForNow if body.code.startswith("server.") else RefusedRequest
     return _KINDS.get(body.code, usual)(status, body, retry_after)

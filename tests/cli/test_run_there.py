@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from nodeflow.cli.remote import report_of_job
+from nodeflow.protocol.jobreport import JobReport
+from nodeflow.protocol.jobs import JobError, JobState
 from nodeflow.storage.documents import CHUNK, RECORD_CHUNK
 from nodeflow.storage.png import SIGNATURE, read_texts, without_texts
 from tests.cli.conftest import Said, Shell, document, files_in, interface
@@ -42,6 +45,19 @@ DRAWN = document(
 SHOWING = document({"p": ("Paint", {}), "s": ("Preview", {"images": "@p.image"})}).replace(
     b"shelltest.Preview", b"PreviewImage"
 )
+FOLDER = document({"l": ("LoadFolder", {"folder": "in"})}, interface=interface({}, {"names": "l.names"})).replace(
+    b"shelltest.LoadFolder", b"LoadImageFolder"
+)
+INSIDE = document(
+    {"use": ("graph:looking", {})},
+    interface=interface({}, {"n": "use.n"}),
+    graphs={
+        "looking": {
+            "nodes": {"look": {"type": "shelltest.Look", "version": 1, "inputs": {"file": "a.png"}}},
+            "interface": interface({}, {"n": "look.number"}),
+        }
+    },
+).replace(b"shelltest.graph:", b"graph:")
 PICKY = document({"n": ("Picky", {})}, interface=interface({}, {"x": "n.number"}))
 BROKEN_NODE = document({"n": ("Broken", {})}, interface=interface({}, {"x": "n.text"}))
 
@@ -96,10 +112,13 @@ CASES = (
     Case("a file of the same name", LOOK, ("--json",), {"a.png": png(2) + b"more"}),
     Case("a file in a folder", LOOK, ("--input-dir", "in", "--json"), {"in/a.png": png(3) + b"..", "a.png": png(4)}),
     Case("a file as a value", LOOK, ("--input", "picture=@x/b.png", "--json"), {"x/b.png": png(5) + b"."}),
+    Case("a folder of files", FOLDER, ("--json",), {"in/a.png": png(6), "in/b.png": png(7)}),
+    Case("a file in a sub-graph", INSIDE, ("--json",), {"a.png": png(8) + b"...."}),
     Case("a file that is not there", LOOK, ("--input", "picture=@x/b.png", "--json"), code=4),
     Case("a text from a file", JOINED, ("--input", "prompt=@p.txt"), {"p.txt": b"from a file"}),
     Case("inputs from a file", JOINED, ("--inputs", "i.json"), {"i.json": b'{"prompt": "from json", "steps": 2}'}),
     Case("an input that is none", JOINED, ("--input", "promt=1", "--json"), code=3),
+    Case("external nodes asked again", JOINED, ("--refresh", "all")),
     Case("no such target", JOINED, ("--target", "counter"), code=3),
 )
 
@@ -136,6 +155,13 @@ def test_pictures_that_were_fetched_carry_what_made_them(shell: Shell, server: L
     assert json.loads(texts[CHUNK])["nodes"]["p"]["inputs"]["seed"] == 3
     assert RECORD_CHUNK in texts
     assert shell("reproduce", "output/picture_00001.png").code == 0
+
+
+def test_a_picture_is_a_workflow_there_too(shell: Shell, server: LiveServer, place: Path) -> None:
+    shell("run", "-", stdin=PAINT)
+    said = shell("run", "output/pictures_00002.png", "--output-dir", "again", "--server", server.url)
+    assert said.out == "again/pictures_00001.png\nagain/pictures_00002.png\n"
+    assert tree(place / "again") == tree(place / "output")
 
 
 def test_a_second_run_leaves_files_that_are_the_same(shell: Shell, server: LiveServer, place: Path) -> None:
@@ -206,6 +232,15 @@ def test_model_files_are_not_sent(shell: Shell, server: LiveServer, place: Path)
     assert "model files are not sent to a server; put it into the folder checkpoints" in said.err
 
 
+def test_a_job_that_was_lost_ends_as_a_failure_with_the_reason() -> None:
+    error = JobError(code="worker_lost", message="the worker was lost 2 times", hint="look at the log")
+    lost = report_of_job(JobReport(job="0" * 26, state=JobState.FAILED, error=error))
+    assert (lost.status, lost.exit_code) == ("failed", 5)
+    assert lost.error == "the worker was lost 2 times → look at the log [worker_lost]"
+    never_ran = report_of_job(JobReport(job="0" * 26, state=JobState.CANCELLED))
+    assert (never_ran.status, never_ran.exit_code, never_ran.error) == ("cancelled", 130, None)
+
+
 def test_nobody_there_has_an_exit_code_of_its_own(shell: Shell) -> None:
     said = shell("run", "-", "--json", "--server", "127.0.0.1:9", stdin=JOINED)
     assert said.code == 8
@@ -237,9 +272,9 @@ def settled_text(text: str) -> str:
 
 
 def compared(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without times, and without what is due to results of other tests in the server's memory."""
+    """A report without times, and without what is due to results that are remembered."""
     nodes = {
-        name: {"status": node["status"].replace("hit-memory", "ran"), "reason": node["reason"]}
+        name: {"status": re.sub("hit-.*", "ran", node["status"]), "reason": node["reason"]}
         for name, node in report["nodes"].items()
     }
     return {**report, "nodes": nodes, "error": re.sub(r"/here/|/there/", "/", report["error"] or "")}

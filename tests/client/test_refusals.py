@@ -18,7 +18,7 @@ def test_every_code_has_an_error_that_shows_it(code: str) -> None:
     error = refused(STATUS[code], ErrorBody(code=code, message="no", hint="do this"))
     assert error.code == code
     assert "no" in str(error)
-    assert "do this" in str(error)
+    assert "do this" in str(error) or code.startswith("auth.")
     assert code in str(error)
     assert exit_code(error) in (2, 3, 4, 8)
 
@@ -49,3 +49,8 @@ def test_what_may_go_later_is_told_from_what_never_will() -> None:
     assert isinstance(never, Refused)
     assert isinstance(never, UsageError)
     assert issubclass(Unreachable, Unavailable)
+
+
+def test_who_has_no_token_is_told_where_to_put_one() -> None:
+    for code in ("auth.missing", "auth.refused"):
+        assert "$NODEFLOW_TOKEN" in str(refused(401, ErrorBody(code=code, message="no")))

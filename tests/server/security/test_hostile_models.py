@@ -87,7 +87,8 @@ def test_no_loader_unpickles(node, input, folder, tmp_path):
     place.mkdir(parents=True)
     names = []
     for number, data in enumerate(pickled(sentinel)):
-        for suffix in (".latent",) if folder is None else (".safetensors", ".ckpt", ".pt", ".bin"):
+        others = (".ckpt", ".pt", ".bin") if number == 0 else ()
+        for suffix in (".latent",) if folder is None else (".safetensors", *others):
             names.append(f"evil{number}{suffix}")
             (place / names[-1]).write_bytes(data)
     said = loaded(tmp_path, node, input, folder, names)

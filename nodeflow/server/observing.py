@@ -58,4 +58,4 @@ def _note(metrics: Metrics, request: web.Request, status: int, seconds: float) -
 
 def _stays_open(request: web.Request, status: int) -> bool:
     """Whether the answer was a stream, whose seconds say how long somebody watched."""
-    return status == 101 or request.path.endswith("/events")
+    return status == 101 or (status == 200 and request.path.endswith("/events"))

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 DAY: Final = 86_400.0
-FIRST: Final = 60.0
+FIRST: Final = 30.0
 """Seconds from the start of the server to the first round."""
-EVERY: Final = 3600.0
+EVERY: Final = 300.0
+"""Seconds between two rounds."""
 BREATH: Final = 0.05
 """Seconds between two batches, for whoever wants to write."""
 THUMBNAIL_BYTES: Final = 512 * 2**20

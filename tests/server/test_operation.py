@@ -68,6 +68,7 @@ def test_numbers_tell_of_jobs_nodes_workers_streams_and_requests(tmp_path: Path)
             assert found["nodeflow_streams",] == 1
             assert found["nodeflow_server_memory_bytes",] > 10_000_000
             assert found["nodeflow_http_request_seconds_count", "GET", "unknown", "404"] == 1
+            assert found["nodeflow_http_request_seconds_count", "GET", "/api/v1/jobs/{id}/events", "404"] == 1
 
     asyncio.run(live())
 

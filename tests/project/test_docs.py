@@ -1,8 +1,11 @@
 """Every example in README.md and CONTRIBUTING.md runs, and what they claim about the tree is so."""
 
+import os
 import re
 import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from nodeflow.storage.home import Home, read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PORT = "http://127.0.0.1:8188"
 FILE = re.compile(r"# file: (\S+)\n")
 
 
@@ -39,24 +43,62 @@ def run_python(text: str, name: str, names: dict[str, object]) -> None:
         exec(compile(text, name, "exec"), names)
 
 
-def run_shell(text: str) -> None:
-    for line in text.splitlines():
-        words = shlex.split(line, comments=True)
-        if words:
+def run_shell(text: str, server: "Served") -> None:
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.replace(PORT, server.url), comments=True)
+        if not words:
+            continue
+        if words[-1] == "&":
+            assert words == ["nodeflow", "serve", "&"], line
+            server.start()
+        elif words[0] == "curl":
+            subprocess.run([*words, "--fail"], check=True, timeout=120)
+        else:
             assert words[0] == "nodeflow", line
             assert main(words[1:]) == 0, line
 
 
+class Served:
+    """``nodeflow serve`` at a free port, which takes the place of the usual one."""
+
+    def __init__(self) -> None:
+        self.url = PORT
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "nodeflow.cli.main", "serve", "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[-1]
+        os.environ["NODEFLOW_SERVER"] = self.url
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.communicate(timeout=60)
+            assert self.process.returncode == 0
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setenv("NODEFLOW_SERVER", PORT)
+    served = Served()
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
-def test_examples_run(document: str, workplace: Path) -> None:
+def test_examples_run(document: str, workplace: Path, server: Served) -> None:
     names: dict[str, object] = {}
     before = set(sys.modules)
     try:
         for number, (language, text) in enumerate(blocks(document, "python", "sh"), 1):
             if language == "sh":
-                run_shell(text)
+                run_shell(text, server)
             else:
-                run_python(text, f"{document} block {number}", names)
+                run_python(text.replace(PORT, server.url), f"{document} block {number}", names)
     finally:
         for module in set(sys.modules) - before:
             if module.split(".")[0] in {"softpack", "mypack"}:

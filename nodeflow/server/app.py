@@ -1,5 +1,6 @@
 """The application: all route tables together, behind the doors."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
@@ -28,6 +29,7 @@ from nodeflow.server.routes import (
     workflows,
 )
 from nodeflow.server.routes.about import DESCRIBED, Described
+from nodeflow.server.routes.files import TURN
 from nodeflow.server.routes.models import MODELS, ModelList
 from nodeflow.server.routes.nodes import NODES, NodeLists
 from nodeflow.server.routes.workflows import LIBRARY
@@ -66,6 +68,7 @@ def make_app(parts: Parts) -> web.Application:
     app[NODES] = NodeLists()
     app[MODELS] = ModelList()
     app[DESCRIBED] = Described(ROUTES)
+    app[TURN] = asyncio.Lock()
     app[LIBRARY] = Library(parts.store)
     app.cleanup_ctx.append(_checks)
     parts.doors.guard(app)

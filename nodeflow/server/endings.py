@@ -21,7 +21,7 @@ STATES: Final[Mapping[str, JobState]] = MappingProxyType(
     }
 )
 _CODES: Final[Mapping[int, str]] = MappingProxyType(
-    {3: "document.invalid", 4: "document.missing-file", 6: "node.memory", 7: "pack.failed"}
+    {2: "request.invalid", 3: "document.invalid", 4: "document.missing-file", 6: "node.memory", 7: "pack.failed"}
 )
 """Code of an error by the exit code that the shell would have ended with."""
 _FILE: Final = "File"

@@ -42,6 +42,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "missing": "it is missing",
         "model_type": "expected an object",
         "dict_type": "expected an object",
+        "list_type": "expected a list",
+        "tuple_type": "expected a list",
     }
 )
 """What is said of a fault in a request where pydantic speaks of Python."""

@@ -25,6 +25,7 @@ from nodeflow.server.parts import Parts
 from nodeflow.server.places import places_of
 from nodeflow.server.refusing import reused_key
 from nodeflow.server.webhooks import check_webhook
+from nodeflow.session.refreshing import check_refresh
 from nodeflow.session.sources import Loaded, Value
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.adding import known
@@ -158,6 +159,7 @@ class Submission:
         Raises:
             Refusal: Something about it that is no matter of the document.
             InvalidDocument: It cannot run, with all problems.
+            UsageError: What is to be asked again is not there.
         """
         options = wish.options
         if options.webhook is not None:
@@ -170,6 +172,8 @@ class Submission:
             problems = ready.resolution.problems
             if options.strict and problems:
                 raise InvalidDocument(problems)
+            if options.refresh and ready.resolution.graph is not None:
+                check_refresh(options.refresh, ready.resolution.graph)
             title = ready.document.meta.get("title")
             return NewJob(
                 id=new_id(),

@@ -28,12 +28,17 @@ _MAX_DEPTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """The files of one client."""
+    """The files of one client.
+
+    Attributes:
+        turn: Held by whoever gives a file its name, so that several at once do not share the same rest of a quota.
+    """
 
     home: Home
     limits: Limits
     pictures: Pictures
     client: str
+    turn: asyncio.Lock
 
     @property
     def folder(self) -> Path:
@@ -67,7 +72,9 @@ class Uploads:
                     digest, size = await self._turn(hidden, digest, size)
                 info = await self.pictures.check(hidden)
                 media_type, width, height = info.media_type, info.width, info.height
-            await asyncio.to_thread(_publish, hidden, place, replace, name)
+            async with self.turn:
+                await asyncio.to_thread(self._check_room, place, size)
+                await asyncio.to_thread(_publish, hidden, place, replace, name)
             modified = (await asyncio.to_thread(place.stat)).st_mtime
         except OSError as error:
             raise _failed(name, error) from error
@@ -123,7 +130,7 @@ class Uploads:
 
     async def _stream(self, hidden: Path, pieces: AsyncIterator[bytes]) -> tuple[str, int]:
         """Writes the pieces; hashing and writing are done in a thread, a batch at a time."""
-        used = await asyncio.to_thread(lambda: sum(size for _, size, _ in self.listing()))
+        used = await asyncio.to_thread(self._used)
         digest, size, batch = hashlib.sha256(), 0, bytearray()
         file = await asyncio.to_thread(hidden.open, "xb")
         try:
@@ -138,6 +145,14 @@ class Uploads:
         finally:
             await asyncio.to_thread(file.close)
         return digest.hexdigest(), size
+
+    def _check_room(self, place: Path, size: int) -> None:
+        """Others may have come while this one was sent; the one that it replaces, or that it is, does not count."""
+        before = place.stat().st_size if place.is_file() else 0
+        self._check_size(size, self._used() - before)
+
+    def _used(self) -> int:
+        return sum(size for _, size, _ in self.listing())
 
     def _check_size(self, size: int, used: int) -> None:
         if size > self.limits.upload:

@@ -2,13 +2,14 @@
 
 import io
 import json
+from contextlib import ExitStack
 
 import pytest
 from PIL import Image
 
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.settings import Limits, ServerSettings
-from tests.server.serving import API, served
+from tests.server.serving import API, read_answer, served
 
 
 def picture(format="PNG", size=(8, 6), colour="red", **options):
@@ -127,6 +128,22 @@ def test_a_quota_holds_for_all_files_of_a_client_together(tmp_path):
         answers = [server.put(f"{number}.txt", b"x" * 900) for number in range(4)]
     assert [answer.status for answer in answers] == [201, 201, 413, 413]
     assert "2,500" in answers[2].json["message"]
+
+
+def test_files_that_come_at_once_share_one_quota(tmp_path):
+    limits = Limits(upload=1000, quota=2500)
+    with served(tmp_path, ServerSettings(port=0, workers="cpu", limits=limits)) as server, ExitStack() as stack:
+        coming = [stack.enter_context(server.connected()) for _ in range(6)]
+        for number, connection in enumerate(coming):
+            head = f"PUT {API}/files/{number}.txt HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 900\r\n"
+            head += f"Authorization: Bearer {server.token}\r\nContent-Type: application/octet-stream\r\n\r\n"
+            connection.sendall(head.encode() + b"x" * 100)
+        assert server.get(f"{API}/files").json["bytes"] == 0, "all of them have begun, and none is there"
+        for connection in coming:
+            connection.sendall(b"y" * 800)
+        statuses = sorted(read_answer(connection).split()[1] for connection in coming)
+        assert statuses == [b"201", b"201", b"413", b"413", b"413", b"413"]
+        assert server.get(f"{API}/files").json["bytes"] == 1800
 
 
 def test_a_client_sees_only_its_own_files(tmp_path):

@@ -62,9 +62,9 @@ def test_without_a_key_the_same_body_is_another_job(server):
 
 def test_only_a_part_is_asked_for_where_targets_are_named(server):
     document = shipped("txt2img")
-    answer = submit(server, document, targets=["positive"], refresh=["base"], key="part")
+    answer = submit(server, document, targets=["positive"], refresh=True, key="part")
     assert answer.status == 201
-    assert submit(server, document, targets=["positive"], refresh=["base"], key="part").status == 200
+    assert submit(server, document, targets=["positive"], refresh=True, key="part").status == 200
     wrong = submit(server, document, targets=["positiv"])
     assert (wrong.code, wrong.json["problems"][0]["code"]) == ("document.invalid", "target.unknown")
 

@@ -169,6 +169,13 @@ TABLE = (
         "request.media-type", "POST /jobs", "application/json", b"{}", Content_Type="application/x-www-form-urlencoded"
     ),
     bad("request.media-type", "POST /jobs", "send it as it is", b"{}", Content_Encoding="gzip"),
+    bad(
+        "request.media-type",
+        "PUT /files/a.png",
+        "image/png; .*files are sent as application/octet-stream",
+        b"x",
+        Content_Type="image/png",
+    ),
     bad("request.media-type", "PUT /files/a.exe", "PNG, JPEG and WebP.*are taken", b"MZ", **STREAM),
     bad("range.unsatisfiable", "GET /outputs/{output}", "bytes", Range="bytes=900000-"),
     bad("document.invalid", "POST /jobs", "nodeflow", job({})),
@@ -195,6 +202,11 @@ TABLE = (
     bad("request.invalid", "POST /jobs", "16,384", job(metadata={"x": "y" * 20_000})),
     bad("request.invalid", "POST /jobs", "label", job(label="../../etc")),
     bad("request.invalid", "POST /jobs", "keep one", job(key="one"), Idempotency_Key="two"),
+    bad(
+        "request.invalid", "POST /jobs", "refresh: there is no node .*joim.*did you mean .*join", job(refresh=["joim"])
+    ),
+    bad("request.invalid", "POST /jobs", "refresh: .*is not external", job(refresh=["join"])),
+    bad("request.invalid", "POST /jobs", "targets: expected a list", job(targets="join")),
     bad("request.invalid", "GET /jobs?limit=1000000", "limit"),
     bad("request.invalid", "GET /jobs?stat=queued", 'stat: there is no such field.*did you mean "state"'),
     bad("request.invalid", "GET /jobs?state=waiting", "queued"),

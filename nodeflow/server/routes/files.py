@@ -20,6 +20,8 @@ from nodeflow.server.sending import Sent, send_bytes, send_file
 from nodeflow.server.thumbnails import Thumbnails, identity_of
 from nodeflow.server.uploads import Uploads
 
+TURN: Final = web.AppKey("uploading", asyncio.Lock)
+"""One at a time gives a file its name."""
 _FORM: Final = "multipart/form-data"
 _STREAM: Final = "application/octet-stream"
 _PIECE: Final = 256 * 1024
@@ -28,7 +30,7 @@ _PIECE: Final = 256 * 1024
 def uploads_of(request: web.Request) -> Uploads:
     """The files of the client who asks."""
     parts = request.app[PARTS]
-    return Uploads(parts.home, parts.settings.limits, parts.pictures, request[CLIENT].name)
+    return Uploads(parts.home, parts.settings.limits, parts.pictures, request[CLIENT].name, request.app[TURN])
 
 
 async def _list(request: web.Request) -> FilePage:

@@ -37,6 +37,7 @@ _SHOWN: Final = 100
 _AROUND: Final = 2**20
 """Bytes that a form may have beside its file."""
 _JSON: Final = "application/json"
+_FILES: Final = "files are sent as application/octet-stream or multipart/form-data, with a token"
 _WITH_TOKEN: Final = frozenset({"multipart/form-data", "application/octet-stream"})
 
 
@@ -138,7 +139,7 @@ class Doors:
         if kind == _JSON:
             return
         if kind not in _WITH_TOKEN:
-            raise Refusal("request.media-type", f"the body is {kind}; expected {_JSON}")
+            raise Refusal("request.media-type", f"the body is {kind}; expected {_JSON}", hint=_FILES)
         client = request.get(CLIENT)
         if client is not None and not client.proven:
             raise Refusal(

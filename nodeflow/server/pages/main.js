@@ -6,6 +6,7 @@ import { fieldsOf } from "./form.js";
 import { watch } from "./watch.js";
 
 const LOOK_AGAIN = 350;
+const CAME_IN = "came-in";
 let fields = [];
 let chosen = null;
 let running = null;
@@ -14,7 +15,7 @@ async function begin() {
   const me = await ask("GET", "/me");
   show("door", me.login);
   show("room", !me.login);
-  show("leave", !me.login && me.client !== "local");
+  show("leave", !me.login && (me.client !== "local" || sessionStorage.getItem(CAME_IN) !== null));
   if (me.login) return find("token").focus();
   await list();
   watch();
@@ -121,6 +122,7 @@ find("leave").addEventListener("click", () => ask("POST", "/logout").then(() => 
 find("login").addEventListener("submit", (event) => {
   event.preventDefault();
   ask("POST", "/login", { token: find("token").value })
+    .then(() => sessionStorage.setItem(CAME_IN, "yes"))
     .then(begin)
     .catch((error) => { find("login-wrong").textContent = error.message; });
 });

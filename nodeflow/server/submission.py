@@ -40,8 +40,10 @@ _KEPT: Final = 256
 """Requests whose checks are remembered."""
 _KEPT_BYTES: Final = 64 * 1024
 """Of one of them, at most."""
-_KEPT_SECONDS: Final = 2.0
-"""Afterwards files may have gone; within it a worker finds out by itself."""
+_FRESH_SECONDS: Final = 1.0
+"""Afterwards a request is checked again, while others of its kind still go by what was found before."""
+_KEPT_SECONDS: Final = 5.0
+"""Afterwards nobody goes by it: files may have gone meanwhile. Within it, a worker finds that out by itself."""
 _THREADS: Final = 2
 
 
@@ -82,6 +84,7 @@ class Submission:
         self._parts = parts
         self._threads = ThreadPoolExecutor(_THREADS, "check")
         self._made: OrderedDict[Place, _Made] = OrderedDict()
+        self._renewing: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """Ends the threads."""
@@ -104,7 +107,7 @@ class Submission:
             Refusal: It cannot run, with all problems, or is not taken in now.
         """
         place = scope, sha256(body).digest()
-        job = await self._of_a_moment_ago(place)
+        job = await self._of_a_moment_ago(place, body, read)
         if job is None:
             wish = await self.apart(lambda: read(body))
             if (before := await self._before(with_key(wish, key))) is not None:
@@ -131,27 +134,53 @@ class Submission:
         except KeyReused as reused:
             raise reused_key(reused.id) from None
 
-    async def _of_a_moment_ago(self, place: Place) -> NewJob | None:
+    async def _of_a_moment_ago(self, place: Place, body: bytes, read: Callable[[bytes], Wish]) -> NewJob | None:
         """The job of the same request, which came a moment ago or comes at this time, unless it draws anew."""
-        known = self._made.get(place)
-        if known is None or time.monotonic() > known.until or known.workplace is not self._parts.workplace:
+        known, now = self._made.get(place), time.monotonic()
+        if known is None or now > known.until or known.workplace is not self._parts.workplace:
             return None
+        if now > known.fresh and known.job.done():
+            self._made[place] = replace(known, fresh=known.until)
+            renewing = asyncio.create_task(self._renew(place, body, read))
+            self._renewing.add(renewing)
+            renewing.add_done_callback(self._renewing.discard)
         job = await asyncio.shield(known.job)
         return None if job.drawn else job
+
+    async def _renew(self, place: Place, body: bytes, read: Callable[[bytes], Wish]) -> None:
+        """Checks once more; whoever asks next hears what is wrong now."""
+        try:
+            job = await self.apart(lambda: self.made(read(body)))
+        except Exception:  # noqa: BLE001 - told to the next who asks, by whom it is made again
+            self._made.pop(place, None)
+            return
+        made: asyncio.Future[NewJob] = asyncio.get_running_loop().create_future()
+        made.set_result(job)
+        self._keep(place, made)
+
+    def _keep(self, place: Place, making: "asyncio.Future[NewJob]") -> None:
+        now = time.monotonic()
+        self._made[place] = _Made(making, now + _FRESH_SECONDS, now + _KEPT_SECONDS, self._parts.workplace)
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
 
     async def _shared(self, place: Place | None, wish: Wish) -> NewJob:
         """Makes a job, and keeps it for a moment where a place for it is given."""
         making = asyncio.ensure_future(self.apart(lambda: self.made(wish)))
         if place is not None:
-            self._made[place] = _Made(making, time.monotonic() + _KEPT_SECONDS, self._parts.workplace)
-            if len(self._made) > _KEPT:
-                self._made.popitem(last=False)
+            self._keep(place, making)
         try:
-            return await asyncio.shield(making)
+            job = await asyncio.shield(making)
         except Exception:
-            if place is not None:
-                self._made.pop(place, None)
+            self._drop(place)
             raise
+        if job.drawn:
+            self._drop(place)
+        return job
+
+    def _drop(self, place: Place | None) -> None:
+        if place is not None:
+            self._made.pop(place, None)
 
     def made(self, wish: Wish) -> NewJob:
         """The job that a wish is, checked and drawn. Takes time.
@@ -211,6 +240,7 @@ class _Made:
     """A job as it is made once, good for the same request for a moment."""
 
     job: "asyncio.Future[NewJob]"
+    fresh: float
     until: float
     workplace: Workplace
 

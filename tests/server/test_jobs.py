@@ -1,14 +1,19 @@
 """Jobs over HTTP: taken in once, refused with everything that is wrong, seen by their clients only."""
 
 import json
+import shutil
+import time
+from pathlib import Path
 
 import pytest
 
+import nodeflow_nodes
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.settings import Limits, ServerSettings
 from tests.server.documents_of_tests import number, shipped
 from tests.server.serving import API, served
 
+TINY = Path(nodeflow_nodes.__file__).parent / "models" / "checkpoints" / "emoji-tiny.safetensors"
 TOO_MUCH = b'{"document": {"nodeflow": 1, "nodes": {}}, "metadata": {"a": "%s"}}' % (b"x" * 17_000)
 
 
@@ -82,6 +87,21 @@ def test_a_request_that_comes_again_draws_nothing_again(server):
     first = submit(server, drawing, key="turn")
     assert [submit(server, drawing, key="turn").json["id"] for _ in range(3)] == [first.json["id"]] * 3
     assert submit(server, drawing).json["drawn"]["n.value"] == first.json["drawn"]["n.value"] + 1
+
+
+def test_what_was_found_fit_a_moment_ago_is_checked_again_behind_the_answer(server):
+    model = server.home.models / "checkpoints" / "mine.safetensors"
+    model.parent.mkdir(parents=True)
+    document = shipped("txt2img")
+    document["nodes"]["base"]["inputs"]["checkpoint"] = model.name
+    assert submit(server, document).code == "document.missing-file"
+    shutil.copy(TINY, model)
+    assert submit(server, document).status == 201
+    model.unlink()
+    deadline = time.monotonic() + 20
+    while submit(server, document).status == 201:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_document_that_cannot_run_is_refused_with_all_that_is_wrong(server):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -30,7 +31,7 @@ async def export(request: web.Request) -> web.Response:
     found: list[QueuedJob] = []
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
-        found += await parts.store.read(lambda connection, some=some: export_jobs(connection, some))
+        found += await parts.store.read(partial(export_jobs, ids=some))
     body = await request.app[SUBMISSION].apart(lambda: QueueExport(jobs=tuple(found)).model_dump_json().encode())
     return web.Response(
         body=body,
@@ -49,7 +50,7 @@ async def take_in(request: web.Request) -> Imported:
     new: list[NewJob] = []
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
-        new += await submission.apart(lambda some=some, start=start: _made(submission, some, start, most))
+        new += await submission.apart(partial(_made, submission, some, start, most))
     added = await parts.jobs.submit_all(new)
     return Imported(jobs=tuple([one.id for one in added]))
 

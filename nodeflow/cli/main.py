@@ -87,9 +87,9 @@ def _dispatch(words: Sequence[str]) -> int:
         return 2
     name = words[0]
     command = cast(Command, import_module(f"nodeflow.cli.{name}"))
-    own = argparse.ArgumentParser(
-        prog=f"nodeflow {name}", description=f"{COMMANDS[name].capitalize()}.", allow_abbrev=False
-    )
+    summary = COMMANDS[name]
+    description = f"{summary[0].upper()}{summary[1:]}."
+    own = argparse.ArgumentParser(prog=f"nodeflow {name}", description=description, allow_abbrev=False)
     command.add_arguments(own)
     return command.execute(own.parse_args(words[1:]))
 

@@ -24,6 +24,10 @@ from nodeflow.storage.database.tokens import Token, TokenExists
 from nodeflow.storage.home import find_home
 
 _ROLES: Final = "read: look; run: run jobs of its own, and see these only; admin: everything (default: run)"
+_SERVER: Final = (
+    "a server elsewhere (default: the one of this home, whether it runs or not; where it runs at another port than the "
+    "usual one, say at which)"
+)
 
 
 class Tokens(Protocol):
@@ -47,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
     create = actions.add_parser("create", help="make a token and print it, this once", allow_abbrev=False)
     create.add_argument("name", metavar="NAME", help="who holds it; jobs and files are kept under this name")
-    create.add_argument("--role", choices=[*Role], default=Role.RUN, help=_ROLES)
+    create.add_argument("--role", choices=[role.value for role in Role], default=Role.RUN.value, help=_ROLES)
     listed = actions.add_parser("list", help="list tokens, the revoked ones too", allow_abbrev=False)
     revoke = actions.add_parser("revoke", help="make a token worthless, at once", allow_abbrev=False)
     revoke.add_argument("name", metavar="NAME", help="who holds it")
     for action in (create, listed, revoke):
-        wire.add_server(action, "a server elsewhere (default: the one of this home, whether it runs or not)")
+        wire.add_server(action, _SERVER)
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -101,7 +101,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add("--no-metadata", action="store_true", help="do not embed the workflow into pictures")
 
 
-SERVER_HELP = f"where the server is (default: $NODEFLOW_SERVER, else {DEFAULT_URL})"
+SERVER_HELP = (
+    f"where the server is (default: $NODEFLOW_SERVER, else {DEFAULT_URL}); one elsewhere asks for the token in "
+    "$NODEFLOW_TOKEN"
+)
 
 
 def add_server(parser: argparse.ArgumentParser, help: str = SERVER_HELP) -> None:

@@ -1,11 +1,12 @@
 """What an operator may set, in ``[server]`` of ``config.toml`` or as options of ``nodeflow serve``."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodeflow.core.errors import UsageError
+from nodeflow.core.suggest import did_you_mean
 
 Days = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -87,6 +88,10 @@ class ServerSettings(BaseModel):
     limits: Limits = Limits()
 
 
+_KNOWN: Final = frozenset({*ServerSettings.model_fields, *Retention.model_fields, *Limits.model_fields})
+"""Names of all settings, for whoever misspells one."""
+
+
 def server_settings(table: Mapping[str, object], options: Mapping[str, object]) -> ServerSettings:
     """Reads the settings; an option counts before the file.
 
@@ -99,4 +104,9 @@ def server_settings(table: Mapping[str, object], options: Mapping[str, object]) 
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        if first["type"] == "extra_forbidden":
+            meant = did_you_mean(str(first["loc"][-1]), _KNOWN)
+            raise UsageError(
+                f"server.{name}: there is no such setting{f' → {meant}' if meant else ''}{more}"
+            ) from error
         raise UsageError(f"server.{name}: {first['msg']}; found {first['input']!r}{more}") from error

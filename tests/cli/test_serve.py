@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -122,3 +123,28 @@ def test_every_setting_that_is_an_option_has_a_help_line(shell: Shell) -> None:
     for option in ("--host", "--port", "--workers", "--name", "--origin", "--require-token", "--published-only"):
         assert option in said.out
     assert "config.toml" in said.out
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[server]\nprot = 8189", 'server.prot: there is no such setting → did you mean "port"?'),
+        ("[server.limits]\nqeue = 5", 'server.limits.qeue: there is no such setting → did you mean "queue"?'),
+        ('[server]\nport = "high"', "server.port: .* found 'high'"),
+    ],
+)
+def test_a_setting_that_is_none_is_told_with_the_one_that_was_meant(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, said: str
+) -> None:
+    (tmp_path / "config.toml").write_text(table)
+    monkeypatch.setenv("NODEFLOW_HOME", str(tmp_path))
+    answer = shell("serve")
+    assert answer.code == 2
+    assert re.search(said.replace("?", r"\?"), answer.err)
+
+
+def test_help_speaks_of_http_and_of_roles_as_they_are_written(shell: Shell) -> None:
+    assert "Take jobs over HTTP" in shell("serve", "--help").out
+    wrong = shell("token", "create", "x", "--role", "god").err
+    assert "admin" in wrong
+    assert "Role." not in wrong

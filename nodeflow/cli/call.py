@@ -95,7 +95,7 @@ def _parser(workflow: WorkflowDetail) -> argparse.ArgumentParser:
 def _help(info: InputInfo) -> str:
     title = "" if info.title == info.name else info.title
     default = "required" if info.required else f"default: {shorten(info.value)}"
-    return f"{'; '.join(filter(None, (title, info.help)))} ({default})".strip().replace("%", "%%")
+    return f"{': '.join(filter(None, (title, info.help)))} ({default})".strip().replace("%", "%%")
 
 
 def _place(info: InputInfo) -> str:

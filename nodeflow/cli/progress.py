@@ -53,20 +53,22 @@ def display(stream: TextIO) -> Display:
 
 def follow(running: Followed[T_co], stream: TextIO) -> T_co:
     """Shows a run until its end; the first Ctrl-C asks it to stop, the second ends the process at once."""
-    interrupted = False
+    interrupted = asked = False
     with display(stream) as shown:
         while True:
             try:
+                if interrupted and not asked:
+                    asked = True
+                    running.cancel()
+                    print("stopping after this step; once more to stop at once", file=stream, flush=True)
                 for event in running:
                     shown.show(event)
                 return running.outcome()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # nothing is done here, where another one would not be caught
                 if interrupted:
                     shown.__exit__(None, None, None)  # gives the terminal its cursor back
                     os._exit(INTERRUPTED)
                 interrupted = True
-                running.cancel()
-                print("stopping after this step; once more to stop at once", file=stream, flush=True)
 
 
 def text_of(event: Event) -> str | None:

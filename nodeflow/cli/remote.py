@@ -10,6 +10,7 @@ from typing import Any, Final
 from nodeflow.cli import wire
 from nodeflow.cli.ending import Ending, others, tell_start
 from nodeflow.cli.fetching import Fetching, paths_of
+from nodeflow.cli.messages import counted
 from nodeflow.cli.progress import INTERRUPTED, display, follow
 from nodeflow.cli.told import told_by
 from nodeflow.cli.uploading import request_of
@@ -79,8 +80,13 @@ def followed(client: Client, job: str, outputs: Outputs, apart: str | None = Non
         outputs: Where its files go.
         apart: Name of a result that goes to standard output.
     """
-    _tell_start(client, job)
-    return follow(RemoteRun(client, job, outputs, apart), sys.stderr)
+    run = RemoteRun(client, job, outputs, apart)
+    try:
+        _tell_start(client, job)
+    except KeyboardInterrupt:
+        run.cancel()
+        raise
+    return follow(run, sys.stderr)
 
 
 def watched(client: Client, job: str, outputs: Outputs, apart: str | None = None) -> Ending:
@@ -96,6 +102,16 @@ def watched(client: Client, job: str, outputs: Outputs, apart: str | None = None
 def _tell_start(client: Client, job: str) -> None:
     start = client.report(job)
     tell_start([problem_of(each) for each in start.problems], start.drawn)
+    if start.state is JobState.QUEUED and (why := _why_it_waits(client, job)):
+        print(f"queued: {why}", file=sys.stderr, flush=True)
+
+
+def _why_it_waits(client: Client, job: str) -> str:
+    """Why a job does not begin at once; empty when it does."""
+    if client.queue().paused:
+        return "the queue is paused; `nodeflow jobs resume` goes on"
+    position = client.info(job).position
+    return f"{counted(position, 'job')} in front" if position else ""
 
 
 class RemoteRun:

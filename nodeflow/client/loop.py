@@ -47,13 +47,14 @@ class Blocking:
         self.close()
 
     def _each(self, items: AsyncGenerator[T]) -> Iterator[T]:
+        turn = asyncio.Lock()
         try:
             with suppress(StopAsyncIteration):
                 while True:
-                    yield self._do(_next(items))
+                    yield self._do(_next(items, turn))
         finally:
             if not self._loop.is_closed():
-                self._do(items.aclose())
+                self._do(_end(items, turn))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -64,5 +65,12 @@ class Blocking:
             raise
 
 
-async def _next(items: AsyncGenerator[T]) -> T:
-    return await anext(items)
+async def _next(items: AsyncGenerator[T], turn: asyncio.Lock) -> T:
+    async with turn:
+        return await anext(items)
+
+
+async def _end(items: AsyncGenerator[T], turn: asyncio.Lock) -> None:
+    """Closes a generator once what was asked of it last, and given up by Ctrl-C, has come to its end."""
+    async with turn:
+        await items.aclose()

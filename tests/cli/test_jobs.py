@@ -16,6 +16,10 @@ JOIN = document({"j": ("Join", {"text": "a"})}, interface=interface({"text": "j.
 SLOW = document(
     {"c": ("Count", {"steps": 1000, "seconds": 0.02})}, interface=interface({"seed": "c.seed"}, {"n": "c.number"})
 )
+SPEAKING = document(
+    {"w": ("Warner", {"text": "spoken"}), "c": ("Count", {"steps": 1000, "seconds": 0.02, "seed": 7})},
+    interface=interface({}, {"text": "w.text", "n": "c.number"}),
+)
 
 
 class At:
@@ -146,6 +150,24 @@ def test_the_queue_is_taken_elsewhere_and_back(at: At, place: Path) -> None:
     assert "-: is no export of a queue: jobs.0.client: Field required" in wrong.err
 
 
+def test_who_waits_is_told_why(at: At, server: LiveServer, place: Path) -> None:
+    (place / "join.json").write_bytes(JOIN)
+    at("jobs pause")
+    try:
+        first = Child(place, "run", "join.json", "--set", "j.text=first", "--server", server.url)
+        assert first.process.stderr is not None
+        assert first.process.stderr.readline() == "queued: the queue is paused; `nodeflow jobs resume` goes on\n"
+    finally:
+        at("jobs resume")
+    assert first.end()[0] == 0
+    slow = [at.submit(SLOW, "--input", f"seed={seed}") for seed in (90, 91)]
+    second = Child(place, "run", "join.json", "--set", "j.text=second", "--server", server.url)
+    assert second.process.stderr is not None
+    assert second.process.stderr.readline() == "queued: 1 job in front\n"
+    at("cancel", *slow)
+    assert second.end()[0] == 0
+
+
 def test_a_job_is_run_again_and_forgotten(at: At) -> None:
     job = at.submit(JOIN, "--input", "text=again")
     at.until(job, "succeeded")
@@ -159,10 +181,11 @@ def test_a_job_is_run_again_and_forgotten(at: At) -> None:
 
 
 def test_ctrl_c_leaves_a_watched_job_alone(at: At, server: LiveServer, place: Path) -> None:
-    job = at.submit(SLOW, "--input", "seed=7")
+    job = at.submit(SPEAKING)
     at.until(job, "running")
     child = Child(place, "watch", job, "--server", server.url)
-    time.sleep(1.5)
+    assert child.process.stderr is not None
+    assert child.process.stderr.readline() == "warning: w: the prompt was cut\n"
     child.process.send_signal(signal.SIGINT)
     code, _, err = child.end()
     assert code == 130

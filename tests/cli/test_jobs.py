@@ -101,7 +101,8 @@ def test_jobs_are_listed_with_what_they_are_at(at: At) -> None:
 
 def test_one_job_is_shown_with_its_nodes_and_its_error(at: At) -> None:
     broken = document(
-        {"n": ("Picky", {}), "w": ("Warner", {})}, interface=interface({}, {"x": "n.number", "y": "w.text"})
+        {"n": ("Picky", {}), "w": ("Warner", {"text": "told once"})},
+        interface=interface({}, {"x": "n.number", "y": "w.text"}),
     )
     job = at.submit(broken)
     at.until(job, "failed")

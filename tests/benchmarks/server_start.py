@@ -1,4 +1,4 @@
-"""How long ``nodeflow serve`` takes: to an open port, to the first answer from the database, to a worker that is ready.
+"""How long ``nodeflow serve`` takes: to an open port, to the first answer from the database, to a worker.
 
     python tests/benchmarks/server_start.py [STARTS [JOBS]]
 
@@ -44,11 +44,18 @@ async def _start(served: Served, jobs: int) -> dict[str, float]:
         database = await served.answering(asking, f"{API}/jobs?limit=1")
         used = served.process.cpu_times()
         ready = await served.answering(asking, "/readyz")
+        working = await served.working(asking)
         for first in range(0, jobs, _AT_ONCE):
             bodies = ({"document": plain(f"n{number}")} for number in range(first, min(jobs, first + _AT_ONCE)))
             await asyncio.gather(*(asking.post(f"{API}/jobs", body) for body in bodies))
         assert await served.stop() == 0
-        return {"port": port, "database": database, "ready": ready, "cpu to database": used.user + used.system}
+        return {
+            "port": port,
+            "database": database,
+            "ready": ready,
+            "working": working,
+            "cpu to database": used.user + used.system,
+        }
 
 
 if __name__ == "__main__":

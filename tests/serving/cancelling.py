@@ -51,6 +51,7 @@ async def cancel_many(folder: Path, cancels: int, seed: int) -> Cancelled:
         served.start()
         async with Asking(served.url) as asking:
             await served.answering(asking, "/readyz")
+            await served.working(asking)
             turns = (_take_turns(asking, ledger, found, numbered, random.Random(seed + n)) for n in range(_AT_ONCE))
             await asyncio.gather(*turns)
             workers = (await asking.get(f"{API}/queue")).body["workers"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +19,14 @@ from tests.serving.process import Served, gone
 CLIENTS = 4
 LISTENERS = 2
 _DRAIN_SECONDS = 120.0
+_ORDERLY = "asked to stop"
 _WAYS = (
     *("server",) * 4,
     *("server and workers",) * 2,
     *("workers, then server",) * 2,
     "server before its workers",
     "while it starts",
+    _ORDERLY,
 )
 
 
@@ -33,7 +37,9 @@ class Figures:
     port: list[float] = field(default_factory=list)
     open: list[float] = field(default_factory=list)
     ready: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
     workers_gone: list[float] = field(default_factory=list)
+    stops: list[float] = field(default_factory=list)
     kills: dict[str, int] = field(default_factory=dict)
     compared: Compared | None = None
     requests: dict[str, int] = field(default_factory=dict)
@@ -56,14 +62,21 @@ def told(seconds: list[float]) -> str:
     return f"median {middle * 1000:.0f}, p95 {late * 1000:.0f}, most {last * 1000:.0f} ms of {len(ordered)}"
 
 
-async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 2.0, say=lambda _: None) -> Figures:
-    """So many rounds of a start, a load and a kill; then everything may come to its end, and is compared.
+def random_ways(rounds: int, seed: int) -> list[str]:
+    """How each of so many rounds ends."""
+    return random.Random(seed).choices(_WAYS, k=rounds)
+
+
+async def kill_loop(
+    folder: Path, ways: Sequence[str], seed: int, *, longest: float = 2.0, say: Callable[[str], None] = lambda _: None
+) -> Figures:
+    """Rounds of a start, a load and a kill; then everything may come to its end, and is compared.
 
     Args:
         folder: Where everything is put.
-        rounds: Kills of the server; those of workers come on top.
+        ways: How each round ends.
         seed: Of what happens when.
-        longest: Seconds from when it is ready to the kill, at most.
+        longest: Seconds from when a worker takes jobs to the kill, at most.
         say: Is told how it goes.
     """
     chance = random.Random(seed)
@@ -73,8 +86,8 @@ async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 2.
             load = Load(asking, ledger, chance)
             tasks = [asyncio.create_task(load.client()) for _ in range(CLIENTS)]
             tasks += [asyncio.create_task(load.listener(served.url)) for _ in range(LISTENERS)]
-            for number in range(rounds):
-                await _round(served, asking, chance, figures, longest)
+            for number, way in enumerate(ways):
+                await _round(served, asking, way, chance, figures, longest)
                 figures.faults += sound_copy(served.database, folder / "copy") if served.database.exists() else []
                 failed = [task.exception() for task in tasks if task.done()]
                 assert not failed, failed
@@ -89,8 +102,9 @@ async def kill_loop(folder: Path, rounds: int, seed: int, *, longest: float = 2.
     return figures
 
 
-async def _round(served: Served, asking: Asking, chance: random.Random, figures: Figures, longest: float) -> None:
-    way = chance.choice(_WAYS)
+async def _round(
+    served: Served, asking: Asking, way: str, chance: random.Random, figures: Figures, longest: float
+) -> None:
     served.start()
     if way == "while it starts":
         await asyncio.sleep(chance.uniform(0.05, 1.5))
@@ -99,7 +113,11 @@ async def _round(served: Served, asking: Asking, chance: random.Random, figures:
     await _started(served, asking, figures)
     if way != "server before its workers":
         figures.ready.append(await served.answering(asking, "/readyz"))
+        figures.warm.append(await served.working(asking))
     await asyncio.sleep(chance.uniform(0.0, longest))
+    if way == _ORDERLY:
+        await _stopped(served, figures)
+        return
     if way == "workers, then server":
         for _ in range(chance.randint(1, 3)):
             _kill_worker(served, chance, figures)
@@ -116,6 +134,16 @@ async def _round(served: Served, asking: Asking, chance: random.Random, figures:
 async def _started(served: Served, asking: Asking, figures: Figures) -> None:
     figures.port.append(await served.answering(asking))
     figures.open.append(await served.answering(asking, f"{API}/queue"))
+
+
+async def _stopped(served: Served, figures: Figures) -> None:
+    """An orderly stop in the middle of the load."""
+    begun = time.perf_counter()
+    code = await served.stop()
+    figures.stops.append(time.perf_counter() - begun)
+    figures.count(_ORDERLY)
+    if code:
+        figures.faults.append(f"an orderly stop ended with {code}")
 
 
 def _kill_worker(served: Served, chance: random.Random, figures: Figures) -> None:

@@ -95,6 +95,15 @@ class Served:
                 assert self.alive, f"the server has ended by itself: {self.last_words()}"
                 await asyncio.sleep(0.01)
 
+    async def working(self, asking: Asking) -> float:
+        """Seconds from the start until a worker takes jobs."""
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                workers = (await asking.get("/api/v1/queue")).body["workers"]
+                if any(worker["state"] in ("idle", "busy") for worker in workers):
+                    return time.perf_counter() - self.begun
+                await asyncio.sleep(0.02)
+
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

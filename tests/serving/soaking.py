@@ -83,6 +83,7 @@ async def soak(folder: Path, jobs: int, warm: int, say: Say = lambda _: None) ->
         served.start()
         async with Asking(served.url) as asking:
             await served.answering(asking, "/readyz")
+            await served.working(asking)
             for first in range(0, jobs, BATCH):
                 await asyncio.gather(*(_one(asking, number, found) for number in range(first, first + BATCH)))
                 if first + BATCH > warm:

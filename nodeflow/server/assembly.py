@@ -104,7 +104,7 @@ async def running(parts: Parts, equipment: Equipment) -> AsyncGenerator[None]:
 async def _prewarm(parts: Parts, documents: Sequence[bytes]) -> None:
     for document in documents:
         try:
-            await parts.jobs.prewarm(document)
+            await parts.jobs.questions.prewarm(document)
         except (Refusal, NodeflowError) as error:
             _LOG.warning("a document to prewarm cannot run: %s", error)
 

@@ -4,19 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import JsonValue
 
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.ids import new_id
 from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobState, JobSummary, QueueInfo
-from nodeflow.protocol.work import Answer, Explain, File, Prewarm, Sheet, SheetPoint
 from nodeflow.server.dispatcher import Dispatcher, Ended
 from nodeflow.server.line import Waiting
-from nodeflow.server.places import Places, places_of
+from nodeflow.server.questions import Questions
 from nodeflow.server.refusing import unknown_job, written
-from nodeflow.server.security.clients import LOCAL
 from nodeflow.server.settings import ServerSettings
 from nodeflow.server.worker import Worker
 from nodeflow.server.workers import Workers
@@ -31,9 +29,6 @@ if TYPE_CHECKING:
     from nodeflow.server.hub import Hub
     from nodeflow.storage.database.store import Store
 
-_EXPLAIN_SECONDS: Final = 60.0
-"""What an explanation may take before somebody who waits for it is told so."""
-
 T = TypeVar("T")
 Summary = TypeVar("Summary", bound=JobSummary)
 
@@ -42,6 +37,9 @@ class Jobs:
     """The only one that changes jobs: the service behind the routes.
 
     ``client`` is None for whoever may see all jobs; any other client is told of its own only.
+
+    Attributes:
+        questions: What workers are asked beside jobs.
     """
 
     def __init__(
@@ -53,11 +51,11 @@ class Jobs:
         home: Home,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.questions = Questions(workers, home)
         self._store = store
         self._hub = hub
         self._workers = workers
         self._settings = settings
-        self._home = home
         self._clock = clock
         self._dispatcher = Dispatcher(store, hub, workers, settings, home, clock)
         self._dispatcher.ended = self._ended
@@ -308,61 +306,6 @@ class Jobs:
             if not waiters and self._waiters.get(id) is waiters:
                 del self._waiters[id]
 
-    async def explain(
-        self,
-        document: bytes,
-        inputs: Mapping[str, JsonValue],
-        *,
-        client: str,
-        targets: Sequence[str] | None = None,
-    ) -> JsonValue:
-        """What would run of a document.
-
-        Raises:
-            Refusal: worker.none, document.invalid.
-        """
-        places = places_of(self._home, client)
-        question = Explain(
-            ask="",
-            inputs=inputs,
-            targets=None if targets is None else tuple(targets),
-            input_dirs=_input_dirs(places),
-            output_dir=str(places.output),
-        )
-        return _value(await self._workers.ask(question, document, patience=_EXPLAIN_SECONDS))
-
-    async def sheet(
-        self,
-        axes: Sequence[Sequence[Mapping[str, JsonValue]]],
-        points: Sequence[SheetPoint],
-        *,
-        client: str,
-        stem: str,
-    ) -> Sequence[File]:
-        """Lays out the pictures of a sweep; paths are within the output folder of the client.
-
-        Raises:
-            Refusal: worker.none, document.invalid.
-        """
-        question = Sheet(
-            ask="",
-            axes=tuple(map(tuple, axes)),
-            points=tuple(points),
-            stem=stem,
-            output_dir=str(places_of(self._home, client).output),
-        )
-        found = _value(await self._workers.ask(question))
-        return [File.model_validate(each) for each in found] if isinstance(found, list) else []
-
-    async def prewarm(self, document: bytes) -> None:
-        """Has every worker compute what a document computes, now and whenever it was started anew.
-
-        So its models are in memory. What goes wrong is in the log.
-        """
-        places = places_of(self._home, LOCAL)
-        question = Prewarm(ask="", input_dirs=_input_dirs(places), output_dir=str(places.output))
-        await self._workers.prewarm(question, document)
-
     def _take_in(self, new: Sequence[NewJob], added: Sequence[Added]) -> None:
         """Puts jobs that are on disk into the line; not those that an earlier submission had made."""
         line = self._dispatcher.line
@@ -407,13 +350,3 @@ class Jobs:
         if self._stopping:
             raise Refusal("server.stopping", "the server stops", hint="try again when it is back")
         return await written(self._store, change)
-
-
-def _value(answer: Answer) -> JsonValue:
-    if answer.error:
-        raise Refusal("document.invalid", answer.error)
-    return answer.value
-
-
-def _input_dirs(places: Places) -> tuple[str, ...]:
-    return tuple(map(str, places.inputs))

@@ -44,6 +44,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "dict_type": "expected an object",
         "list_type": "expected a list",
         "tuple_type": "expected a list",
+        "too_short": "it has too few items",
+        "too_long": "it has too many items",
     }
 )
 """What is said of a fault in a request where pydantic speaks of Python."""
@@ -156,7 +158,8 @@ def checked(value: JsonValue | Mapping[str, str], model: type[M], what: str) -> 
 
 def _problem(fault: "ErrorDetails", model: type[Message]) -> ProblemReport:
     place, kind = fault["loc"], fault["type"]
-    where, message = ".".join(map(str, place)), _WORDS.get(kind, fault["msg"])
+    # One of several types that a value may have is told by pydantic as a part of its place: tuple[int, ...].
+    where, message = ".".join(part for part in map(str, place) if "[" not in part), _WORDS.get(kind, fault["msg"])
     unknown = kind == "extra_forbidden" and len(place) == 1
     return ProblemReport(
         code="request.invalid",

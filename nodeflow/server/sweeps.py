@@ -86,7 +86,9 @@ class Sweeps:
         steps = [[plain(step) for step in axis.steps] for axis in axes]
         while True:
             try:
-                return await self._jobs.sheet(steps, points, client=sweep.client, stem=f"{_stem(sweep)}_sheet")
+                return await self._jobs.questions.sheet(
+                    steps, points, client=sweep.client, stem=f"{_stem(sweep)}_sheet"
+                )
             except Refusal as refusal:
                 if refusal.body.code != "worker.none":
                     _LOG.warning("sweep %s has no contact sheet: %s", sweep.id, refusal)

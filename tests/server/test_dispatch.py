@@ -370,13 +370,13 @@ def test_questions_are_answered_while_a_job_runs(tmp_path: Path) -> None:
     async def story() -> None:
         async with shop(tmp_path) as it:
             with pytest.raises(Refusal, match="no worker is ready"):
-                await it.jobs.explain(b"{}", {}, client="local")
+                await it.jobs.questions.explain(b"{}", {}, client="local")
             job = await it.submit({"do": [["sleep", 60]]})
             await it.running(job)
-            answer = await it.jobs.explain(b"{}", {}, client="local")
+            answer = await it.jobs.questions.explain(b"{}", {}, client="local")
             assert isinstance(answer, dict)
             assert answer["asked"] == "explain"
-            await it.jobs.prewarm(b"{}")
+            await it.jobs.questions.prewarm(b"{}")
             await it.jobs.cancel(job)
 
     asyncio.run(story())

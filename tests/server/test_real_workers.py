@@ -58,7 +58,7 @@ def test_pictures_and_failures_one_after_the_other(home: Path) -> None:
             assert wrong.error is not None
             assert wrong.error.code == "document.missing-file"
             assert [len(info.attempts) for info in (made, greedy, wrong, again)] == [1, 1, 1, 1]
-            explained = await it.jobs.explain(json.dumps(picture(2)).encode(), {}, client="bob")
+            explained = await it.jobs.questions.explain(json.dumps(picture(2)).encode(), {}, client="bob")
             assert isinstance(explained, dict)
 
     asyncio.run(story())

@@ -115,7 +115,7 @@ def test_a_document_to_be_warm_for_is_computed_by_every_process_that_comes(
 ) -> None:
     async def story() -> None:
         async with shop(tmp_path, ("cpu", "cpu")) as it:
-            await it.jobs.prewarm(b"{}")  # before anybody is ready
+            await it.jobs.questions.prewarm(b"{}")  # before anybody is ready
 
             async def warm(times: int) -> bool:
                 return caplog.text.count("is warm") == times

@@ -56,7 +56,7 @@ async def explain(request: web.Request) -> Explanation:
     if parts.settings.published_only:
         raise Refusal("documents.published-only", "this server runs published workflows only")
     loaded_of(asked.document, parts.settings.limits.nodes)
-    found = await parts.jobs.explain(
+    found = await parts.jobs.questions.explain(
         json.dumps(asked.document).encode(), asked.inputs, client=request[CLIENT].name, targets=asked.targets
     )
     return Explanation.model_validate(found)

@@ -1,9 +1,10 @@
-"""How long ``nodeflow serve`` takes: to an open port, to the first answer from the database, to a worker.
+"""How long ``nodeflow serve`` takes: to an open port, to the database, to a worker.
 
     python tests/benchmarks/server_start.py [STARTS [JOBS]]
 
 Each start is a process of its own over the same home, whose queue holds so many jobs and is paused. Printed are seconds
-by the clock, and seconds of CPU time that the server itself had used when it gave its first answer from the database.
+by the clock: port (it answers), database (the first list of jobs), ready (/readyz), working (a worker takes jobs); and
+the seconds of CPU time that the server itself had used up to its first list of jobs.
 """
 
 import asyncio

@@ -370,6 +370,17 @@ def test_a_server_that_takes_published_workflows_only_says_so_and_one_without_wo
         check(server.ask("POST", f"{API}/explain", {"document": document}), "worker.none", "try again.*/readyz")
 
 
+def test_what_ran_once_is_not_run_again_where_only_published_workflows_are(tmp_path: Path) -> None:
+    document = {"nodeflow": 1, "nodes": {"a": {"type": "SplitLines", "version": 1, "inputs": {"text": "x"}}}}
+    with served(tmp_path) as server:
+        before = server.ask("POST", f"{API}/jobs", {"document": document}).json["id"]
+        assert server.ask("POST", f"{API}/jobs/{before}/cancel").status == 200
+        assert server.ask("POST", f"{API}/jobs/{before}/retry").status == 201
+    with served(tmp_path, ServerSettings(port=0, workers="cpu", published_only=True)) as server:
+        answer = server.ask("POST", f"{API}/jobs/{before}/retry")
+        check(answer, "documents.published-only", "GET /api/v1/workflows")
+
+
 def test_one_that_stops_takes_nothing_more(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         server.do(server.parts.jobs.start())

@@ -47,11 +47,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     """Takes a job in: checked, filled in, drawn, and on the disk before the answer."""
     parts, client = request.app[PARTS], request[CLIENT]
     if parts.settings.published_only:
-        raise Refusal(
-            "documents.published-only",
-            "this server runs published workflows only",
-            hint=f"GET {API}/workflows lists them; POST {API}/workflows/NAME/run runs one",
-        )
+        raise _published_only()
     read = partial(wish_of, client=client.name, limits=json_limits(parts.settings.limits))
     body = await request.read()
     taken = await request.app[SUBMISSION].submit(f"{client.name} job", body, key_of(request), read)
@@ -129,9 +125,20 @@ async def cancel(request: web.Request) -> JobInfo:
 
 async def retry(request: web.Request) -> web.StreamResponse:
     """A new job with the same document and the same values."""
-    jobs, sees = request.app[PARTS].jobs, request[CLIENT].sees
+    parts, sees = request.app[PARTS], request[CLIENT].sees
+    jobs = parts.jobs
+    if parts.settings.published_only and not (await jobs.info(_id(request), sees)).workflow:
+        raise _published_only()
     added = await jobs.retry(_id(request), sees)
     return answered(await jobs.info(added.id, sees), status=201, headers={"Location": f"{API}/jobs/{added.id}"})
+
+
+def _published_only() -> Refusal:
+    return Refusal(
+        "documents.published-only",
+        "this server runs published workflows only",
+        hint=f"GET {API}/workflows lists them; POST {API}/workflows/NAME/run runs one",
+    )
 
 
 async def change(request: web.Request) -> JobInfo:
@@ -217,7 +224,7 @@ ROUTES: Final[Sequence[Route]] = (
         summary="Run a job again, as a new one",
         answer=JobInfo,
         status=201,
-        refusals=("job.unknown", "job.not-final", "queue.full"),
+        refusals=("job.unknown", "job.not-final", "queue.full", "documents.published-only"),
     ),
     Route(
         "PATCH",

@@ -42,7 +42,7 @@ def _note(metrics: Metrics, request: web.Request, status: int, seconds: float) -
     method = request.method if request.method in _METHODS else "other"
     if not _stays_open(request, status):
         metrics.requests.labels(method, route, status).observe(seconds)
-    level = logging.DEBUG if status < 400 and method in (hdrs.METH_GET, hdrs.METH_HEAD) else logging.INFO
+    level = logging.INFO if status >= 400 else logging.DEBUG  # what a change did to a job, its events tell
     if _LOG.isEnabledFor(level):
         client = request.get(CLIENT)
         said = {

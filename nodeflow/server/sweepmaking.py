@@ -1,22 +1,28 @@
 """Requests for sweeps as jobs, one for each point, all of them checked before any is taken in."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
+from nodeflow.core.canonical import record_bytes
 from nodeflow.core.errors import InvalidDocument, Problem, UsageError, refusal
+from nodeflow.core.json import JsonValue as Json
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.sweeps import SweepRequest
 from nodeflow.server.submission import Submission, Wish
-from nodeflow.session.axes import Axis, Point, axes_of, points_of
+from nodeflow.session.axes import MAX_POINTS, Axis, Point, axes_of, points_of
 from nodeflow.session.pointproblems import point_problems
 from nodeflow.session.sources import Value
 from nodeflow.session.spread import Spread
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.records import NewJob
 from nodeflow.storage.database.sweeps import Sweep
+
+_MOST_BYTES: Final = 256 * 2**20
+"""Of the documents of all points together: each point keeps its own."""
 
 
 def jobs_of(asked: SweepRequest, wish: Wish, submission: Submission, room: int) -> tuple[Sweep, Sequence[NewJob]]:
@@ -31,10 +37,11 @@ def jobs_of(asked: SweepRequest, wish: Wish, submission: Submission, room: int) 
     Raises:
         UsageError: The axes make no sense.
         InvalidDocument: Some point cannot run; the problems say which.
-        Refusal: There are more points than the queue has room for.
+        Refusal: There are more points than the queue has room for, or their documents are too much together.
     """
     workplace = submission.workplace(wish.client)
     axes = axes_read(asked, workplace, wish)
+    _check_weight(wish, axes)
     points = points_of(axes)
     if len(points) > room:
         hint = "sweep over fewer values, or raise server.limits.queue"
@@ -96,6 +103,22 @@ def _check(points: Sequence[Point], axes: Sequence[Axis], workplace: Workplace, 
     found = point_problems(((point, problems(point)) for point in points), axes, len(points))
     if any(strict or problem.severity == "error" for problem in found):
         raise refusal(found) if not strict else InvalidDocument(found)
+
+
+def _check_weight(wish: Wish, axes: Sequence[Axis]) -> None:
+    """Refuses few bytes that would become very many; what is too many points is refused by their number."""
+    count = math.prod(len(axis.steps) for axis in axes)
+    if count > MAX_POINTS:
+        return
+    varied = sum(max(_bytes(dict(step)) for step in axis.steps) for axis in axes)
+    weight = count * (_bytes(wish.loaded.document.tree) + _bytes(dict(wish.inputs)) + varied)
+    if weight > _MOST_BYTES:
+        message = f"the documents of {count:,} points would take {weight:,} bytes; at most {_MOST_BYTES:,} are taken"
+        raise Refusal("request.too-large", message, hint="sweep over fewer values, or a smaller document")
+
+
+def _bytes(value: object) -> int:
+    return len(record_bytes(cast("Json", value)))
 
 
 def _wish_of_point(wish: Wish, point: Point) -> Wish:

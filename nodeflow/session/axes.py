@@ -16,6 +16,8 @@ from nodeflow.core.rows import Row
 from nodeflow.session.sources import Value
 
 MAX_POINTS: Final = 100_000
+_COUNTABLE: Final = 10**12
+"""Combinations from which on nobody needs their number, which has thousands of digits where there are many axes."""
 
 _UNSAFE: Final = re.compile(r"[^\w.+-]+")
 _LONGEST: Final = 40
@@ -92,7 +94,8 @@ def points_of(axes: Sequence[Axis]) -> tuple[Point, ...]:
     """
     count = math.prod(len(axis.steps) for axis in axes)
     if count > MAX_POINTS:
-        raise UsageError(f"{count:,} combinations are too many; {MAX_POINTS:,} is the most")
+        many = f"{count:,}" if count < _COUNTABLE else f"more than {_COUNTABLE:,}"
+        raise UsageError(f"{many} combinations are too many; {MAX_POINTS:,} is the most")
     short = short_names([name for axis in axes for name in axis.names])
     places = product(*(range(len(axis.steps)) for axis in axes))
     return tuple(_point(index, place, axes, short) for index, place in enumerate(places, start=1))

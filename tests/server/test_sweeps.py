@@ -74,6 +74,13 @@ def test_axes_are_combined_or_walk_together(server: Server) -> None:
         ({"over": {"value": [1]}, "rows": [{"value": 2}]}, "request.invalid", "varied twice"),
         ({"over": {"value": [1], "n.value": [1, 2]}, "zip": True}, "request.invalid", "equally many"),
         ({"over": {"value": "1..9999999"}}, "request.invalid", "100,000"),
+        ({"over": {f"a{n}": [1, 2] for n in range(15_000)}}, "request.invalid", "more than 1,000,000,000,000"),
+        (
+            {"over": {"value": "1..9000"}, "document": number(meta={"title": "x" * 40_000})},
+            "request.too-large",
+            "9,000",
+        ),
+        ({"over": {"value": "1..9000", "n.x": ["x" * 40_000]}}, "request.too-large", "9,000 points"),
         ({"over": {"value": ["many"]}}, "document.invalid", "number"),
         ({"over": {"valu": [1]}}, "document.invalid", 'did you mean "value"'),
         ({"over": {"value": [1]}, "workflow": "counted", "document": number()}, "request.invalid", "one of the two"),

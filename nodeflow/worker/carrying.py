@@ -1,7 +1,7 @@
 """Carries one job out: from the document to the report, and the files that it left."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import file_digest
 from mimetypes import guess_type
@@ -10,12 +10,12 @@ from typing import Final
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.core.exitcodes import exit_code_of
-from nodeflow.protocol.report import RunReport, problem_report
+from nodeflow.protocol.report import RunReport, WarningReport, problem_report
 from nodeflow.protocol.work import Done, File, Happened, Run
 from nodeflow.session.reporting import report_of, report_of_error
 from nodeflow.session.running import Running
 from nodeflow.session.session import Session
-from nodeflow.worker.telling import Send, Teller, within
+from nodeflow.worker.telling import MOST_WARNINGS, Send, Teller, too_many, within
 
 _LOG = logging.getLogger(__name__)
 _TYPES: Final = {".latent": "application/octet-stream", ".webp": "image/webp"}
@@ -61,8 +61,8 @@ def carry_out(session: Session, run: Run, document: bytes, wish: Wish, send: Sen
             report = RunReport(
                 status="failed", exit_code=1, error=f"a fault of nodeflow, not of the document: {error!r}"
             )
-    files = tuple(written_files(_paths(report), folder, frozenset(report.unchanged)))
-    report = _contained(report, folder)
+    files = tuple(written_files(_paths(report), folder))
+    report = _limited(_contained(report, folder))
     return *teller.rest, Done(job=run.job, attempt=run.attempt, report=report, files=files, models=session.models)
 
 
@@ -75,7 +75,6 @@ def _report(session: Session, run: Run, document: bytes, wish: Wish, teller: Tel
         document,
         targets=run.targets,
         strict=run.strict,
-        write=run.write,
         previews=run.previews,
         refresh=run.refresh,
         job=run.job,
@@ -105,12 +104,20 @@ def _contained(report: RunReport, folder: Path) -> RunReport:
     return report.model_copy(update={"outputs": outputs, "saved": saved, "unchanged": inside(report.unchanged)})
 
 
+def _limited(report: RunReport) -> RunReport:
+    """The report with as many warnings as are told."""
+    if len(report.warnings) <= MOST_WARNINGS:
+        return report
+    last = WarningReport(node="", message=too_many("warning", MOST_WARNINGS))
+    return report.model_copy(update={"warnings": [*report.warnings[:MOST_WARNINGS], last]})
+
+
 def _paths(report: RunReport) -> Iterator[str]:
     yield from (path for paths in report.saved.values() for path in paths)
     yield from (path for output in report.outputs.values() for path in output.paths)
 
 
-def written_files(paths: Iterable[str], folder: Path, unchanged: Collection[str] = ()) -> Iterator[File]:
+def written_files(paths: Iterable[str], folder: Path) -> Iterator[File]:
     """Files as the server keeps them; one that somebody took away meanwhile is none."""
     for path in map(Path, dict.fromkeys(paths)):
         with suppress(OSError), path.open("rb") as file:
@@ -120,5 +127,4 @@ def written_files(paths: Iterable[str], folder: Path, unchanged: Collection[str]
                 media_type=_TYPES.get(path.suffix) or guess_type(path.name)[0] or _UNKNOWN,
                 bytes=file.tell(),
                 sha256=digest,
-                unchanged=str(path) in unchanged,
             )

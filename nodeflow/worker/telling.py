@@ -1,5 +1,6 @@
 """Events of a run on their way to the server: gathered for a moment, and few of each node's steps."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -30,6 +31,10 @@ LINGER: Final = 0.01
 """Seconds in which events gather before they are sent together."""
 STEP_SECONDS: Final = 0.1
 """A node's steps are told at most once in so many seconds, the last one always."""
+MOST_WARNINGS: Final = 1000
+"""Warnings of one run that are told and reported; a last one says that there are more."""
+MOST_EVENTS: Final = 100_000
+"""Other events of one kind in one run that are told; a last warning says that there are more."""
 _QUALITY: Final = 80
 
 Send = Callable[[Happened | Preview, bytes], None]
@@ -54,6 +59,7 @@ class Teller:
         self._waiting: list[Occurrence] = []
         self._steps: dict[str, tuple[Progress, float]] = {}
         self._told: dict[str, float] = {}
+        self._counts: Counter[str] = Counter()
         self._closed = False
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="nodeflow-events", daemon=True)
@@ -93,6 +99,12 @@ class Teller:
         return (self._happened(self._waiting),) if self._waiting else ()
 
     def _add(self, found: Occurrence) -> None:
+        kind, most = found.kind, MOST_WARNINGS if found.kind == "warning" else MOST_EVENTS
+        self._counts[kind] += 1
+        if self._counts[kind] > most + 1:
+            return
+        if self._counts[kind] > most:
+            found = Occurrence(kind="warning", data={"node": "", "message": too_many(kind, most)}, at=found.at)
         self._waiting.append(found)
         if len(self._waiting) == 1:  # whoever sends sleeps until there is something, then sends all that gathered
             self._changed.notify()
@@ -145,6 +157,11 @@ class Teller:
         if data is not None:
             head = Preview(job=self._job, node=step.node, step=step.step, total=step.total)
             self._send(head, data)
+
+
+def too_many(kind: str, most: int) -> str:
+    """What is said in the place of all that is not told."""
+    return f"more than {most:,} events of the kind {kind!r} in one run; the rest of them is not told"
 
 
 def occurrence(event: Event, folder: Path) -> Occurrence | None:

@@ -37,7 +37,7 @@ def test_a_picture_is_made_told_of_and_recorded(shared: Driven, tmp_path: Path) 
     assert (done.report.status, done.report.exit_code) == ("ok", 0)
     assert done.report.outputs["picture"].paths == ["txt2img_00001.png"]
     (file,) = done.files
-    assert (file.path, file.media_type, file.unchanged) == ("txt2img_00001.png", "image/png", False)
+    assert (file.path, file.media_type) == ("txt2img_00001.png", "image/png")
     data = (tmp_path / file.path).read_bytes()
     assert file.bytes == len(data)
     assert b"nodeflow.run" in data
@@ -136,6 +136,15 @@ def test_what_fails_is_in_the_report_and_the_worker_goes_on(shared: Driven, tmp_
     unwritable = report(node("Number", value=1), targets=("nobody",))
     assert unwritable.status == "invalid"
     assert report(node("Number", value=1)).status == "ok"
+
+
+def test_a_node_that_warns_without_end_is_told_of_a_thousand_times(shared: Driven, tmp_path: Path) -> None:
+    done, events = shared.run(node("trouble.Warner", times=1500), targets=("it",), output_dir=str(tmp_path))
+    assert done.report.status == "ok"
+    told = [event.data["message"] for event in events if event.kind == "warning"]
+    assert told == [each.message for each in done.report.warnings]
+    assert told[:1000] == [f"warning {number}" for number in range(1000)]
+    assert told[1000:] == ["more than 1,000 events of the kind 'warning' in one run; the rest of them is not told"]
 
 
 def test_a_call_outside_has_the_same_token_in_every_attempt(shared: Driven, tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def count(
     return sum(run.track(waits(steps, seconds), total=steps)) + seed
 
 
+@node("trouble.Warner")
+def warner(times: int = 3, *, run: Run = quiet) -> int:
+    """Warn, again and again."""
+    for number in range(times):
+        run.warn(f"warning {number}")
+    return times
+
+
 @node("trouble.Segfault")
 def segfault(seed: Seed = 0) -> int:
     """Read what is at no address."""

@@ -28,7 +28,6 @@ class Run(Message):
     previews: bool = False
     refresh: bool | tuple[str, ...] = False
     embed: bool = True
-    write: tuple[str, ...] | None = None
     label: str = ""
     input_dirs: tuple[str, ...] = ()
     output_dir: str
@@ -100,10 +99,8 @@ class Ready(Message):
 
     type: Literal["ready"] = "ready"
     device: str
-    dtype: str
     devices: tuple[str, ...] = ()
     """All that this machine has, for a worker that was to choose one itself."""
-    versions: Mapping[str, str] = Field(default_factory=dict[str, str])
 
 
 class Warm(Message):
@@ -123,11 +120,10 @@ class Beat(Message):
     """Worker to server, every second from a thread of its own: alive; what it holds."""
 
     type: Literal["beat"] = "beat"
-    job: str = ""
     memory: int = 0
+    """Bytes of results and models."""
     models: tuple[str, ...] = ()
     """Names of the model files that are in memory, as documents name them: ``checkpoints/emoji-tiny.safetensors``."""
-    rss: int = 0
 
 
 class Occurrence(Message):
@@ -165,7 +161,6 @@ class File(Message):
     media_type: str
     bytes: int
     sha256: str
-    unchanged: bool = False
 
 
 class Done(Message):

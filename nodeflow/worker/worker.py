@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import sleep
@@ -34,7 +33,6 @@ from nodeflow.worker.questions import answer
 
 _LOG = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 1.0
-_STATM: Final = Path("/proc/self/statm")
 
 _Job: TypeAlias = tuple[Run, bytes, Wish]
 _Question: TypeAlias = tuple[Explain | Sheet | Prewarm, bytes]
@@ -74,11 +72,7 @@ class Worker:
             Thread(target=target, name=f"nodeflow-{name}", daemon=True).start()
         environment = self._session.environment
         devices = _devices() if environment.device != "cpu" else ()
-        self._channel.send(
-            Ready(
-                device=environment.device, dtype=environment.dtype, devices=devices, versions=dict(environment.versions)
-            )
-        )
+        self._channel.send(Ready(device=environment.device, devices=devices))
         warm()
         self._channel.send(Warm())  # from now on a job that is lost with this worker was at work
         while (job := self._next()) is not None:
@@ -127,8 +121,7 @@ class Worker:
             sleep(BEAT_SECONDS)
 
     def _alive(self) -> Beat:
-        session = self._session
-        return Beat(job=self._wish.job, memory=session.nbytes, models=session.models, rss=_rss())
+        return Beat(memory=self._session.nbytes, models=self._session.models)
 
 
 def warm_up() -> None:
@@ -142,14 +135,6 @@ def _devices() -> tuple[str, ...]:
     import torch
 
     return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
-
-
-def _rss() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not tell."""
-    try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
 
 
 def leave(code: int) -> None:

@@ -37,7 +37,7 @@ class StandIn:
 
     def beat(self) -> None:
         while not self.silent:
-            self.send("beat", job=self.job, models=self.models, memory=len(self.models))
+            self.send("beat", models=self.models, memory=len(self.models))
             time.sleep(0.1)
 
     def listen(self) -> None:
@@ -152,7 +152,7 @@ def main() -> None:
     found = {"device": OPTIONS["device"]}
     if found["device"] == "auto":  # as if there were three
         found = {"device": "cuda:0", "devices": ["cuda:0", "cuda:1", "cuda:2"]}
-    worker.send("ready", dtype="fp32", **found)
+    worker.send("ready", **found)
     worker.send("warm")
     worker.listen()
 

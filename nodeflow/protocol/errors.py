@@ -38,7 +38,6 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "key.reused": 409,
         "document.stale": 409,
         "document.exists": 409,
-        "document.published": 409,
         "file.exists": 409,
         "token.exists": 409,
         "file.gone": 410,

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from nodeflow.protocol.base import Message, Moment
 
-FileName = Annotated[str, Field(min_length=1, max_length=1000)]
-"""A name that may have folders, separated by ``/``; checked against everything that leaves its folder."""
 ThumbnailSize = Annotated[int, Field(ge=16, le=1024)]
 """Longer side in pixels; the next power of two is taken."""
 

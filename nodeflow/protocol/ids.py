@@ -37,11 +37,3 @@ class Ids:
 
 new_id: Final = Ids()
 """The next id of this process."""
-
-
-def made_at(id: str) -> float:
-    """Seconds since 1970 at which an id was made."""
-    number = 0
-    for letter in id[:10]:
-        number = number * 32 + _ALPHABET.index(letter)
-    return number / 1000

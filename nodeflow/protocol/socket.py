@@ -83,5 +83,3 @@ class ErrorSaid(Message):
 
 FromClient = Annotated[Subscribe | Unsubscribe | Everything | Ping, Field(discriminator="type")]
 FROM_CLIENT: TypeAdapter[Subscribe | Unsubscribe | Everything | Ping] = TypeAdapter(FromClient)
-FromServer = Annotated[Hello | Pong | EventSaid | NoticeSaid | ErrorSaid, Field(discriminator="type")]
-FROM_SERVER: TypeAdapter[Hello | Pong | EventSaid | NoticeSaid | ErrorSaid] = TypeAdapter(FromServer)

@@ -47,7 +47,6 @@ UNKNOWN_ID = "0" * 26
 NOT_FROM_OUTSIDE = {
     "server.error": "a fault of the server itself",
     "request.length": "HTTP without a length has no body",
-    "document.published": "published versions have no address that could be written to",
 }
 """Codes that no request brings about, and why."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.storage.database.tables import tokens
@@ -70,11 +70,6 @@ def find(connection: Connection, digest: bytes) -> Token | None:
 def listed(connection: Connection) -> tuple[Token, ...]:
     """All tokens, the revoked ones too, by name."""
     return tuple([Token(*row) for row in connection.execute(select(*_COLUMNS).order_by(tokens.c.name))])
-
-
-def any_valid(connection: Connection) -> bool:
-    """Whether there is a token that opens anything."""
-    return connection.execute(select(func.count()).where(tokens.c.revoked.is_(None))).scalar_one() > 0
 
 
 def revoke(connection: Connection, name: str, now: float) -> bool:

@@ -140,7 +140,7 @@ class Jobs:
         now = self._clock()
         cancelled = await self._write(lambda c: jobs.cancel(c, id, now))
         if cancelled is None:
-            unknown_job(id)
+            raise unknown_job(id)
         if cancelled.before.final:
             raise Refusal("job.final", f"job {id} has ended already: {cancelled.before.value}")
         self._hub.announce(cancelled.events, info.client)
@@ -243,7 +243,7 @@ class Jobs:
         """
         info = await self._store.read(lambda c: jobs.info(c, id, client))
         if info is None:
-            unknown_job(id)
+            raise unknown_job(id)
         course = self._dispatcher.courses.get(id)
         if course is None or info.state is not JobState.RUNNING:
             return self._seen(info)
@@ -342,7 +342,7 @@ class Jobs:
     async def _work(self, id: str, client: str | None) -> Work:
         work = await self._store.read(lambda c: jobs.work(c, id))
         if work is None or client not in (None, work.client):
-            unknown_job(id)
+            raise unknown_job(id)
         return work
 
     async def _write(self, change: "Callable[[Connection], T]") -> T:

@@ -11,6 +11,7 @@ from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Us
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import problem_report
 from nodeflow.server.answers import refused
+from nodeflow.server.streams import is_gone
 from nodeflow.storage.database.failures import StorageFailed
 
 _LOG: Final = logging.getLogger("nodeflow.server")
@@ -52,14 +53,9 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     except NodeflowError as error:
         return _unexpected(request, error)
     except ConnectionError as error:
-        return web.Response(status=GONE) if _left(request) else _unexpected(request, error)
+        return web.Response(status=GONE) if is_gone(request) else _unexpected(request, error)
     except Exception as error:  # noqa: BLE001 - the client gets an id, the log all of it
         return _unexpected(request, error)
-
-
-def _left(request: web.Request) -> bool:
-    """Whether the client has gone, so that nobody reads an answer."""
-    return request.transport is None or request.transport.is_closing()
 
 
 def of_document(error: InvalidDocument) -> Refusal:

@@ -1,7 +1,7 @@
 """Changes that clients ask for; what forbids them is a refusal that says what to do."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from nodeflow.protocol.errors import Refusal
 from nodeflow.storage.database.failures import StorageFailed
@@ -42,6 +42,6 @@ def reused_key(id: str) -> Refusal:
     return Refusal("key.reused", message, hint="take a new key", detail={"id": id})
 
 
-def unknown_job(id: str) -> NoReturn:
+def unknown_job(id: str) -> Refusal:
     """There is none, or it is another client's, which is the same to who asks."""
-    raise Refusal("job.unknown", f"there is no job {id}")
+    return Refusal("job.unknown", f"there is no job {id[:40]}", hint="GET /api/v1/jobs lists those there are")

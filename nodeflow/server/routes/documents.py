@@ -12,7 +12,6 @@ from aiohttp import hdrs, web
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from nodeflow.core.errors import InvalidDocument
-from nodeflow.core.reading import Limits
 from nodeflow.core.workflow import parse_document
 from nodeflow.protocol.base import Name
 from nodeflow.protocol.documents import (
@@ -28,7 +27,7 @@ from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
-from nodeflow.server.routing import API, Route, body_of, query_of, unreadable
+from nodeflow.server.routing import API, Route, body_of, json_limits, query_of, unreadable
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.sending import send_bytes
 from nodeflow.storage.database import documents
@@ -156,8 +155,7 @@ async def _text(request: web.Request, name: str, version: int | None) -> tuple[D
 
 async def _check(request: web.Request, body: bytes) -> None:
     """Refuses what is no document at all; one that cannot run yet is kept."""
-    limits = request.app[PARTS].settings.limits
-    allowed = Limits(bytes=limits.body, depth=limits.depth, nodes=limits.nodes)
+    allowed = json_limits(request.app[PARTS].settings.limits)
     try:
         await asyncio.to_thread(parse_document, body, allowed, keep_going=True)
     except InvalidDocument as error:

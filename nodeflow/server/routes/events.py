@@ -13,6 +13,7 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.hub import Subscription
 from nodeflow.server.news import News, Told
 from nodeflow.server.parts import PARTS
+from nodeflow.server.refusing import unknown_job
 from nodeflow.server.routing import API, Route, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.streams import is_gone, make_room, written
@@ -47,7 +48,7 @@ async def follow(request: web.Request) -> web.StreamResponse | None:
     after = _after(request)
     states = await parts.store.read(lambda c: standing(c, [job], client.sees))
     if job not in states:
-        raise Refusal("job.unknown", f"there is no job {job}", hint="GET /api/v1/jobs lists those there are")
+        raise unknown_job(job)
     last = await parts.store.read(lambda c: last_seq(c, job))
     if after > last:
         raise Refusal("request.invalid", f"job {job} has {last} events so far, and none after number {after}")

@@ -15,6 +15,7 @@ from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobRequest, JobS
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
+from nodeflow.server.refusing import unknown_job
 from nodeflow.server.routing import API, Route, body_of, json_limits, parsed, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, options_of, queued_info
@@ -149,11 +150,6 @@ async def change(request: web.Request) -> JobInfo:
 async def remove(request: web.Request) -> None:
     """Forgets a job that has ended; its files stay."""
     await request.app[PARTS].jobs.remove(_id(request), request[CLIENT].sees)
-
-
-def unknown_job(id: str) -> Refusal:
-    """For ids that are no job's, or another client's."""
-    return Refusal("job.unknown", f"there is no job {id[:40]}", hint=f"GET {API}/jobs lists those there are")
 
 
 def _id(request: web.Request) -> str:

@@ -1,5 +1,6 @@
 """The events of a job, in order, whatever happens to the connection or to the server."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 
@@ -11,6 +12,8 @@ from nodeflow.protocol.events import JobEvent
 
 _SILENCE: Final = 50.0
 """The server says something every 15 seconds; after more than three times of that nobody is there."""
+_LASTED: Final = 1.0
+"""Seconds after which a connection that breaks has been one: the server is waited for anew."""
 _LAST: Final = "finished"
 _NO_CONTENT: Final = 204
 
@@ -22,9 +25,11 @@ async def follow(transport: Transport, job: str, after: int, patience: float) ->
         Refused: There is no such job.
         Unreachable: The server went away and did not come back in time.
     """
+    time = asyncio.get_running_loop().time
     seen = after
     waiting = Patience(patience)
     while True:
+        opened: float | None = None
         headers = {"Last-Event-ID": str(seen), "Accept": "text/event-stream"}
         path = f"/api/v1/jobs/{job}/events"
         try:
@@ -33,6 +38,7 @@ async def follow(transport: Transport, job: str, after: int, patience: float) ->
             ) as response:
                 if response.status == _NO_CONTENT:
                     return
+                opened = time()
                 async for event in events_of(response.content.iter_any()):
                     if event.seq <= seen:
                         continue
@@ -45,6 +51,8 @@ async def follow(transport: Transport, job: str, after: int, patience: float) ->
             pause = None
         else:
             pause = 0.0 if seen > after else None
+        if opened is not None and time() - opened > _LASTED:
+            waiting = Patience(patience)
         if not await waiting.again(pause):
             raise Unreachable(f"{transport.address.url} stopped telling of job {job}, and does not go on")
 

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeflow.client import AsyncClient
 from nodeflow.client.errors import Misunderstood
 from nodeflow.client.events import events_of, messages_of
 from nodeflow.protocol.events import JobEvent
@@ -56,3 +59,28 @@ def test_what_is_no_event_is_told() -> None:
 
     with pytest.raises(Misunderstood, match="none of this version"):
         asyncio.run(read())
+
+
+def test_a_server_that_goes_away_after_a_long_silence_is_waited_for_as_any_other() -> None:
+    visits: list[str] = []
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        visits.append(request.headers["Last-Event-ID"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        if len(visits) == 1:  # the job waits, and nothing happens to it until the server is restarted
+            await response.write(b"retry: 1000\n\n")
+            await asyncio.sleep(1.2)
+        else:
+            last = JobEvent(job=JOB, seq=1, at=1.5, kind="finished")
+            await response.write(f"data: {last.model_dump_json()}\n\n".encode())
+        return response
+
+    async def story() -> list[str]:
+        app = web.Application()
+        app.router.add_get("/api/v1/jobs/{id}/events", stream)
+        async with TestServer(app) as server, AsyncClient(str(server.make_url("")), patience=1.0) as client:
+            return [event.kind async for event in client.events(JOB)]
+
+    assert asyncio.run(story()) == ["finished"]
+    assert visits == ["0", "0"]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
-from sqlalchemy.exc import IntegrityError
 
 from nodeflow.protocol.events import JobEvent
 from nodeflow.protocol.work import Preview
@@ -22,8 +21,6 @@ from nodeflow.storage.database.events import Happening
 from nodeflow.storage.database.failures import StorageFailed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from nodeflow.storage.database.store import Store
 
 __all__ = ["Hub", "Subscription"]
@@ -223,21 +220,10 @@ class Hub:
         """Writes events of a job; what the disk does not take after some tries has not happened for anybody."""
         for pause in (*RETRIES, None):
             try:
-                return await self._store.write(lambda c: _append(c, job, happened))
+                return await self._store.write(lambda c: events.append(c, job, happened))
             except StorageFailed as error:
                 if pause is None or self._stopped:
                     _LOG.error("%d events are lost: %s", len(happened), error, extra={"job": job})
                     break
-            except IntegrityError:
-                _LOG.info("%d events of a job that was deleted", len(happened), extra={"job": job})
-                break
             await asyncio.sleep(pause)
         return ()
-
-
-def _append(connection: "Connection", job: str, happened: Sequence[Happening]) -> Sequence[JobEvent]:
-    """Keeps what happened to a job, unless it has ended: after ``finished`` comes nothing."""
-    last = events.since(connection, job, events.last_seq(connection, job) - 1, 1)
-    if last and last[0].kind == "finished":
-        return ()
-    return events.append(connection, job, happened)

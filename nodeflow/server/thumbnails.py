@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,10 +39,8 @@ class Thumbnails:
             return await asyncio.to_thread(kept.read_bytes), tag
         except OSError:
             small = await self.pictures.thumbnail(picture, side)
-        try:
+        with suppress(OSError):  # a full disk costs time, not the picture
             await asyncio.to_thread(replace_file, kept, small)
-        except OSError:  # a full disk costs time, not the picture
-            return small, tag
         return small, tag
 
 

@@ -24,10 +24,7 @@ from nodeflow.storage.database.tokens import Token, TokenExists
 from nodeflow.storage.home import find_home
 
 _ROLES: Final = "read: look; run: run jobs of its own, and see these only; admin: everything (default: run)"
-_SERVER: Final = (
-    "a server elsewhere (default: the one of this home, whether it runs or not; where it runs at another port than the "
-    "usual one, say at which)"
-)
+_SERVER: Final = "a server elsewhere (default: the one of this home, whether it runs or not)"
 
 
 class Tokens(Protocol):

@@ -102,8 +102,8 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 SERVER_HELP = (
-    f"where the server is (default: $NODEFLOW_SERVER, else {DEFAULT_URL}); one elsewhere asks for the token in "
-    "$NODEFLOW_TOKEN"
+    f"where the server is (default: $NODEFLOW_SERVER, else the one of $NODEFLOW_HOME that runs, else {DEFAULT_URL}); "
+    "any but that of $NODEFLOW_HOME may ask for the token in $NODEFLOW_TOKEN"
 )
 
 

@@ -16,8 +16,8 @@ class AsyncClient(JobCalls, SweepCalls, FileCalls, WorkflowCalls, DocumentCalls,
     """A typed client of a nodeflow server: ``async with AsyncClient() as client``.
 
     Args:
-        url: ``$NODEFLOW_SERVER`` or ``http://127.0.0.1:8188`` by default.
-        token: ``$NODEFLOW_TOKEN`` by default; on the server's own machine none is needed.
+        url: By default ``$NODEFLOW_SERVER``, else the server of ``$NODEFLOW_HOME``, else ``http://127.0.0.1:8188``.
+        token: ``$NODEFLOW_TOKEN`` by default; the server of ``$NODEFLOW_HOME`` needs none.
         patience: Seconds for which a server that went away is waited for.
     """
 

@@ -150,7 +150,7 @@ class Transport:
     def _unreachable(self, error: Exception, *, unsent: bool) -> Unreachable:
         if unsent and not self._met:
             way = "start one with `nodeflow serve`, or name another with --server or $NODEFLOW_SERVER"
-            return Unreachable(f"no server answers at {self.address.url}: {way}")
+            return Unreachable(f"no server answers at {self.address.url} ({self.address.source}): {way}")
         return Unreachable(f"the connection to {self.address.url} was lost: {str(error) or type(error).__name__}")
 
 

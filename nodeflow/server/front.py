@@ -29,7 +29,7 @@ class Front:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> str:
-        """Takes the port; from now on liveness is answered, and everything else is told to come back soon.
+        """Takes the port, once; from now on liveness is answered, and everything else is told to come back soon.
 
         Returns:
             The address to open.
@@ -37,21 +37,20 @@ class Front:
         Raises:
             UsageError: The port is taken, or is not this machine's.
         """
+        if self._server is None:
+            self._server = await self._listening()
+        return _url(self._server.sockets[0])
+
+    async def _listening(self) -> asyncio.Server:
         if self._runner is None:
             await self.show(_waiting_room())
         host, port = self._settings.host, self._settings.port
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._visitor, host, port, backlog=_BACKLOG)
+            return await loop.create_server(self._visitor, host, port, backlog=_BACKLOG)
         except OSError as error:
             await self.close()
             raise UsageError(f"cannot listen on {host}:{port}: {_reason(error)}; choose another with --port") from error
-        return _url(self._server.sockets[0])
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the port is taken."""
-        return self._server is not None
 
     async def show(self, app: web.Application) -> None:
         """Answers with this application from the next connection on."""

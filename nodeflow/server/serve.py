@@ -9,6 +9,7 @@ from typing import Final
 
 from nodeflow.server.equipment import Equipment
 from nodeflow.server.front import Front
+from nodeflow.server.installation import announced
 from nodeflow.server.security.hosts import is_loopback
 from nodeflow.server.settings import ServerSettings
 from nodeflow.storage.home import Home
@@ -51,7 +52,7 @@ async def serve(
     """Serves until ``stopping`` is set.
 
     The port is open before packs, database and workers are there; only a server that others could reach looks first
-    whether a token keeps them out.
+    whether a token keeps them out. Its address is told once the database is its own.
 
     Args:
         settings: See there.
@@ -66,7 +67,7 @@ async def serve(
     front = Front(settings)
     try:
         if is_loopback(settings.host):
-            say(_greeting(await front.open()))
+            await front.open()
         await _serve_behind(front, settings, home, equipment, stopping, say)
     finally:
         await front.close()
@@ -85,15 +86,12 @@ async def _serve_behind(
     from nodeflow.server.assembly import assembled, running
 
     async with assembled(settings, home, equipment) as parts:
-        if not front.is_open:
-            say(_greeting(await front.open()))
-        await front.show(make_app(parts))
-        async with running(parts, equipment):
-            _LOG.info("ready to take jobs")
-            await stopping.wait()
-            _LOG.info("stopping")
+        url = await front.open()
+        with announced(home, url):
+            say(f"nodeflow {__version__}: {url}")
+            await front.show(make_app(parts))
+            async with running(parts, equipment):
+                _LOG.info("ready to take jobs")
+                await stopping.wait()
+                _LOG.info("stopping")
         await front.close()
-
-
-def _greeting(url: str) -> str:
-    return f"nodeflow {__version__}: {url}"

@@ -264,7 +264,7 @@ def test_a_job_that_was_lost_ends_as_a_failure_with_the_reason() -> None:
 def test_nobody_there_has_an_exit_code_of_its_own(shell: Shell) -> None:
     said = shell("run", "-", "--json", "--server", "127.0.0.1:9", stdin=JOINED)
     assert said.code == 8
-    assert "no server answers at http://127.0.0.1:9: start one with `nodeflow serve`" in said.err
+    assert "no server answers at http://127.0.0.1:9 (as asked for): start one with `nodeflow serve`" in said.err
     assert said.report["exit_code"] == 8
 
 

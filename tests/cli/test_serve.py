@@ -24,9 +24,13 @@ def refused(home: Path, *words: str) -> str:
     """What a server says that does not start."""
     command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", *words]
     env = {**os.environ, "NODEFLOW_HOME": str(home)}
+    running = home / "server.url"
+    there = running.read_text() if running.exists() else None
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2, done
     assert "Traceback" not in done.stderr
+    assert "http://" not in done.stdout
+    assert (running.read_text() if running.exists() else None) == there
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -83,6 +87,21 @@ def test_a_second_server_of_the_same_home_is_refused(tmp_path: Path) -> None:
         assert "in use by another nodeflow server" in refused(tmp_path)
     finally:
         assert server.stop() == 0
+
+
+def test_a_client_finds_the_server_of_its_home_at_whatever_port_and_one_that_is_gone_is_told(
+    tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODEFLOW_HOME", str(tmp_path))
+    server = LiveServer(tmp_path, tmp_path / "log.txt")
+    assert (tmp_path / "server.url").read_text() == f"{server.url}\n"
+    assert shell("jobs", "queue").out.startswith("open: 0 running")
+    server.kill()
+    assert f"no server answers at {server.url} (from {tmp_path / 'server.url'}): start one" in shell("jobs").err
+    again = LiveServer(tmp_path, tmp_path / "log.txt")
+    assert shell("jobs", "queue").code == 0
+    assert again.stop() == 0
+    assert not (tmp_path / "server.url").exists()
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

@@ -54,10 +54,7 @@ def test_a_token_lets_in_until_it_is_revoked(shell: Shell, server: LiveServer) -
             client.jobs()
 
 
-def test_the_running_server_of_this_home_is_asked_where_none_is_named(
-    shell: Shell, server: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NODEFLOW_SERVER", server.url)
+def test_the_running_server_of_this_home_is_asked_where_none_is_named(shell: Shell, server: LiveServer) -> None:
     assert shell("token", "create", "carol").code == 0
     with Client(server.url) as client:
         assert "carol" in [token.name for token in client.tokens().tokens]

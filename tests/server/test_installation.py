@@ -1,4 +1,4 @@
-"""The token of an installation: made once, readable by its user alone, and never there by half."""
+"""What a server tells its user in files: readable by nobody else, and never there by half."""
 
 import signal
 import subprocess
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nodeflow.client.address import ADDRESS_FILE
 from nodeflow.core.errors import UsageError
-from nodeflow.server.installation import FILE, install_token
+from nodeflow.server.installation import FILE, announced, install_token
 from nodeflow.storage.home import Home
 
 
@@ -75,3 +76,29 @@ def test_what_cannot_be_the_token_is_told_with_the_way_out(tmp_path: Path, text:
     with pytest.raises(UsageError, match=said) as caught:
         install_token(Home(tmp_path))
     assert str(place) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("listening", "told"),
+    [
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("http://0.0.0.0:9000", "http://127.0.0.1:9000"),
+        ("http://[::]:9000", "http://[::1]:9000"),
+        ("http://192.168.0.7:9000", "http://192.168.0.7:9000"),
+    ],
+)
+def test_the_address_is_there_while_the_server_runs(tmp_path: Path, listening: str, told: str) -> None:
+    place = tmp_path / ADDRESS_FILE
+    place.write_text("http://127.0.0.1:1\n")  # of one that was killed
+    place.chmod(0o644)
+    with announced(Home(tmp_path), listening):
+        assert place.read_text() == f"{told}\n"
+        assert place.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_runs_where_its_address_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / ADDRESS_FILE).mkdir()
+    with announced(Home(tmp_path), "http://127.0.0.1:9000"):
+        assert "clients have to be told that the server is at http://127.0.0.1:9000" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == [ADDRESS_FILE]

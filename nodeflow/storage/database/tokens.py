@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from nodeflow.core.errors import NodeflowError
 from nodeflow.storage.database.tables import tokens
@@ -37,7 +37,6 @@ _COLUMNS: Final = (
     tokens.c.last_used,
     tokens.c.revoked,
 )
-_BY_DIGEST: Final = select(*_COLUMNS).where(tokens.c.digest == bindparam("which"), tokens.c.revoked.is_(None))
 
 
 def add(connection: Connection, token: Token) -> None:
@@ -59,12 +58,6 @@ def add(connection: Connection, token: Token) -> None:
             "revoked": token.revoked,
         },
     )
-
-
-def find(connection: Connection, digest: bytes) -> Token | None:
-    """The valid token with this digest."""
-    row = connection.execute(_BY_DIGEST, {"which": digest}).first()
-    return None if row is None else Token(*row)
 
 
 def listed(connection: Connection) -> tuple[Token, ...]:

@@ -17,8 +17,8 @@ from nodeflow.protocol.workflows import CallRequest
 from nodeflow.server.forms import FormPart, form_parts
 from nodeflow.server.library import Published
 from nodeflow.server.routing import parsed
-from nodeflow.server.submission import Wish, digest_of, options_of
 from nodeflow.server.uploads import Uploads
+from nodeflow.server.wishes import Wish, digest_of, options_of
 
 FORM: Final = "multipart/form-data"
 OPTIONS: Final = "options"

@@ -1,38 +1,35 @@
-"""Requests as jobs: documents are filled in, drawn and checked before anything is stored."""
+"""Wishes as jobs: documents are filled in, drawn and checked before anything is stored."""
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from aiohttp import web
 from pydantic import JsonValue
 
 from nodeflow.core.canonical import record_bytes
-from nodeflow.core.errors import InvalidDocument, Problem
+from nodeflow.core.errors import InvalidDocument
 from nodeflow.core.json import JsonValue as Json
-from nodeflow.core.structure import count_nodes
-from nodeflow.core.workflow import Document
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.ids import new_id
-from nodeflow.protocol.jobs import JobInfo, JobOptions, JobState
+from nodeflow.protocol.jobs import JobInfo, JobState
 from nodeflow.protocol.report import WarningReport, problem_report
 from nodeflow.server.parts import Parts
 from nodeflow.server.places import places_of
 from nodeflow.server.refusing import reused_key
 from nodeflow.server.webhooks import check_webhook
+from nodeflow.server.wishes import Wish, with_key
 from nodeflow.session.refreshing import check_refresh
-from nodeflow.session.sources import Loaded, Value
 from nodeflow.session.workplace import Workplace
 from nodeflow.storage.database.adding import known
 from nodeflow.storage.database.records import Added, KeyReused, NewJob
 
 T = TypeVar("T")
-Keyed = TypeVar("Keyed", "Wish", NewJob)
 Place = tuple[str, bytes]
 
 _METADATA: Final = 16 * 1024
@@ -45,28 +42,6 @@ _FRESH_SECONDS: Final = 1.0
 _KEPT_SECONDS: Final = 5.0
 """Afterwards nobody goes by it: files may have gone meanwhile. Within it, a worker finds that out by itself."""
 _THREADS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a client wants to be run.
-
-    Attributes:
-        digest: Of all that the client has sent but the key.
-        key: The same key with the same digest is the same job.
-        workflow: ``name@version`` of what was published.
-    """
-
-    client: str
-    loaded: Loaded
-    digest: str
-    inputs: Mapping[str, Value] = field(default_factory=dict[str, Value])
-    targets: tuple[str, ...] | None = None
-    options: JobOptions = field(default_factory=JobOptions)
-    key: str | None = None
-    workflow: str = ""
-    sweep: str = ""
-    point: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,41 +218,6 @@ class _Made:
     fresh: float
     until: float
     workplace: Workplace
-
-
-def loaded_of(tree: Mapping[str, Any], most: int) -> Loaded:
-    """A document that came as JSON; no folder is searched beside it.
-
-    Raises:
-        InvalidDocument: It is none, or too large.
-    """
-    document = cast("Json", tree)
-    count = count_nodes(document)
-    if count > most:
-        found, expected = f"{count:,} nodes", f"at most {most:,}"
-        raise InvalidDocument([Problem("limit.nodes", "the document is too large", found=found, expected=expected)])
-    return Loaded(Document.from_tree(document, keep_going=True))
-
-
-def with_key(wish: Keyed, key: str | None) -> Keyed:
-    """A wish, or its job, with the key that came in the head of the request, if one did.
-
-    Raises:
-        Refusal: Its body has another one.
-    """
-    if key is not None and wish.key is not None and key != wish.key:
-        raise Refusal("request.invalid", "the header Idempotency-Key and the field key are not the same; keep one")
-    return wish if key is None else replace(wish, key=key)
-
-
-def options_of(asked: JobOptions) -> JobOptions:
-    """The options of a request that has more in it."""
-    return JobOptions.model_construct(**{name: getattr(asked, name) for name in JobOptions.model_fields})
-
-
-def digest_of(*parts: JsonValue) -> str:
-    """Tells whether a request that comes again is the same."""
-    return sha256(record_bytes(cast("Json", list(parts)))).hexdigest()
 
 
 def queued_info(job: NewJob) -> JobInfo:

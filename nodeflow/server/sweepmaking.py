@@ -12,7 +12,8 @@ from nodeflow.core.errors import InvalidDocument, Problem, UsageError, refusal
 from nodeflow.core.json import JsonValue as Json
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.sweeps import SweepRequest
-from nodeflow.server.submission import Submission, Wish
+from nodeflow.server.submission import Submission
+from nodeflow.server.wishes import Wish
 from nodeflow.session.axes import MAX_POINTS, Axis, Point, axes_of, points_of
 from nodeflow.session.pointproblems import point_problems
 from nodeflow.session.sources import Value

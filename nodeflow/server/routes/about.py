@@ -13,7 +13,7 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.parts import PARTS
 from nodeflow.server.routing import API, Route, body_of
 from nodeflow.server.security.clients import CLIENT
-from nodeflow.server.submission import loaded_of
+from nodeflow.server.wishes import loaded_of
 from nodeflow.version import __version__
 
 

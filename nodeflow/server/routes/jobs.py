@@ -18,7 +18,8 @@ from nodeflow.server.parts import PARTS
 from nodeflow.server.refusing import unknown_job
 from nodeflow.server.routing import API, Route, body_of, json_limits, parsed, query_of
 from nodeflow.server.security.clients import CLIENT
-from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, options_of, queued_info
+from nodeflow.server.submission import SUBMISSION, queued_info
+from nodeflow.server.wishes import Wish, digest_of, loaded_of, options_of
 from nodeflow.storage.database.reporting import job_report
 from nodeflow.storage.database.running import work
 

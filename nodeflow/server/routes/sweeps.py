@@ -24,8 +24,9 @@ from nodeflow.server.routes.jobs import DOCUMENT_REFUSALS, KEY_HEADER, KEY_USE, 
 from nodeflow.server.routes.workflows import LIBRARY
 from nodeflow.server.routing import API, Route, body_of, json_limits, query_of
 from nodeflow.server.security.clients import CLIENT
-from nodeflow.server.submission import SUBMISSION, Wish, digest_of, loaded_of, options_of
+from nodeflow.server.submission import SUBMISSION
 from nodeflow.server.sweepmaking import axes_of_plan, jobs_of, plain
+from nodeflow.server.wishes import Wish, digest_of, loaded_of, options_of
 from nodeflow.session.axes import Point, points_of
 from nodeflow.storage.database import outputs, sweeps
 from nodeflow.storage.database.records import KeyReused

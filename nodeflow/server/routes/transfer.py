@@ -15,7 +15,8 @@ from nodeflow.server.errors import of_document
 from nodeflow.server.parts import PARTS
 from nodeflow.server.routes.jobs import DOCUMENT_REFUSALS
 from nodeflow.server.routing import API, Route, body_of
-from nodeflow.server.submission import SUBMISSION, Submission, Wish, loaded_of
+from nodeflow.server.submission import SUBMISSION, Submission
+from nodeflow.server.wishes import Wish, loaded_of
 from nodeflow.storage.database.exporting import export_jobs
 from nodeflow.storage.database.jobs import queued
 from nodeflow.storage.database.records import NewJob

@@ -24,7 +24,8 @@ from nodeflow.server.routes.outputs import place_of
 from nodeflow.server.routing import API, Route, body_of, checked, json_limits, query_of
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.sending import Sent, send_file
-from nodeflow.server.submission import SUBMISSION, loaded_of, with_key
+from nodeflow.server.submission import SUBMISSION
+from nodeflow.server.wishes import loaded_of, with_key
 from nodeflow.storage.database import outputs
 from nodeflow.storage.database.records import Added
 from nodeflow.storage.database.workflows import NewWorkflow

@@ -35,6 +35,7 @@ from nodeflow.server.routes.nodes import NODES, NodeLists
 from nodeflow.server.routes.workflows import LIBRARY
 from nodeflow.server.routing import Route, add_routes
 from nodeflow.server.submission import SUBMISSION, Submission
+from nodeflow.server.whereabouts import discreet
 
 ROUTES: Final[Sequence[Route]] = (
     *jobs.ROUTES,
@@ -60,7 +61,7 @@ ROUTES: Final[Sequence[Route]] = (
 def make_app(parts: Parts) -> web.Application:
     """The server as aiohttp runs it."""
     app = web.Application(
-        middlewares=[observed(parts.metrics), refusals, *parts.doors.middlewares],
+        middlewares=[observed(parts.metrics), discreet, refusals, *parts.doors.middlewares],
         client_max_size=parts.settings.limits.body,
     )
     app[PARTS] = parts

@@ -70,11 +70,11 @@ class Course:
             async for message, body in self.engagement.run(_run(work, self.attempt, places), work.document):
                 match message:
                     case Happened():
-                        await self._tell(message, work.client, hub)
+                        await self._tell(places.told(message), work.client, hub)
                     case Preview():
                         hub.preview(work.client, message, body)
                     case Done():
-                        done = message
+                        done = places.told(message)
         except WorkerLost as lost:
             if self.cancelled or not self._overdue:
                 return Interrupted(str(lost), lost.begun)

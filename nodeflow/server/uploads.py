@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from nodeflow.server.mediatypes import PICTURES, media_type_for
 from nodeflow.server.pictures import Pictures
 from nodeflow.server.places import places_of
 from nodeflow.server.settings import Limits
+from nodeflow.server.sweeping import remove_oldest
 from nodeflow.storage.containment import NameRefused, contains, relative_name
 from nodeflow.storage.home import Home
 from nodeflow.storage.replacing import replace_file, sync_folder
@@ -108,7 +110,7 @@ class Uploads:
         return sorted(_below(self.home.input if shared else self.folder, ""))
 
     def trash(self, name: str) -> None:
-        """Takes a file away; it stays in the trash for a while.
+        """Takes a file away; it stays in the trash for a while, unless what comes after it takes the room.
 
         Raises:
             Refusal: There is no such file, or the disk does not let it.
@@ -116,11 +118,13 @@ class Uploads:
         place = _there(self.folder, name)
         if place is None:
             raise _unknown(name)
-        grave = self.home.trash / "uploads" / self.client / new_id() / relative_name(name)
+        graves = self.home.trash / "uploads" / self.client
+        grave = graves / new_id() / relative_name(name)
         try:
             grave.parent.mkdir(parents=True)
             place.replace(grave)
             sync_folder(place.parent)
+            remove_oldest(graves, self.limits.quota, math.inf)
         except OSError as error:
             raise _failed(name, error) from error
 

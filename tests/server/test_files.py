@@ -54,6 +54,16 @@ def test_a_file_that_was_sent_is_listed_fetched_and_deleted_into_the_trash(serve
     assert kept.read_bytes() == picture()
 
 
+def test_the_trash_of_a_client_takes_no_more_room_than_its_files_may(tmp_path):
+    limits = Limits(upload=1000, quota=5000)
+    with served(tmp_path, ServerSettings(port=0, workers="cpu", limits=limits)) as small:
+        for number in range(7):
+            assert small.put(f"{number}.txt", f"{number}".encode() * 1000).status == 201
+            assert small.ask("DELETE", f"{API}/files/{number}.txt").status == 204
+        left = [file.name for file in (tmp_path / "trash" / "uploads" / "local").rglob("*.txt")]
+    assert sorted(left) == ["2.txt", "3.txt", "4.txt", "5.txt", "6.txt"]
+
+
 def test_the_same_file_may_be_sent_again_and_another_of_its_name_only_when_it_replaces(server):
     assert server.put("same.png", picture()).status == 201
     assert server.put("same.png", picture()).status == 201

@@ -153,11 +153,9 @@ class Dispatcher:
             self._moved(moved, turn.job)
 
     async def _begin(self, turn: Turn) -> tuple[Begun | None, Work | None]:
+        """Both in one change: a job of which nobody knows what there is to do has not begun."""
         id, worker = turn.job.id, turn.worker
-        return await asyncio.gather(
-            self._store.write(lambda c: jobs.begin(c, id, worker, self._clock())),
-            self._store.read(lambda c: jobs.work(c, id)),
-        )
+        return await self._store.write(lambda c: (jobs.begin(c, id, worker, self._clock()), jobs.work(c, id)))
 
     async def _follow(self, course: Course, work: Work) -> Ending | Interrupted:
         try:

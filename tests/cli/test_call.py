@@ -1,5 +1,7 @@
 """Workflows published from the shell, and called by their own options."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +27,14 @@ NODES = {
 
 
 @pytest.fixture
-def greeting(shell: Shell, server: LiveServer, home: Path, place: Path) -> str:
-    (home / "input").mkdir(exist_ok=True)
+def greeting(shell: Shell, server: LiveServer, home: Path, place: Path) -> Iterator[str]:
+    (home / "input").mkdir()
     (home / "input" / "here.png").write_bytes(b"12345")
     (place / "greeting.json").write_bytes(document(NODES, interface=INTERFACE, meta={"title": "A greeting"}))
     said = shell("publish", "greeting.json", "--name", "greeting", "--server", server.url)
     assert said.code == 0, said
-    return said.out.strip()
+    yield said.out.strip()
+    shutil.rmtree(home / "input")
 
 
 def test_the_same_workflow_is_the_same_version_and_another_the_next(

@@ -2,18 +2,12 @@
 
 import asyncio
 import hashlib
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
-from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from nodeflow.core.errors import InvalidDocument
-from nodeflow.core.workflow import parse_document
-from nodeflow.protocol.base import Name
 from nodeflow.protocol.documents import (
     DocumentChange,
     DocumentInfo,
@@ -27,17 +21,19 @@ from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.tokens import Role
 from nodeflow.server.answers import answered
 from nodeflow.server.parts import PARTS
-from nodeflow.server.routing import API, Route, body_of, json_limits, query_of, unreadable
+from nodeflow.server.routing import API, Route, body_of, json_limits, query_of
+from nodeflow.server.saving import check_text, expected_version, info_of, stale, usable_name
 from nodeflow.server.security.clients import CLIENT
 from nodeflow.server.sending import send_bytes
 from nodeflow.storage.database import documents
 from nodeflow.storage.database.documents import Document, NameTaken, Stale
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 _JSON: Final = "application/json"
 _STREAM: Final = "application/octet-stream"
 _SMALL: Final = 256
-_NAME: Final = TypeAdapter[str](Name)
-_TAG: Final = re.compile(r'(?:W/)?"(\d{1,16})"')
 
 
 async def _list(request: web.Request) -> DocumentPage:
@@ -49,23 +45,26 @@ async def _list(request: web.Request) -> DocumentPage:
     shown = found[: query.limit]
     last = None if len(found) <= len(shown) else shown[-1].id if query.trashed else shown[-1].name
     total = await store.read(documents.count)
-    return DocumentPage(documents=tuple(map(_info, shown)), next=last, total=total)
+    return DocumentPage(documents=tuple(map(info_of, shown)), next=last, total=total)
 
 
 async def _get(request: web.Request) -> web.Response:
     name, version = request.match_info["name"], query_of(request, VersionQuery).version
-    found, body = await _text(request, name, version)
+    there = await _version(request, name, version)
+    if there is None:
+        raise _unknown(name, version)
+    found, body = there
     if request.headers.get(hdrs.IF_NONE_MATCH, "") == f'"{found.version}"':
         return web.Response(status=304, headers=_headers(found))
     return web.Response(body=body, content_type=_JSON, headers=_headers(found))
 
 
 async def _save(request: web.Request) -> web.Response:
-    name = _checked_name(request.match_info["name"])
+    name = usable_name(request.match_info["name"])
     query = query_of(request, SaveQuery)
-    expected = _expected(request, query)
+    expected = expected_version(request.headers.get(hdrs.IF_MATCH, ""), query.version)
     body = await request.read()
-    await _check(request, body)
+    await asyncio.to_thread(check_text, body, json_limits(request.app[PARTS].settings.limits))
     digest = hashlib.sha256(body).hexdigest()
     store, client = request.app[PARTS].store, request[CLIENT].name
     try:
@@ -82,8 +81,9 @@ async def _save(request: web.Request) -> web.Response:
             )
         )
     except Stale as error:
-        raise await _stale(request, name, expected, digest, error) from None
-    return answered(_info(saved), status=201 if saved.version == 1 else 200, headers=_headers(saved))
+        base = await _version(request, name, expected) if expected else None
+        raise await asyncio.to_thread(stale, name, expected, digest, error, base) from None
+    return answered(info_of(saved), status=201 if saved.version == 1 else 200, headers=_headers(saved))
 
 
 async def _versions(request: web.Request) -> DocumentVersions:
@@ -91,7 +91,7 @@ async def _versions(request: web.Request) -> DocumentVersions:
     found = await request.app[PARTS].store.read(lambda connection: documents.versions(connection, name))
     if not found:
         raise _unknown(name)
-    return DocumentVersions(versions=tuple(map(_info, found)))
+    return DocumentVersions(versions=tuple(map(info_of, found)))
 
 
 async def _rename(request: web.Request) -> DocumentInfo:
@@ -102,7 +102,7 @@ async def _rename(request: web.Request) -> DocumentInfo:
         raise Refusal("document.exists", str(error), hint="choose another name") from None
     if found is None:
         raise _unknown(name)
-    return _info(found)
+    return info_of(found)
 
 
 async def _trash(request: web.Request) -> DocumentInfo:
@@ -110,7 +110,7 @@ async def _trash(request: web.Request) -> DocumentInfo:
     found = await request.app[PARTS].store.write(lambda connection: documents.trash(connection, name, time.time()))
     if found is None:
         raise _unknown(name)
-    return _info(found)
+    return info_of(found)
 
 
 async def _restore(request: web.Request) -> DocumentInfo:
@@ -121,7 +121,7 @@ async def _restore(request: web.Request) -> DocumentInfo:
         raise Refusal("document.exists", str(error), hint="rename that one first") from None
     if found is None:
         raise Refusal("document.unknown", f"there is no document {id[:100]!r} in the trash")
-    return _info(found)
+    return info_of(found)
 
 
 async def _show_thumbnail(request: web.Request) -> web.Response:
@@ -139,83 +139,18 @@ async def _set_thumbnail(request: web.Request) -> None:
         raise _unknown(name)
 
 
-async def _text(request: web.Request, name: str, version: int | None) -> tuple[Document, bytes]:
+async def _version(request: web.Request, name: str, version: int | None) -> tuple[Document, bytes] | None:
     """A version and its text, in one look."""
-    store = request.app[PARTS].store
 
-    def ask(connection: Any) -> tuple[Document, bytes] | None:
+    def ask(connection: "Connection") -> tuple[Document, bytes] | None:
         found = documents.find(connection, name, version)
         return None if found is None else (found, documents.text(connection, found))
 
-    found = await store.read(ask)
-    if found is None:
-        raise _unknown(name, version)
-    return found
-
-
-async def _check(request: web.Request, body: bytes) -> None:
-    """Refuses what is no document at all; one that cannot run yet is kept."""
-    allowed = json_limits(request.app[PARTS].settings.limits)
-    try:
-        await asyncio.to_thread(parse_document, body, allowed, keep_going=True)
-    except InvalidDocument as error:
-        if error.problems[0].code.startswith(("json.", "limit.")):
-            raise unreadable(error) from None
-        raise
-
-
-def _expected(request: web.Request, query: SaveQuery) -> int | None:
-    """The version that is to be there; None to save whatever is there, which has to be asked for."""
-    given = request.headers.get(hdrs.IF_MATCH, "").strip()
-    match = _TAG.fullmatch(given)
-    if given == "*":
-        return None
-    if given and match is None:
-        raise Refusal("request.invalid", f'If-Match: {given[:100]!r} is no version; expected one such as "3"')
-    if match is not None and query.version not in (None, int(match[1])):
-        raise Refusal("request.invalid", "If-Match and ?version= name two versions; keep one of them")
-    return int(match[1]) if match is not None else query.version or 0
-
-
-async def _stale(request: web.Request, name: str, expected: int | None, digest: str, error: Stale) -> Refusal:
-    """Both sides: what is there now, and what the save was made from."""
-    detail: dict[str, JsonValue] = {"yours": {"version": expected, "sha256": digest}, "theirs": None, "base": None}
-    if error.current is None:
-        return Refusal("document.stale", f"{name} is gone", hint="save it as a new one with ?version=0", detail=detail)
-    detail["theirs"] = await asyncio.to_thread(_side, error.current, error.body)
-    if expected:
-        try:
-            detail["base"] = await asyncio.to_thread(_side, *await _text(request, name, expected))
-        except Refusal:
-            expected = 0
-    began = f"version {expected}" if expected else "nothing"
-    now = f"version {error.current.version} by now, saved by {error.current.client}"
-    return Refusal(
-        "document.stale",
-        f"{name} is at {now}; yours began from {began}",
-        hint="put the two together and save from that version, or save under another name",
-        detail=detail,
-    )
-
-
-def _side(found: Document, body: bytes) -> dict[str, JsonValue]:
-    return {**_info(found).model_dump(mode="json"), "document": json.loads(body)}
+    return await request.app[PARTS].store.read(ask)
 
 
 def _headers(found: Document) -> Mapping[str, str]:
     return {hdrs.ETAG: f'"{found.version}"', hdrs.CACHE_CONTROL: "private, no-cache"}
-
-
-def _info(found: Document) -> DocumentInfo:
-    return DocumentInfo.model_validate(found, from_attributes=True)
-
-
-def _checked_name(name: str) -> str:
-    try:
-        return _NAME.validate_python(name)
-    except ValidationError:
-        message = f"the name {name[:100]!r} cannot be used: letters, digits, dots, hyphens and underscores, 100 at most"
-        raise Refusal("request.invalid", message) from None
 
 
 def _unknown(name: str, version: int | None = None) -> Refusal:

@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "cancel": "stop a job of a server, and no other",
     "publish": "give a workflow a name on a server, under which others may call it",
     "call": "run a workflow that was published on a server",
-    "token": "make, list and revoke the tokens that let clients in",
+    "token": "make, list, replace and revoke the tokens that let clients in",
 }
 """Each is a module of this package, imported only when it is asked for."""
 

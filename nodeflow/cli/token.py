@@ -24,6 +24,7 @@ from nodeflow.storage.database.tokens import Token, TokenExists
 from nodeflow.storage.home import find_home
 
 _ROLES: Final = "read: look; run: run jobs of its own, and see these only; admin: everything (default: run)"
+_ROTATE: Final = "replace a token, a revoked one too, and print the new one; the client keeps its jobs and files"
 _SERVER: Final = "a server elsewhere (default: the one of this home, whether it runs or not)"
 
 
@@ -38,6 +39,10 @@ class Tokens(Protocol):
         """Makes one."""
         ...
 
+    def rotate_token(self, name: str, /) -> TokenMade:
+        """Replaces one."""
+        ...
+
     def revoke_token(self, name: str, /) -> None:
         """Makes one worthless."""
         ...
@@ -50,9 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("name", metavar="NAME", help="who holds it; jobs and files are kept under this name")
     create.add_argument("--role", choices=[role.value for role in Role], default=Role.RUN.value, help=_ROLES)
     listed = actions.add_parser("list", help="list tokens, the revoked ones too", allow_abbrev=False)
+    rotate = actions.add_parser("rotate", help=_ROTATE, allow_abbrev=False)
     revoke = actions.add_parser("revoke", help="make a token worthless, at once", allow_abbrev=False)
-    revoke.add_argument("name", metavar="NAME", help="who holds it")
-    for action in (create, listed, revoke):
+    for action in (rotate, revoke):
+        action.add_argument("name", metavar="NAME", help="who holds it")
+    for action in (create, listed, rotate, revoke):
         wire.add_server(action, _SERVER)
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -73,7 +80,14 @@ def execute(args: argparse.Namespace) -> int:
 
 def _create(place: Tokens, args: argparse.Namespace) -> int:
     asked = wire.message(TokenRequest, name=args.name, role=args.role)
-    made = place.create_token(asked.name, asked.role)
+    return _tell(place.create_token(asked.name, asked.role), args)
+
+
+def _rotate(place: Tokens, args: argparse.Namespace) -> int:
+    return _tell(place.rotate_token(args.name), args)
+
+
+def _tell(made: TokenMade, args: argparse.Namespace) -> int:
     if args.json:
         print(made.model_dump_json())
         return 0
@@ -105,7 +119,7 @@ def _day(moment: float) -> str:
 
 
 _ACTIONS: Final[Mapping[str, Callable[[Tokens, argparse.Namespace], int]]] = MappingProxyType(
-    {"create": _create, "list": _list, "revoke": _revoke}
+    {"create": _create, "list": _list, "rotate": _rotate, "revoke": _revoke}
 )
 
 
@@ -133,6 +147,18 @@ class _Kept:
             self._store.write_now(lambda connection: tokens.add(connection, token))
         except TokenExists as error:
             raise UsageError(str(error)) from None
+        return TokenMade(**_info(token).model_dump(), token=secret)
+
+    def rotate_token(self, name: str, /) -> TokenMade:
+        """Replaces one.
+
+        Raises:
+            UsageError: There is none, and was none.
+        """
+        secret, now = new_token(), time.time()
+        token = self._store.write_now(lambda connection: tokens.rotate(connection, name, digest_of(secret), now))
+        if token is None:
+            raise UsageError(f"there is, and was, no token named {name!r}; `nodeflow token list` lists them")
         return TokenMade(**_info(token).model_dump(), token=secret)
 
     def revoke_token(self, name: str, /) -> None:

@@ -141,6 +141,10 @@ class BlockingOperation(Blocking):
         """Makes a token, which is shown this once; for admins."""
         return self._do(self._client.create_token(name, role))
 
+    def rotate_token(self, name: str) -> TokenMade:
+        """Replaces a token by a new one for the same client; see ``AsyncClient.rotate_token``."""
+        return self._do(self._client.rotate_token(name))
+
     def revoke_token(self, name: str) -> None:
         """Makes a token worthless, at once; for admins."""
         self._do(self._client.revoke_token(name))

@@ -60,6 +60,10 @@ class OperationCalls(Calls):
         ask = Ask("POST", "/api/v1/tokens", body=TokenRequest(name=name, role=role))
         return await self._transport.ask(ask, TokenMade)
 
+    async def rotate_token(self, name: str) -> TokenMade:
+        """Replaces a token, a revoked one too, by a new one for the same client, at once; for admins."""
+        return await self._transport.ask(Ask("POST", f"/api/v1/tokens/{quote(name, safe='')}/rotate"), TokenMade)
+
     async def revoke_token(self, name: str) -> None:
         """Makes a token worthless, at once; for admins."""
         await self._transport.do(Ask("DELETE", f"/api/v1/tokens/{quote(name, safe='')}"))

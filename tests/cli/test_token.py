@@ -41,6 +41,12 @@ def test_a_token_is_made_listed_and_revoked(
     assert shell("token", "revoke", name, *where).code == 0
     assert "revoked" in shell("token", "list", *where).out
     assert shell("token", "revoke", name, *where).code == 2
+    replaced = shell("token", "rotate", name, "--json", *where).report
+    assert (replaced["name"], replaced["role"], replaced["revoked"]) == (name, "read", None)
+    assert replaced["token"] != token
+    assert "revoked" not in shell("token", "list", *where).out.partition(name)[2].partition("\n")[0]
+    assert "no token named 'nobody'" in shell("token", "rotate", "nobody", *where).err
+    assert shell("token", "revoke", name, *where).code == 0
 
 
 def test_a_token_lets_in_until_it_is_revoked(shell: Shell, server: LiveServer) -> None:

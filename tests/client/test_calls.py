@@ -115,6 +115,8 @@ def test_the_server_tells_what_it_has(client: Client) -> None:
     assert client.create_token("dave").token.startswith("nf_")
     assert [token.name for token in client.tokens().tokens] == ["dave"]
     client.revoke_token("dave")
+    assert client.rotate_token("dave").revoked is None
+    client.revoke_token("dave")
 
 
 def test_what_would_run_is_explained(client: Client) -> None:

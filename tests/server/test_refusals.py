@@ -137,6 +137,7 @@ TABLE = (
     bad("node.unknown", "GET /nodes/shelltest.Jion", "shelltest.Join"),
     bad("model.unknown", "GET /models/checkpoints/nothing.safetensors/preview", "nothing.safetensors"),
     bad("token.unknown", "DELETE /tokens/nobody", "no valid token named 'nobody'"),
+    bad("token.unknown", "POST /tokens/nobody/rotate", "there is, and was, no token named 'nobody'"),
     bad("route.unknown", "GET /api/v2/jobs", "GET /api/v1/openapi.json"),
     bad("route.unknown", "GET /jobs/a/b/c", "GET /api/v1/openapi.json"),
     bad("route.method", "PUT /jobs", "GET.*POST", {}),

@@ -1,4 +1,4 @@
-"""Tokens, as an admin makes and revokes them, and the cookie that a browser gets for one."""
+"""Tokens, as an admin makes, replaces and revokes them, and the cookie that a browser gets for one."""
 
 import time
 from collections.abc import Sequence
@@ -36,6 +36,17 @@ async def _make(request: web.Request) -> TokenMade:
     except TokenExists as error:
         raise Refusal("token.exists", str(error)) from None
     await parts.doors.tokens.load(parts.store)
+    return TokenMade(**_info(token).model_dump(), token=secret)
+
+
+async def _rotate(request: web.Request) -> TokenMade:
+    parts, name, secret = request.app[PARTS], request.match_info["name"], new_token()
+    digest, now = digest_of(secret), time.time()
+    token = await parts.store.write(lambda connection: tokens.rotate(connection, name, digest, now))
+    if token is None:
+        raise Refusal("token.unknown", f"there is, and was, no token named {name[:100]!r}")
+    await parts.doors.tokens.load(parts.store)
+    parts.hub.dismiss(name)
     return TokenMade(**_info(token).model_dump(), token=secret)
 
 
@@ -90,6 +101,16 @@ ROUTES: Final[Sequence[Route]] = (
         answer=TokenMade,
         status=201,
         refusals=("token.exists", "server.storage"),
+        tag="tokens",
+    ),
+    Route(
+        "POST",
+        f"{API}/tokens/{{name}}/rotate",
+        _rotate,
+        Role.ADMIN,
+        "Replace a token, a revoked one too, by a new one for the same client; it is shown this once",
+        answer=TokenMade,
+        refusals=("token.unknown", "server.storage"),
         tag="tokens",
     ),
     Route(

@@ -26,7 +26,10 @@ class TokenExists(NodeflowError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"there is, or was, a token named {name} → choose another name")
+        super().__init__(
+            f"there is, or was, a token named {name} → choose another name, or replace that token: "
+            f"nodeflow token rotate {name}"
+        )
 
 
 _COLUMNS: Final = (
@@ -71,6 +74,13 @@ def revoke(connection: Connection, name: str, now: float) -> bool:
         update(tokens).where(tokens.c.name == name, tokens.c.revoked.is_(None)).values(revoked=now)
     )
     return done.rowcount == 1
+
+
+def rotate(connection: Connection, name: str, digest: bytes, now: float) -> Token | None:
+    """Replaces what proves a token, be it a revoked one, which counts again; None when there is none of this name."""
+    fresh = {"digest": digest, "created": now, "last_used": None, "revoked": None}
+    row = connection.execute(update(tokens).where(tokens.c.name == name).values(fresh).returning(*_COLUMNS)).first()
+    return None if row is None else Token(*row)
 
 
 def used(connection: Connection, name: str, now: float) -> None:

@@ -1,6 +1,7 @@
 """Who is behind a request: tokens, roles, cookies, and nothing that a client merely says of itself."""
 
 import base64
+import socket
 import sqlite3
 
 import pytest
@@ -10,6 +11,7 @@ from nodeflow.protocol.tokens import Role
 from nodeflow.server.security.doors import Doors
 from nodeflow.server.security.tokens import Tokens, digest_of, new_token
 from nodeflow.server.settings import ServerSettings
+from tests.server.documents_of_tests import number
 from tests.server.serving import API, served
 
 
@@ -95,6 +97,26 @@ def test_a_token_is_made_shown_once_used_and_revoked(tmp_path):
         assert server.ask("DELETE", f"{API}/tokens/ann", token=server.token).code == "token.unknown"
         again = server.ask("POST", f"{API}/tokens", {"name": "ann"}, token=server.token)
         assert again.code == "token.exists", "the jobs of a client must never become another's"
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_replaced_token_is_worthless_at_once_and_its_client_sees_its_jobs_with_the_new_one(tmp_path, revoked):
+    with served(tmp_path) as server:
+        old = server.make_token("ann", Role.RUN)
+        job = server.ask("POST", f"{API}/jobs", {"document": number()}, token=old).json["id"]
+        head = f"GET {API}/jobs/{job}/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as stream:
+            stream.sendall(f"{head}Authorization: Bearer {old}\r\nAccept: text/event-stream\r\n\r\n".encode())
+            assert b" 200 " in stream.recv(4096)
+            if revoked:
+                server.ask("DELETE", f"{API}/tokens/ann", token=server.token)
+            made = server.ask("POST", f"{API}/tokens/ann/rotate", token=server.token)
+            while stream.recv(4096):
+                continue
+        assert (made.status, made.json["name"], made.json["role"], made.json["revoked"]) == (200, "ann", "run", None)
+        assert server.get(f"{API}/jobs", token=old).code == "auth.refused"
+        assert server.get(f"{API}/jobs/{job}", token=made.json["token"]).json["client"] == "ann"
+        assert server.ask("POST", f"{API}/tokens/local/rotate", token=server.token).code == "token.unknown"
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a b", "x" * 101, "a\r\nb", "ä", "-x", None, 3])

@@ -113,6 +113,15 @@ def test_tokens_open_until_they_are_revoked_and_their_names_stay_taken(c: Connec
         tokens.add(c, Token("ann", "admin", b"d3", 4.0))
 
 
+def test_a_replaced_token_counts_anew_for_the_same_client_and_the_old_proof_finds_nobody(c: Connection) -> None:
+    tokens.add(c, Token("ann", "run", b"d1", 1.0))
+    tokens.used(c, "ann", 2.0)
+    assert tokens.revoke(c, "ann", 3.0)
+    assert tokens.rotate(c, "ann", b"d2", 4.0) == Token("ann", "run", b"d2", 4.0)
+    assert tokens.listed(c) == (Token("ann", "run", b"d2", 4.0),)
+    assert tokens.rotate(c, "bob", b"d3", 5.0) is None
+
+
 def test_a_sweep_is_one_thing(c: Connection, a_job) -> None:
     sweep = Sweep(
         id="s1", client="ann", created=1.0, plan={"over": {"seed": [1, 2]}}, points=2, key="k", body_digest="1"

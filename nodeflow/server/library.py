@@ -44,11 +44,21 @@ class Published:
         Raises:
             InvalidDocument: With every name that it does not show.
         """
-        shown = [each.name for each in self.info.inputs]
+        self._check(names, [each.name for each in self.info.inputs], "input", "setting.unknown")
+
+    def check_targets(self, names: Sequence[str]) -> None:
+        """Only what the interface shows may be asked for: what lies behind it is not the caller's to run by itself.
+
+        Raises:
+            InvalidDocument: With every name that it does not show.
+        """
+        self._check(names, [each.name for each in self.info.outputs], "output", "target.unknown")
+
+    def _check(self, names: Sequence[str], shown: Sequence[str], what: str, code: str) -> None:
         wrong = [
             Problem(
-                "setting.unknown",
-                f'{self.label} has no input "{name[:100]}"',
+                code,
+                f'{self.label} has no {what} "{name[:100]}"',
                 expected=listing(shown),
                 hint=did_you_mean(name, shown),
             )

@@ -86,6 +86,7 @@ def test_axes_are_combined_or_walk_together(server: Server) -> None:
         ({"over": {"value": [1]}, "workflow": "counted", "document": number()}, "request.invalid", "one of the two"),
         ({"over": {"value": [1]}, "workflow": "absent"}, "workflow.unknown", "absent"),
         ({"over": {"n.value": [1]}, "workflow": "counted"}, "document.invalid", "n.value"),
+        ({"over": {"value": [1]}, "workflow": "counted", "targets": ["n"]}, "document.invalid", 'no output "n"'),
     ],
 )
 def test_what_makes_no_sense_is_refused(server: Server, asked: dict[str, Any], code: str, said: str) -> None:

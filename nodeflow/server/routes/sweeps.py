@@ -113,6 +113,7 @@ async def _wish(asked: SweepRequest, client: str, key: str | None, library: Libr
     if asked.workflow is not None and asked.document is None:
         published = await library.find(asked.workflow)
         published.check_names(names)
+        published.check_targets(asked.targets or ())
         loaded, label = published.loaded, published.label
     elif asked.document is not None and asked.workflow is None:
         loaded, label = loaded_of(asked.document, limits.nodes), ""

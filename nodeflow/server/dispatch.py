@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.ids import new_id
-from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobState, JobSummary, QueueInfo
+from nodeflow.protocol.jobs import JobChange, JobInfo, JobPage, JobState, QueueInfo
 from nodeflow.server.dispatcher import Dispatcher, Ended
 from nodeflow.server.line import Waiting
 from nodeflow.server.questions import Questions
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from nodeflow.storage.database.store import Store
 
 T = TypeVar("T")
-Summary = TypeVar("Summary", bound=JobSummary)
 
 
 class Jobs:
@@ -159,25 +158,7 @@ class Jobs:
         work = await self._work(id, client)
         if not work.state.final:
             raise Refusal("job.not-final", f"job {id} is {work.state.value}", hint="wait for its end, or cancel it")
-        return await self.submit(
-            NewJob(
-                id=new_id(),
-                client=work.client,
-                document=work.document,
-                created=self._clock(),
-                title=work.title,
-                workflow=work.workflow,
-                sweep=work.sweep,
-                point=work.point,
-                options=work.options,
-                targets=work.targets,
-                inputs=work.inputs,
-                drawn=work.drawn,
-                problems=work.problems,
-                models=work.models,
-                retry_of=id,
-            )
-        )
+        return await self.submit(work.again(new_id(), self._clock()))
 
     async def remove(self, id: str, client: str | None = None) -> None:
         """Forgets a job that has ended; its files stay.
@@ -244,10 +225,7 @@ class Jobs:
         info = await self._store.read(lambda c: jobs.info(c, id, client))
         if info is None:
             raise unknown_job(id)
-        course = self._dispatcher.courses.get(id)
-        if course is None or info.state is not JobState.RUNNING:
-            return self._seen(info)
-        return course.glance.of_info(info)
+        return self._dispatcher.seen_info(info)
 
     async def page(
         self,
@@ -273,7 +251,7 @@ class Jobs:
                 limit=limit,
             )
         )
-        return page.model_copy(update={"jobs": tuple([self._seen(each) for each in page.jobs])})
+        return page.model_copy(update={"jobs": tuple([self._dispatcher.seen(each) for each in page.jobs])})
 
     async def queue(self) -> QueueInfo:
         """The queue as a whole."""
@@ -325,15 +303,6 @@ class Jobs:
     def _worker_changed(self, worker: Worker) -> None:
         self._hub.notify("worker", worker.info.model_dump(mode="json"), key=worker.name)
         self._dispatcher.changed()
-
-    def _seen(self, summary: Summary) -> Summary:
-        """A job as it is in the database, with what only we know of it."""
-        if summary.state is JobState.QUEUED:
-            return summary.model_copy(update={"position": self._dispatcher.line.position(summary.id)})
-        course = self._dispatcher.courses.get(summary.id)
-        if course is None or summary.state is not JobState.RUNNING:
-            return summary
-        return course.glance.of_summary(summary)
 
     async def _pause(self, paused: bool) -> None:
         await self._write(lambda c: kept.pause(c, paused))

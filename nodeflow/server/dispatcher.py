@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nodeflow.protocol.jobs import JobError, JobState
+from nodeflow.protocol.jobs import JobError, JobInfo, JobState, JobSummary
 from nodeflow.server.course import Course, Interrupted
+from nodeflow.server.glance import Summary
 from nodeflow.server.line import Line, Turn, Waiting
 from nodeflow.server.places import places_of
 from nodeflow.server.settings import ServerSettings
@@ -107,12 +108,27 @@ class Dispatcher:
         self.ended(ended)
         self.changed()
 
+    def seen(self, summary: Summary) -> Summary:
+        """A job as it is in the database, with its place in the line or where it is."""
+        if summary.state is JobState.QUEUED:
+            return summary.model_copy(update={"position": self.line.position(summary.id)})
+        course = self._course(summary)
+        return summary if course is None else course.glance.of_summary(summary)
+
+    def seen_info(self, info: JobInfo) -> JobInfo:
+        """``seen``, with what a job that runs has done so far."""
+        course = self._course(info)
+        return self.seen(info) if course is None else course.glance.of_info(info)
+
     async def stop(self) -> None:
         """Begins nothing more, has what runs interrupted, and waits until that is on disk."""
         self._stopping = True
         await self._workers.stop()
         while self._tasks:
             await asyncio.gather(*self._tasks)
+
+    def _course(self, summary: JobSummary) -> Course | None:
+        return self.courses.get(summary.id) if summary.state is JobState.RUNNING else None
 
     def _tell(self) -> None:
         self._telling = False

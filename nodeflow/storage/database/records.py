@@ -87,6 +87,26 @@ class Work:
     models: tuple[str, ...]
     created: float
 
+    def again(self, id: str, created: float) -> NewJob:
+        """A new job that does the same."""
+        return NewJob(
+            id=id,
+            client=self.client,
+            document=self.document,
+            created=created,
+            title=self.title,
+            workflow=self.workflow,
+            sweep=self.sweep,
+            point=self.point,
+            options=self.options,
+            targets=self.targets,
+            inputs=self.inputs,
+            drawn=self.drawn,
+            problems=self.problems,
+            models=self.models,
+            retry_of=self.id,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:

@@ -61,7 +61,7 @@ ROUTES: Final[Sequence[Route]] = (
 def make_app(parts: Parts) -> web.Application:
     """The server as aiohttp runs it."""
     app = web.Application(
-        middlewares=[observed(parts.metrics), discreet, refusals, *parts.doors.middlewares],
+        middlewares=[observed(parts.metrics), discreet(parts.home.root), refusals, *parts.doors.middlewares],
         client_max_size=parts.settings.limits.body,
     )
     app[PARTS] = parts

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from nodeflow.protocol.base import Message
-from nodeflow.server.parts import PARTS
 from nodeflow.server.security.clients import CLIENT
 
 M = TypeVar("M", bound=Message)
@@ -17,18 +16,21 @@ _NAME: Final = b"$NODEFLOW_HOME"
 _JSON: Final = "application/json"
 
 
-@web.middleware
-async def discreet(request: web.Request, handler: Handler) -> web.StreamResponse:
+def discreet(home: Path) -> Middleware:
     """Keeps the path of the home out of what is answered to whoever is no admin."""
-    answer = await handler(request)
-    client = request.get(CLIENT)
-    if (client is not None and client.sees is None) or not isinstance(answer, web.Response):
-        return answer
-    if answer.content_type == _JSON and isinstance(answer.body, bytes):
-        path = _spelled(request.app[PARTS].home.root)
-        if path in answer.body:
+    path = _spelled(home)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await handler(request)
+        client = request.get(CLIENT)
+        if (client is not None and client.sees is None) or not isinstance(answer, web.Response):
+            return answer
+        if answer.content_type == _JSON and isinstance(answer.body, bytes) and path in answer.body:
             answer.body = answer.body.replace(path, _NAME)
-    return answer
+        return answer
+
+    return middleware
 
 
 def without(message: M, home: Path) -> M:

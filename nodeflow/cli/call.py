@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from nodeflow.cli import wire
 from nodeflow.cli.ending import add_output, tell
-from nodeflow.cli.messages import report
+from nodeflow.cli.messages import printable, report
 from nodeflow.cli.remote import followed
 from nodeflow.cli.streams import reserved_stdout
 from nodeflow.cli.uploading import Sender
@@ -30,21 +30,25 @@ _OPTION: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _PICTURES: Final = frozenset({"image_file", "input_file"})
 _MODEL: Final = "model_file"
 _TAKEN: Final = frozenset({"--help", "--server", "--output-dir", "--input", "--strict", "--json", "--stdout"})
+_NAME: Final = "the workflow, its latest version by default; without it all of them are listed"
 _INPUT: Final = "input NAME of the workflow, for names that are no options; repeatable"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    parser.usage = "%(prog)s NAME[@VERSION] [--INPUT VALUE ...] [options]"
-    parser.epilog = "nodeflow call NAME --help lists the inputs of that workflow."
-    parser.add_argument("name", metavar="NAME[@VERSION]", help="the workflow; its latest version by default")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.usage = "%(prog)s [NAME[@VERSION] [--INPUT VALUE ...]] [options]"
+    parser.epilog = "nodeflow call lists the workflows, nodeflow call NAME --help the inputs of one."
+    name = parser.add_argument("name", metavar="NAME[@VERSION]", help=_NAME)
+    rest = parser.add_argument("rest", nargs=argparse.REMAINDER, default=[], help=argparse.SUPPRESS)
+    name.required = rest.required = False  # a place that may be left out by its form would hide a name behind options
     _options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Runs it on the server; results go to standard output, everything else to standard error."""
     with Client(args.server or _server(args.rest)) as client:
+        if args.name is None:
+            return _list(client, args)
         workflow = client.workflow(args.name)
         options = _parser(workflow).parse_args(args.rest, args)
         with reserved_stdout() as out:
@@ -63,6 +67,19 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help=_INPUT)
     parser.add_argument("--strict", action="store_true", help="a warning of a node is its failure")
     add_output(parser)
+
+
+def _list(client: Client, args: argparse.Namespace) -> int:
+    page = client.workflows()
+    if args.json:
+        print(page.model_dump_json())
+        return 0
+    if not page.workflows:
+        print(f"no workflow is published at {client.url}: nodeflow publish FILE --name NAME", file=sys.stderr)
+    for each in page.workflows:
+        takes = ", ".join(info.name for info in each.inputs)
+        print(printable(f"{each.name}@{each.version}  {each.title or each.note}  ({takes})"))
+    return 0
 
 
 def _server(words: Sequence[str]) -> str | None:

@@ -82,6 +82,7 @@ _WAYS_OUT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "auth.missing": "ask its operator for one (`nodeflow token create NAME`) and put it into $NODEFLOW_TOKEN",
         "auth.refused": "put another one into $NODEFLOW_TOKEN; `nodeflow token list` on its machine lists them",
+        "workflow.unknown": "`nodeflow call` lists those that are; `nodeflow publish FILE --name NAME` publishes one",
     }
 )
 """What somebody at a shell does, where the server can only tell what is wrong with a request."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell, document, files_in
-from tests.cli.liveserver import LiveServer
+from tests.cli.liveserver import LiveServer, live_server
 
 INTERFACE = {
     "inputs": {
@@ -109,7 +109,24 @@ def test_what_does_not_fit_is_told_as_for_a_run(
     assert shell("call", greeting, "--promt", "x").code == 2
     assert shell("call", greeting, "--stdout", "nothing").code == 2
     assert shell("call", "nobody").code == 2
-    assert "workflow.unknown" in shell("call", "nobody").err
+    said = shell("call", "nobody").err
+    assert "workflow.unknown" in said
+    assert "`nodeflow call` lists those that are; `nodeflow publish FILE --name NAME`" in said
+    assert "GET /" not in said
+
+
+def test_a_call_of_nothing_lists_what_can_be_called(shell: Shell, server: LiveServer, greeting: str) -> None:
+    said = shell("call", "--server", server.url)
+    assert (said.code, said.err) == (0, "")
+    assert f"{greeting}  A greeting  (prompt, batch_size, json, picture)" in said.out.splitlines()
+    assert "greeting" in [each["name"] for each in shell("call", "--json", "--server", server.url).report["workflows"]]
+
+
+def test_where_nothing_is_published_the_list_says_how_to_begin(shell: Shell, tmp_path: Path) -> None:
+    with live_server(tmp_path, tmp_path / "log.txt") as empty:
+        said = shell("call", "--server", empty.url)
+    assert (said.code, said.out) == (0, "")
+    assert f"no workflow is published at {empty.url}: nodeflow publish FILE --name NAME" in said.err
 
 
 def test_what_cannot_run_is_not_published(shell: Shell, server: LiveServer, place: Path) -> None:

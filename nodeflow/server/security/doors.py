@@ -115,7 +115,7 @@ class Doors:
 
     def _is_at_home(self, request: web.Request, hosts: Hosts) -> bool:
         """Whether somebody at this machine asks a server that is for this machine alone."""
-        if self.settings.require_token or self.tokens.any or not is_loopback(self.settings.host):
+        if self.settings.require_token or self.tokens.made or not is_loopback(self.settings.host):
             return False
         # A proxy says so in a header; the one that does not speaks HTTP/1.0 unless it is told otherwise.
         forwarded = request.version < HttpVersion11 or any(name in request.headers for name in _FORWARDING)

@@ -40,6 +40,7 @@ class Tokens:
     """
 
     install: str
+    _made: bool = False
     _known: dict[str, tuple[bytes, Role]] = field(default_factory=dict[str, tuple[bytes, Role]])
     _used: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -48,10 +49,16 @@ class Tokens:
         """Whether there is a token beside that of the installation."""
         return bool(self._known)
 
+    @property
+    def made(self) -> bool:
+        """Whether there ever was one: who revokes the last token does not want to open the door by that."""
+        return self._made
+
     async def load(self, store: "Store") -> None:
         """Take what the database says; what was revoked is worth nothing from now on."""
         await self.keep_uses(store)
         found = await store.read(listed)
+        self._made = bool(found)
         self._known = {token.name: (token.digest, Role(token.role)) for token in found if token.revoked is None}
 
     async def keep_uses(self, store: "Store") -> None:

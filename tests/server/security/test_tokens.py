@@ -28,6 +28,13 @@ def test_whoever_is_at_this_machine_needs_no_token_until_there_is_one(tmp_path):
         assert server.get(f"{API}/jobs", token=server.token).status == 200
 
 
+def test_who_revokes_the_last_token_opens_no_door_by_that(tmp_path):
+    with served(tmp_path) as server:
+        server.make_token("ann", Role.RUN)
+        assert server.ask("DELETE", f"{API}/tokens/ann", token=server.token).status == 204
+        assert server.get(f"{API}/jobs").code == "auth.missing"
+
+
 def test_a_server_that_asks_for_tokens_asks_at_this_machine_too(tmp_path):
     with served(tmp_path, ServerSettings(port=0, workers="cpu", require_token=True)) as server:
         assert (server.get(f"{API}/jobs").status, server.get(f"{API}/jobs").code) == (401, "auth.missing")

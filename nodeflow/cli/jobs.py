@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from nodeflow.cli import wire
-from nodeflow.cli.messages import counted, printable
+from nodeflow.cli.messages import counted, printable, warned
 from nodeflow.client import Client
 from nodeflow.core.errors import UsageError
 from nodeflow.protocol.base import Message
@@ -113,8 +113,7 @@ def _told(job: JobInfo) -> Iterator[str]:
         yield f"attempt {attempt.number} on {attempt.worker}: {attempt.ending}{reason}"
     for name, node in job.nodes.items():
         yield f"  {name}: {node.status}" + (f" in {node.seconds:.3f} s" if node.seconds else "")
-    for warning in job.warnings:
-        yield f"warning: {warning.node + ': ' if warning.node else ''}{warning.message}"
+    yield from map(warned, job.warnings)
     for name, outputs in job.outputs.items():
         for output in outputs:
             partial = " (partial)" if output.partial else ""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from nodeflow.core.errors import InvalidDocument, NodeFailed, NodeflowError, Problem
+from nodeflow.protocol.report import WarningReport
 
 
 def counted(count: int, thing: str) -> str:
@@ -14,6 +15,11 @@ def counted(count: int, thing: str) -> str:
 def printable(text: str) -> str:
     """A text that may come out of a file, with what would steer the terminal written out: ``\\x1b``."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def warned(warning: WarningReport) -> str:
+    """A warning of a job, or of one of its nodes, as one line."""
+    return printable(f"warning: {warning.node + ': ' if warning.node else ''}{warning.message}")
 
 
 def report(error: NodeflowError, stream: TextIO) -> None:

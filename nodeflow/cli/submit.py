@@ -1,8 +1,10 @@
 """``nodeflow submit``: puts a workflow into the queue of a server and leaves it there."""
 
 import argparse
+import sys
 
 from nodeflow.cli import wire
+from nodeflow.cli.messages import warned
 from nodeflow.cli.remote import submitted
 from nodeflow.client import Client
 
@@ -33,5 +35,7 @@ def execute(args: argparse.Namespace) -> int:
     }
     with Client(args.server) as client:
         job = submitted(client, args, key=args.key, **options)
+    for warning in job.warnings:
+        print(warned(warning), file=sys.stderr)
     print(job.model_dump_json() if args.json else job.id)
     return 0

@@ -55,6 +55,16 @@ def at(shell: Shell, server: LiveServer) -> At:
     return At(shell, server.url)
 
 
+def test_what_is_odd_about_a_job_is_told_when_it_is_submitted(at: At) -> None:
+    tree = json.loads(JOIN)
+    tree["nodes"]["away"] = {"type": "absent.Node", "version": 1, "mode": "mute"}
+    said = at("submit", "-", stdin=json.dumps(tree).encode())
+    assert (said.code, len(said.out.split())) == (0, 1)
+    (line,) = said.err.splitlines()
+    assert line.startswith("warning: away: ")
+    assert line in at("jobs show", said.out.strip()).out.splitlines()
+
+
 def test_a_job_is_submitted_and_watched_to_its_end(at: At, place: Path) -> None:
     job = at.submit(JOIN, "--input", "text=watched")
     said = at("watch", job)

@@ -15,7 +15,7 @@ from nodeflow.protocol.work import Done, File, Happened, Run
 from nodeflow.session.reporting import report_of, report_of_error
 from nodeflow.session.running import Running
 from nodeflow.session.session import Session
-from nodeflow.worker.telling import MOST_WARNINGS, Send, Teller, too_many, within
+from nodeflow.worker.telling import MOST_CHARACTERS, MOST_WARNINGS, Send, Teller, too_many, within
 
 _LOG = logging.getLogger(__name__)
 _TYPES: Final = {".latent": "application/octet-stream", ".webp": "image/webp"}
@@ -62,7 +62,7 @@ def carry_out(session: Session, run: Run, document: bytes, wish: Wish, send: Sen
                 status="failed", exit_code=1, error=f"a fault of nodeflow, not of the document: {error!r}"
             )
     files = tuple(written_files(_paths(report), folder))
-    report = _limited(_contained(report, folder))
+    report = limited(_contained(report, folder))
     return *teller.rest, Done(job=run.job, attempt=run.attempt, report=report, files=files, models=session.models)
 
 
@@ -104,12 +104,21 @@ def _contained(report: RunReport, folder: Path) -> RunReport:
     return report.model_copy(update={"outputs": outputs, "saved": saved, "unchanged": inside(report.unchanged)})
 
 
-def _limited(report: RunReport) -> RunReport:
-    """The report with as many warnings as are told."""
-    if len(report.warnings) <= MOST_WARNINGS:
-        return report
-    last = WarningReport(node="", message=too_many("warning", MOST_WARNINGS))
-    return report.model_copy(update={"warnings": [*report.warnings[:MOST_WARNINGS], last]})
+def limited(report: RunReport) -> RunReport:
+    """The report as one message can hold it: not without end of what nodes said, showed and gave."""
+    warnings = report.warnings
+    if len(warnings) > MOST_WARNINGS:
+        last = WarningReport(node="", message=too_many("warning", MOST_WARNINGS))
+        warnings = [*warnings[:MOST_WARNINGS], last]
+    values = [each.value for each in report.outputs.values()]
+    if sum(len(str(part)) for part in (warnings, values, report.shown)) <= MOST_CHARACTERS:
+        return report.model_copy(update={"warnings": warnings})
+    message = (
+        f"more than {MOST_CHARACTERS:,} characters were said, shown and given by this run; only its files are kept"
+    )
+    outputs = {name: each.model_copy(update={"value": None}) for name, each in report.outputs.items()}
+    cut = {"warnings": [WarningReport(node="", message=message)], "outputs": outputs, "shown": {}}
+    return report.model_copy(update=cut)
 
 
 def _paths(report: RunReport) -> Iterator[str]:

@@ -35,6 +35,10 @@ MOST_WARNINGS: Final = 1000
 """Warnings of one run that are told and reported; a last one says that there are more."""
 MOST_EVENTS: Final = 100_000
 """Other events of one kind in one run that are told; a last warning says that there are more."""
+MOST_CHARACTERS: Final = 8 * 2**20
+"""Of all that the nodes of one run say and show; it has to fit into one message, however it is spelled there."""
+_LONG: Final = frozenset({"shown", "warning", "node.failed"})
+"""Events with as much in them as a node likes."""
 _QUALITY: Final = 80
 
 Send = Callable[[Happened | Preview, bytes], None]
@@ -60,6 +64,8 @@ class Teller:
         self._steps: dict[str, tuple[Progress, float]] = {}
         self._told: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
+        self._characters = 0
+        self._refused: set[str] = set()
         self._closed = False
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="nodeflow-events", daemon=True)
@@ -99,15 +105,27 @@ class Teller:
         return (self._happened(self._waiting),) if self._waiting else ()
 
     def _add(self, found: Occurrence) -> None:
-        kind, most = found.kind, MOST_WARNINGS if found.kind == "warning" else MOST_EVENTS
-        self._counts[kind] += 1
-        if self._counts[kind] > most + 1:
+        excess = self._excess(found)
+        if excess in self._refused:
             return
-        if self._counts[kind] > most:
-            found = Occurrence(kind="warning", data={"node": "", "message": too_many(kind, most)}, at=found.at)
+        if excess:
+            self._refused.add(excess)
+            found = Occurrence(kind="warning", data={"node": "", "message": excess}, at=found.at)
         self._waiting.append(found)
         if len(self._waiting) == 1:  # whoever sends sleeps until there is something, then sends all that gathered
             self._changed.notify()
+
+    def _excess(self, found: Occurrence) -> str:
+        """Why an event is not told; empty for one that is."""
+        kind, most = found.kind, MOST_WARNINGS if found.kind == "warning" else MOST_EVENTS
+        self._counts[kind] += 1
+        if self._counts[kind] > most:
+            return too_many(kind, most)
+        if kind in _LONG:
+            self._characters += sum(len(str(value)) for value in found.data.values())
+            if self._characters > MOST_CHARACTERS:
+                return f"more than {MOST_CHARACTERS:,} characters shown in one run; the rest of them is not told"
+        return ""
 
     def _step(self, event: Progress) -> None:
         before = self._steps.get(event.node)

@@ -79,7 +79,9 @@ class OutputInfo(Message):
 
 
 class JobError(Message):
-    """Why a job failed. ``code``: node.failed, node.memory, pack.failed, worker_lost, deadline, document.invalid."""
+    """Why a job failed. ``code``: node.failed, node.memory, pack.failed, document.invalid, document.missing-file,
+    request.invalid, deadline, worker_lost or server.error.
+    """
 
     code: str
     message: str

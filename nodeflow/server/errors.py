@@ -2,10 +2,10 @@
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, UsageError
 from nodeflow.protocol.errors import Refusal
@@ -19,7 +19,6 @@ _LOG: Final = logging.getLogger("nodeflow.server")
 GONE: Final = 499
 """What is noted of a request whose client did not wait for the answer."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _OF_HTTP: Final = {
     400: ("request.malformed", "this is no HTTP request that can be read"),

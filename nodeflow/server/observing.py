@@ -2,11 +2,10 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from nodeflow.server.errors import GONE
 from nodeflow.server.metrics import Metrics
@@ -14,8 +13,6 @@ from nodeflow.server.security.clients import CLIENT
 
 _LOG: Final = logging.getLogger("nodeflow.server.http")
 _METHODS: Final = frozenset(hdrs.METH_ALL)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def observed(metrics: Metrics) -> Middleware:

@@ -1,6 +1,7 @@
 """``nodeflow serve``: the port first, everything behind it after that, and an orderly end."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from nodeflow.version import __version__
 
 _LOG: Final = logging.getLogger("nodeflow.server")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_COLLECT: Final = (100_000, 50, 50)
+"""How many new objects the garbage collector waits for; looking through all that the catalogue has takes 50 ms."""
 
 
 def run_server(settings: ServerSettings, home: Home, equipment: Equipment | None = None) -> None:
@@ -36,9 +39,14 @@ async def _serve_process(settings: ServerSettings, home: Home, equipment: Equipm
         stopping.set()
         loop.remove_signal_handler(number)  # from now on the signal does what it always does
 
+    def say(line: str) -> None:
+        print(line, flush=True)
+        gc.freeze()  # what is there by now stays
+        gc.set_threshold(*_COLLECT)
+
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    await serve(settings, home, equipment, stopping=stopping, say=lambda text: print(text, flush=True))
+    await serve(settings, home, equipment, stopping=stopping, say=say)
 
 
 async def serve(

@@ -83,13 +83,13 @@ class Library:
             Refusal: workflow.unknown.
         """
         match = _NAMED.fullmatch(reference)
-        version = match["version"] if match is not None else None
         if match is None:
             raise _unknown(reference)
-        if version is not None and version != "latest" and (match["name"], int(version)) in self._ready:
-            return self._ready[match["name"], int(version)]
-        number = None if version in (None, "latest") else int(cast("str", version))
-        found = await self._store.read(lambda connection: workflows.find(connection, match["name"], number))
+        name, version = match["name"], match["version"]
+        number = None if version is None or version == "latest" else int(version)
+        if number is not None and (name, number) in self._ready:
+            return self._ready[name, number]
+        found = await self._store.read(lambda connection: workflows.find(connection, name, number))
         if found is None:
             raise _unknown(reference)
         return self._ready.get((found.name, found.version)) or await self._made_ready(found)

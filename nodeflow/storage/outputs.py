@@ -22,14 +22,14 @@ from nodeflow.storage.unfinished import hidden_name, remove_abandoned
 _DIGITS = 5
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
 _REASONS = {
-    errno.ENOSPC: "the disk is full; free some space or choose another folder with --output-dir",
-    errno.EDQUOT: "your quota is used up; free some space or choose another folder with --output-dir",
+    errno.ENOSPC: "the disk is full; free some space or choose another output folder",
+    errno.EDQUOT: "your quota is used up; free some space or choose another output folder",
     errno.EFBIG: "the file would be larger than this system or process may write",
-    errno.EROFS: "the file system is read-only; choose another folder with --output-dir",
-    errno.EACCES: "writing there is not permitted; choose another folder with --output-dir",
-    errno.EPERM: "writing there is not permitted; choose another folder with --output-dir",
-    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another folder with --output-dir",
-    errno.EEXIST: "a part of this path is a file, not a folder; choose another folder with --output-dir",
+    errno.EROFS: "the file system is read-only; choose another output folder",
+    errno.EACCES: "writing there is not permitted; choose another output folder",
+    errno.EPERM: "writing there is not permitted; choose another output folder",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another output folder",
+    errno.EEXIST: "a part of this path is a file, not a folder; choose another output folder",
     errno.ENAMETOOLONG: "the path is too long",
 }
 
@@ -87,9 +87,9 @@ class Outputs:
         while not _exists(place):
             place = place.parent
         if not place.is_dir():
-            raise UsageError(f"output folder {self.folder}: {place} is a file; choose another --output-dir")
+            raise UsageError(f"output folder {self.folder}: {place} is a file; choose another output folder")
         if not os.access(place, os.W_OK | os.X_OK):
-            raise UsageError(f"output folder {self.folder}: {place} is not writable; choose another --output-dir")
+            raise UsageError(f"output folder {self.folder}: {place} is not writable; choose another output folder")
 
     def save(self, prefix: str, suffix: str, data: bytes | Iterable[bytes]) -> Written:
         """Writes ``PREFIX_00001.SUFFIX`` with the next free number, unless the very same file is there already.

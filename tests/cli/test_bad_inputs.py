@@ -176,7 +176,7 @@ def test_an_output_folder_below_a_file_is_found_before_anything_runs(shell: Shel
     (place / "file").touch()
     said = shell("run", "-", "--json", "--output-dir", "file/out", stdin=COUNT)
     assert said.code == 2
-    said_all(said.err, "file/out", "is a file", "--output-dir")
+    said_all(said.err, "file/out", "is a file", "choose another output folder")
     assert "steps in" not in said.err
     assert said.report["status"] == "failed"
 

@@ -11,6 +11,7 @@ from nodeflow.core.errors import InvalidDocument, MissingFile, NodeflowError, Us
 from nodeflow.protocol.errors import Refusal
 from nodeflow.protocol.report import problem_report
 from nodeflow.server.answers import refused
+from nodeflow.server.refusing import not_kept
 from nodeflow.server.streams import is_gone
 from nodeflow.storage.database.failures import StorageFailed
 
@@ -47,8 +48,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     except UsageError as error:
         return refused(Refusal("request.invalid", str(error)))
     except StorageFailed as error:
-        _LOG.error("%s %s: %s", request.method, request.path, error)
-        return refused(Refusal("server.storage", str(error)))
+        return refused(not_kept(error))
     except NodeflowError as error:
         return _unexpected(request, error)
     except ConnectionError as error:

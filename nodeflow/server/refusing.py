@@ -1,5 +1,6 @@
 """Changes that clients ask for; what forbids them is a refusal that says what to do."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from nodeflow.storage.database.store import Store
 
+_LOG: Final = logging.getLogger("nodeflow.server")
 _PATIENCE: Final = 5
 """Seconds after which it makes sense to ask again whether a full queue has room."""
 
@@ -33,7 +35,14 @@ async def written(store: "Store", change: "Callable[[Connection], T]") -> T:
     except KeyReused as reused:
         raise reused_key(reused.id) from reused
     except StorageFailed as failed:
-        raise Refusal("server.storage", str(failed)) from failed
+        raise not_kept(failed) from failed
+
+
+def not_kept(failed: StorageFailed) -> Refusal:
+    """What clients hear of a disk that takes nothing; where it is and why is for the log."""
+    _LOG.error("%s", failed)
+    message = "the disk of the server did not take it; nothing was kept"
+    return Refusal("server.storage", message, hint="try again later; the log of the server has the reason")
 
 
 def reused_key(id: str) -> Refusal:

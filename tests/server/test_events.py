@@ -119,7 +119,10 @@ def test_a_database_that_fails_is_told_as_that(tmp_path: Path) -> None:
             job = await started(server.hub, server.store)
             await server.store.aclose()
             async with server.http.get(f"{server.url}/api/v1/jobs/{job}/events", headers=server.headers()) as answer:
-                assert (answer.status, (await answer.json())["code"]) == (507, "server.storage")
+                body = await answer.json()
+                assert (answer.status, body["code"]) == (507, "server.storage")
+                assert "log of the server" in body["hint"]
+                assert "server.db" not in str(body)
 
     asyncio.run(live())
 

@@ -34,6 +34,7 @@ def test_a_job_that_cannot_begin_waits_and_one_that_ends_is_not_lost(tmp_path: P
                 with pytest.raises(Refusal) as refused:
                     await it.submit({})
                 assert refused.value.status == 507
+                assert str(tmp_path) not in f"{refused.value} {refused.value.body}"
                 await asyncio.sleep(0.6)
                 assert (await it.jobs.info(ending)).state is JobState.RUNNING
                 assert (await it.jobs.info(waiting)).state is JobState.QUEUED

@@ -41,7 +41,6 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "file.exists": 409,
         "token.exists": 409,
         "file.gone": 410,
-        "request.length": 411,
         "request.too-large": 413,
         "request.media-type": 415,
         "range.unsatisfiable": 416,

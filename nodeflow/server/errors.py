@@ -25,7 +25,6 @@ _OF_HTTP: Final = {
     400: ("request.malformed", "this is no HTTP request that can be read"),
     404: ("route.unknown", "there is nothing here; GET /api/v1/openapi.json tells what there is"),
     405: ("route.method", "this place does not take that method"),
-    411: ("request.length", "send Content-Length, or a body in chunks"),
     413: ("request.too-large", "the body is larger than this server takes"),
     415: ("request.media-type", "send application/json"),
     416: ("range.unsatisfiable", "the file does not have these bytes"),

@@ -46,7 +46,6 @@ UNKNOWN_ID = "0" * 26
 
 NOT_FROM_OUTSIDE = {
     "server.error": "a fault of the server itself",
-    "request.length": "HTTP without a length has no body",
 }
 """Codes that no request brings about, and why."""
 

@@ -123,6 +123,10 @@ def test_a_database_that_fails_is_told_as_that(tmp_path: Path) -> None:
                 assert (answer.status, body["code"]) == (507, "server.storage")
                 assert "log of the server" in body["hint"]
                 assert "server.db" not in str(body)
+            async with server.http.get(f"{server.url}/readyz") as answer:
+                told = await answer.text()
+                assert "the database; the log of the server has the reason" in told
+                assert "server.db" not in told
 
     asyncio.run(live())
 

@@ -1,5 +1,6 @@
 """Whether the server lives, whether it is ready, and its numbers."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from nodeflow.storage.database.failures import StorageFailed
 from nodeflow.storage.database.jobs import counts
 from nodeflow.version import __version__
 
+_LOG: Final = logging.getLogger("nodeflow.server")
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -29,7 +31,8 @@ async def ready(request: web.Request) -> web.Response:
     try:
         await parts.store.read(counts)
     except StorageFailed as error:
-        missing.append(f"the database: {error}")
+        _LOG.error("%s", error)
+        missing.append("the database; the log of the server has the reason")
     if not parts.workers.ready:
         missing.append("a worker that is ready")
     said = Readiness(ready=not missing, missing=tuple(missing))

@@ -127,7 +127,9 @@ def test_a_document_goes_into_the_trash_and_comes_out_again(server):
     trashed = server.ask("DELETE", f"{API}/documents/old").json
     assert server.get(f"{API}/documents/old").code == "document.unknown"
     assert server.ask("DELETE", f"{API}/documents/old").code == "document.unknown"
-    assert trashed["id"] in [one["id"] for one in server.get(f"{API}/documents?trashed=true").json["documents"]]
+    trash = server.get(f"{API}/documents?trashed=true").json
+    assert trashed["id"] in [one["id"] for one in trash["documents"]]
+    assert trash["total"] == len(trash["documents"])
     restore = f"{API}/trash/documents/{trashed['id']}/restore"
     save(server, "old", document(2))
     assert server.ask("POST", restore).code == "document.exists"

@@ -44,7 +44,7 @@ async def _list(request: web.Request) -> DocumentPage:
     )
     shown = found[: query.limit]
     last = None if len(found) <= len(shown) else shown[-1].id if query.trashed else shown[-1].name
-    total = await store.read(documents.count)
+    total = await store.read(lambda connection: documents.count(connection, trashed=query.trashed))
     return DocumentPage(documents=tuple(map(info_of, shown)), next=last, total=total)
 
 

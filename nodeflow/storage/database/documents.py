@@ -156,9 +156,10 @@ def page(
     return tuple([_document(row) for row in connection.execute(asked.limit(limit)).mappings()])
 
 
-def count(connection: Connection) -> int:
-    """How many documents there are."""
-    return connection.execute(select(func.count()).where(documents.c.trashed.is_(None))).scalar_one()
+def count(connection: Connection, *, trashed: bool = False) -> int:
+    """How many documents there are, or are in the trash."""
+    where = documents.c.trashed.is_not(None) if trashed else documents.c.trashed.is_(None)
+    return connection.execute(select(func.count()).where(where)).scalar_one()
 
 
 def rename(connection: Connection, name: str, to: str) -> Document | None:

@@ -64,7 +64,7 @@ class EventSaid(Message):
 
 
 class NoticeSaid(Message):
-    """Server: something changed that is no job's own. ``kind``: queue, worker, model, memory, catalogue."""
+    """Server: something changed that is no job's own. ``kind``: queue, or worker: what it does, the models and the bytes it holds."""
 
     type: Literal["notice"] = "notice"
     kind: str

@@ -64,7 +64,10 @@ class EventSaid(Message):
 
 
 class NoticeSaid(Message):
-    """Server: something changed that is no job's own. ``kind``: queue, or worker: what it does, the models and the bytes it holds."""
+    """Server: something changed that is no job's own.
+
+    ``kind`` is ``queue``, or ``worker``: what it does, and the models and the bytes that it holds.
+    """
 
     type: Literal["notice"] = "notice"
     kind: str
